@@ -1,0 +1,197 @@
+/* What travels between the stages, and who owns it when.
+ *
+ *   slot     one partition of one assignment. Made by fetch when partitions are assigned, freed by fetch when the
+ *            revoke barrier is home; between the two every stage may read it.
+ *   chunk    records of one slot as the source delivered them. fetch -> decode -> (its batches) -> decode -> fetch.
+ *   batch    up to OF_BATCH_RECORDS records of one chunk in columns. decode -> process -> aggregate -> publish -> decode.
+ *   barrier  one per lane, on every path of the lane, never overtaken. fetch -> ... -> publish -> fetch.
+ *   notice   a slot that publish cannot serve any more. publish -> fetch.
+ *
+ * All travel by pointer through rings, with one owner at any moment, except the barrier: it is on several rings at once
+ * and each thread writes only the parts that are its own.
+ *
+ * Epochs. A slot's epoch counts how often its reading began anew; chunks and batches carry the epoch they were read in.
+ * Two ways lead to a new one:
+ *   hold  the partition cannot go on for now; what lies before the cut is good and is counted under the old epoch,
+ *         what lies behind it goes home and is read again later.
+ *   drop  what is in flight cannot be trusted to be written; slot->dropped_below rises above it, every stage sends such
+ *         work home uncounted, aggregate is given the committed state again, and reading restarts at the committed
+ *         offset.
+ */
+#ifndef OF_CORE_FLOW_H
+#define OF_CORE_FLOW_H
+
+#include <stdatomic.h>
+
+#include "core/slice.h"
+
+enum {
+    OF_BATCH_RECORDS = 256,  /* records in a batch at most */
+    OF_CHUNK_RECORDS = 1024, /* records in a chunk at most */
+    OF_LANE_SLOTS = 4096,    /* partitions that one lane can be assigned at most */
+    OF_THREADS_PER_STAGE = 64,
+};
+
+/* ---- items ---- */
+
+enum of_item_kind { OF_ITEM_CHUNK, OF_ITEM_BATCH, OF_ITEM_BARRIER, OF_ITEM_NOTICE };
+
+/* The first member of everything that goes through a ring. */
+struct of_item {
+    enum of_item_kind kind;
+    uint32_t lane;
+    uint32_t rank; /* chooses the thread of each stage, so that a partition always takes the same; unused by barriers */
+};
+
+/* ---- slots ---- */
+
+enum of_role { OF_ROLE_ORDERS, OF_ROLE_RETRY };
+
+/* publish -> fetch: this slot's epoch cannot be finished; drop it. At most one per slot and epoch. */
+struct of_notice {
+    struct of_item item;
+    struct of_slot *slot;
+    uint32_t epoch;
+    uint8_t cause;   /* enum of_cause */
+    char text[200];  /* for people */
+};
+
+struct of_slot {
+    uint32_t lane;
+    uint32_t index; /* within the lane's assignment, from 0 */
+    uint32_t rank;
+    enum of_role role;
+    const char *topic; /* lives as long as the run */
+    uint64_t topic_hash;
+    int32_t partition;
+    _Atomic uint32_t dropped_below; /* epochs below this one are void; written by fetch and publish, only raised */
+    struct of_notice notice;        /* publish's until pushed, then fetch's until the next epoch is opened */
+    void *source;                   /* the source's own; the fetch thread's */
+};
+
+static inline bool
+of_slot_dropped(const struct of_slot *slot, uint32_t epoch)
+{
+    return epoch < atomic_load_explicit(&slot->dropped_below, memory_order_acquire);
+}
+
+/* Voids this epoch and all before it. */
+static inline void
+of_slot_drop(struct of_slot *slot, uint32_t epoch)
+{
+    uint32_t seen = atomic_load_explicit(&slot->dropped_below, memory_order_relaxed);
+    while (seen <= epoch && !atomic_compare_exchange_weak_explicit(&slot->dropped_below, &seen, epoch + 1,
+                                                                   memory_order_acq_rel, memory_order_relaxed))
+        continue;
+}
+
+/* ---- records ---- */
+
+/* A record where it lies: a view into its chunk, valid as long as the chunk is. */
+struct of_record {
+    struct of_slice key;   /* data NULL: null key */
+    struct of_slice value; /* data NULL: null value */
+    int64_t offset;
+    int64_t timestamp_ms; /* -1: none */
+    const void *ref;      /* the source's handle of the record, for its headers */
+};
+
+struct of_chunk;
+
+/* How to look into a chunk; one constant table per kind of source. Callable by whoever owns the chunk or one of its
+ * batches: records are independent of each other. */
+struct of_chunk_ops {
+    void (*record)(const struct of_chunk *chunk, uint32_t index, struct of_record *record);
+    /* The index-th header; false behind the last. A null value has data NULL. */
+    bool (*header)(const struct of_record *record, uint32_t index, struct of_slice *name, struct of_slice *value);
+};
+
+/* ---- chunks ---- */
+
+struct of_chunk {
+    struct of_item item;
+    struct of_slot *slot;
+    uint32_t epoch;
+    uint32_t count; /* records, 0 allowed: then only next_offset speaks */
+    int64_t first_offset;
+    int64_t next_offset; /* where reading goes on behind this chunk: last record + 1, or further (gaps, markers) */
+    const struct of_chunk_ops *ops;
+    void **records; /* OF_CHUNK_RECORDS pointers, the source's to use */
+    void *payload;  /* the source's own */
+
+    /* decode's, from the time it takes the chunk until it sends it home */
+    uint32_t cursor;      /* next record to look at */
+    uint32_t batches_out; /* batches that point into it */
+
+    /* what fetch learns when it comes home */
+    bool held; /* the slot cannot go on behind held_offset - 1, for held_cause */
+    int64_t held_offset;
+    uint8_t held_cause; /* enum of_cause */
+};
+
+/* The last header of that name; false if there is none. */
+bool of_record_header(const struct of_chunk_ops *ops, const struct of_record *record, struct of_slice name,
+                      struct of_slice *value);
+
+/* ---- batches ---- */
+
+/* Where a record of the retry topic came from, and how far it got. Slices point into the chunk. */
+struct of_origin {
+    struct of_slice topic;
+    int32_t partition;
+    uint32_t attempts; /* made before this delivery; 0 on the first */
+    int64_t offset;
+    int64_t timestamp_ms;
+    int64_t first_failed_ms; /* -1: never failed */
+};
+
+struct of_batch {
+    struct of_item item;
+    struct of_slot *slot;
+    struct of_chunk *chunk;
+    uint32_t epoch;
+    uint32_t count;
+    uint32_t owner;  /* the decode instance whose pool it comes from */
+    uint32_t failed; /* records whose status is not 0: when 0, nobody needs to look at the column */
+    int64_t first_offset;
+    int64_t next_offset;
+    uint32_t cursor;        /* publish's: records already handed over */
+    uint32_t schema_id;     /* of all records with a status of 0 or one given after decoding */
+    const void *plan;       /* how decode read them: to name an order again; lives as long as the run */
+    struct of_batch *next;  /* the pool's */
+    struct of_origin *origins; /* one per record where slot->role is retry; otherwise not looked at */
+
+    double value[OF_BATCH_RECORDS];
+    int64_t offset[OF_BATCH_RECORDS];
+    uint32_t group[OF_BATCH_RECORDS];  /* index in the dictionary of group values */
+    uint32_t record[OF_BATCH_RECORDS]; /* index in the chunk */
+    uint8_t status[OF_BATCH_RECORDS];  /* enum of_cause; 0: a good order */
+    uint8_t body_at[OF_BATCH_RECORDS]; /* bytes of framing before the body */
+};
+
+/* ---- barriers ---- */
+
+enum of_barrier_kind {
+    OF_BARRIER_OPEN,   /* the slots listed begin a new epoch from a given state */
+    OF_BARRIER_COMMIT, /* what is before it can be committed */
+    OF_BARRIER_REVOKE, /* the same, and afterwards all slots of the lane are gone */
+};
+
+/* What aggregate copies out for one slot and group value at a barrier, absolute since the slot was opened. Defined in
+ * order/aggregate.h's terms by stages; core only carries the list. */
+struct of_snapshot;
+
+struct of_barrier {
+    struct of_item item;
+    enum of_barrier_kind kind;
+    uint64_t number; /* 1, 2, ... in this lane */
+    struct of_slot **slots; /* OPEN: those that open; otherwise all of the lane. Fetch's */
+    uint32_t *epochs;       /* OPEN: the epoch each begins; otherwise the epoch each is in */
+    uint32_t slot_count;
+    void **states; /* OPEN: the state each begins with, NULL for empty; aggregate takes it and clears the element */
+    struct of_snapshot *snapshots[OF_THREADS_PER_STAGE]; /* COMMIT, REVOKE: aggregate instance i writes element i */
+    int64_t *next_offsets; /* COMMIT, REVOKE: per slot index, written by publish; -1: nothing came through since OPEN */
+    bool failed;           /* publish: not everything before it could be written; notices say what */
+};
+
+#endif
