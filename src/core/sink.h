@@ -1,7 +1,7 @@
 /* Where failed records go: the contract between the publish stage and a producer.
  *
- * Threads: all calls by the publish thread of the lane. Nothing blocks. When reports are waiting the sink wakes the
- * publish thread by the function given to start, callable from any thread. */
+ * Threads: all calls by the publish thread of the lane. Nothing blocks. When reports begin to wait the sink's own
+ * threads write 8 bytes (a 1) to the eventfd given to start. */
 #ifndef OF_CORE_SINK_H
 #define OF_CORE_SINK_H
 
@@ -28,7 +28,7 @@ struct of_outgoing {
 typedef void of_sink_settled(void *arg, uint64_t tag, enum of_status status, const char *text);
 
 struct of_sink_ops {
-    enum of_status (*start)(void *self, void (*wake)(void *arg), void *wake_arg, struct of_error *err);
+    enum of_status (*start)(void *self, int wake_fd, struct of_error *err); /* -1: nobody waits */
 
     /* Takes a copy of the record. OF_OK: it will be settled, once, with this tag. Otherwise it will not: OF_AGAIN: the
      * queue is full, poll and come again; OF_POISON: too large; OF_RETRY: refused; OF_FATAL. */

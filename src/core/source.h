@@ -4,8 +4,9 @@
  * their records in order, and commits their offsets. Nothing outside a source knows which kind it is.
  *
  * Threads: every call is made by the fetch thread of the lane. No call blocks for longer than its description says. A
- * source may have threads of its own; when there is something to do it wakes the fetch thread by the function given to
- * start, which may be called from any thread.
+ * source may have threads of its own; when event, read or peek may have something new they write 8 bytes (a 1) to the
+ * eventfd given to start. A write is only owed when something turns from nothing to some, so the stage asks until there
+ * is nothing before it waits.
  *
  * States, moved by the fetch stage in answer to events:
  *
@@ -59,8 +60,8 @@ struct of_offset {
 struct of_source_ops {
     const char *name; /* "librdkafka", "memory" */
 
-    /* Joins the group. wake(wake_arg) is to be called whenever event, read or peek may have something new. */
-    enum of_status (*start)(void *self, void (*wake)(void *arg), void *wake_arg, struct of_error *err);
+    /* Joins the group. wake_fd: see above; -1: nobody waits. */
+    enum of_status (*start)(void *self, int wake_fd, struct of_error *err);
 
     /* The next event, if there is one. Serves the group's protocol too: to be called at least once a second. */
     bool (*event)(void *self, struct of_source_event *event);
