@@ -92,8 +92,7 @@ struct of_record {
     struct of_slice key;   /* data NULL: null key */
     struct of_slice value; /* data NULL: null value */
     int64_t offset;
-    int64_t timestamp_ms; /* -1: none */
-    const void *ref;      /* the source's handle of the record, for its headers */
+    const void *ref; /* the source's handle of the record, for its headers and timestamp */
 };
 
 struct of_chunk;
@@ -104,6 +103,8 @@ struct of_chunk_ops {
     void (*record)(const struct of_chunk *chunk, uint32_t index, struct of_record *record);
     /* The index-th header; false behind the last. A null value has data NULL. */
     bool (*header)(const struct of_record *record, uint32_t index, struct of_slice *name, struct of_slice *value);
+    /* When it was written, as the topic counts; -1: unknown. Apart from record, because no good order needs it. */
+    int64_t (*timestamp_ms)(const struct of_record *record);
 };
 
 /* ---- chunks ---- */
