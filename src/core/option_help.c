@@ -1,0 +1,70 @@
+#include <string.h>
+
+#include "core/option.h"
+
+enum { TEXT_COLUMN = 34, LAST_COLUMN = 110 };
+
+/* Writes `text` word by word from the current column, going on in TEXT_COLUMN. */
+static void
+print_wrapped(FILE *out, const char *text)
+{
+    int column = TEXT_COLUMN;
+    for (const char *word = text; *word != '\0';) {
+        int length = (int)strcspn(word, " ");
+        if (column > TEXT_COLUMN && column + 1 + length > LAST_COLUMN) {
+            fprintf(out, "\n%*s", TEXT_COLUMN, "");
+            column = TEXT_COLUMN;
+        } else if (column > TEXT_COLUMN) {
+            fputc(' ', out);
+            column++;
+        }
+        fprintf(out, "%.*s", length, word);
+        column += length;
+        word += length;
+        word += strspn(word, " ");
+    }
+    fputc('\n', out);
+}
+
+static void
+print_entry(FILE *out, const char *flag, const char *text)
+{
+    if (strlen(flag) + 2 > TEXT_COLUMN)
+        fprintf(out, "%s\n%*s", flag, TEXT_COLUMN, "");
+    else
+        fprintf(out, "%-*s", TEXT_COLUMN, flag);
+    print_wrapped(out, text);
+}
+
+static void
+print_option(FILE *out, const struct of_option *option)
+{
+    char flag[128], allowed[256], text[1024];
+    if (option->type == OF_OPTION_BOOL)
+        snprintf(flag, sizeof flag, "  --[no-]%s", option->name);
+    else
+        snprintf(flag, sizeof flag, "  --%s %s", option->name, option->placeholder);
+    of_option_describe(option, allowed, sizeof allowed);
+    bool says_range = allowed[0] != '\0' && option->type != OF_OPTION_BOOL;
+    snprintf(text, sizeof text, "%s (%s%s%s%s)", option->help, says_range ? allowed : "", says_range ? "; " : "",
+             option->initial != NULL ? "default " : "no default", option->initial != NULL ? option->initial : "");
+    print_entry(out, flag, text);
+}
+
+void
+of_options_print_help(const struct of_option_table *table, unsigned command, FILE *out)
+{
+    const char *section = "";
+    for (size_t i = 0; i < table->count; i++) {
+        const struct of_option *option = &table->options[i];
+        if ((option->commands >> command & 1) == 0)
+            continue;
+        if (strcmp(option->section, section) != 0)
+            fprintf(out, "\n%s\n", option->section);
+        section = option->section;
+        print_option(out, option);
+    }
+    if (table->property_commands >> command & 1)
+        print_entry(out, "  -X NAME=VALUE", "set a property of librdkafka; may be repeated");
+    print_entry(out, "  -h, --help", "print this text");
+}

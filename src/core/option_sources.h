@@ -1,0 +1,25 @@
+/* Where options come from: flags, environment, file. Part of core/option.
+ *
+ * Each reads one source, checks every value, and keeps a value unless a stronger source gave one already. */
+#ifndef OF_CORE_OPTION_SOURCES_H
+#define OF_CORE_OPTION_SOURCES_H
+
+#include "core/option.h"
+
+struct of_option_value {
+    char *text; /* NULL: not given */
+    enum of_option_origin origin;
+    int file_line; /* 0: not in the file */
+};
+
+/* The row whose name is the first `length` bytes of `name`, or NULL. */
+const struct of_option *of_option_find(const struct of_option_table *table, const char *name, size_t length);
+
+OF_MUST_USE enum of_status of_options_read_flags(struct of_options *options, const char *const *arguments,
+                                                 struct of_error *err);
+OF_MUST_USE enum of_status of_options_read_environment(struct of_options *options, const char *const *environment,
+                                                       struct of_error *err);
+/* After the other two: they may name the file. */
+OF_MUST_USE enum of_status of_options_read_file(struct of_options *options, struct of_error *err);
+
+#endif
