@@ -1,0 +1,44 @@
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "commands/commands.h"
+#include "commands/settings.h"
+#include "core/log.h"
+
+static void
+print_help(enum of_command_index command)
+{
+    const char *name = of_settings_table.commands[command], *summary = "";
+    for (const struct of_command *row = of_commands; row->name != NULL; row++)
+        if (strcmp(row->name, name) == 0)
+            summary = row->summary;
+    printf("orderflow %s: %s\n\nusage: orderflow %s [OPTION]...\n", name, summary, name);
+    of_options_print_help(&of_settings_table, command, stdout);
+    printf("\nEvery option can also be given in the environment (ORDERFLOW_RETRY_DELAY_MS=2000 for --retry-delay-ms)\n"
+           "and in the configuration file (retry-delay-ms = 2000; kafka.NAME = VALUE for -X NAME=VALUE).\n"
+           "Flags win over the environment, the environment over the file.\n");
+}
+
+bool
+of_settings_load(struct of_command_line *line, enum of_command_index command, int argc, char **argv,
+                 int *exit_status)
+{
+    const char *name = of_settings_table.commands[command];
+    struct of_error err;
+    enum of_status status = of_settings_read(line, command, (const char *const *)argv + (argc > 0),
+                                             (const char *const *)environ, &err);
+    if (status == OF_OK && !line->options.help) {
+        of_log_set_level((enum of_log_level)line->settings.log_level);
+        for (size_t i = 0; i < line->options.warning_count; i++)
+            of_log_warning("options", "%s", line->options.warnings[i]);
+        return true;
+    }
+    if (status == OF_OK)
+        print_help(command);
+    else
+        fprintf(stderr, "orderflow %s: %s\nTry 'orderflow %s --help'.\n", name, err.text, name);
+    *exit_status = status == OF_OK ? OF_EXIT_DONE : OF_EXIT_USAGE;
+    of_settings_fini(line);
+    return false;
+}

@@ -1,0 +1,32 @@
+/* The commands of the program: one file each, named here and listed in the table of main.c.
+ *
+ * A command gets its arguments as main does, with its own name first, and answers the exit status. */
+#ifndef OF_COMMANDS_COMMANDS_H
+#define OF_COMMANDS_COMMANDS_H
+
+enum of_exit {
+    OF_EXIT_DONE = 0,
+    OF_EXIT_FAILED = 1,
+    OF_EXIT_USAGE = 2,   /* wrong usage or configuration: nothing was started */
+    OF_EXIT_STOPPED = 3, /* stopped before the end: a time-out, or a second Ctrl+C */
+    OF_EXIT_FENCED = 4,  /* another instance with the same identity took over */
+};
+
+struct of_command {
+    const char *name;
+    const char *summary; /* one line in `orderflow help` */
+    int (*run)(int argc, char **argv);
+};
+
+/* The last row has no name. */
+extern const struct of_command of_commands[];
+
+int of_command_run(int argc, char **argv);
+int of_command_produce(int argc, char **argv);
+int of_command_help(int argc, char **argv);
+int of_command_version(int argc, char **argv);
+
+/* "orderflow: unknown command 'porduce'; did you mean 'produce'?" to standard error. Returns OF_EXIT_USAGE. */
+int of_command_unknown(const char *name);
+
+#endif

@@ -1,0 +1,16 @@
+#include <stdio.h>
+
+#include "commands/commands.h"
+#include "commands/settings.h"
+
+int
+of_command_run(int argc, char **argv)
+{
+    struct of_command_line line;
+    int status;
+    if (!of_settings_load(&line, OF_COMMAND_RUN, argc, argv, &status))
+        return status;
+    fprintf(stderr, "orderflow run: not built yet\n");
+    of_settings_fini(&line);
+    return OF_EXIT_FAILED;
+}

@@ -1,0 +1,232 @@
+#include "commands/settings.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "commands/refused_properties.h"
+#include "core/log.h"
+#include "ops/console.h"
+
+enum { RUN = 1 << OF_COMMAND_RUN, PRODUCE = 1 << OF_COMMAND_PRODUCE, BOTH = RUN | PRODUCE };
+
+#define DAY_MS INT64_C(86400000)
+#define AT(field) .offset = offsetof(struct of_settings, field)
+#define STRING .type = OF_OPTION_STRING
+#define INT(lowest, highest) .type = OF_OPTION_INT, .min = (lowest), .max = (highest)
+#define DOUBLE(lowest, highest) .type = OF_OPTION_DOUBLE, .low = (lowest), .high = (highest)
+#define BOOL .type = OF_OPTION_BOOL
+#define CHOICE(names) .type = OF_OPTION_CHOICE, .choices = (names)
+
+static const char *const from_names[] = { "earliest", "latest", NULL };
+static const char *const source_names[] = { "auto", "librdkafka", NULL };
+static const char *const guarantee_names[] = { "at-least-once", NULL };
+
+static const char *
+topic_complaint(const char *name)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    if (strlen(name) > 249)
+        return "is too long for a topic (249 characters at most)";
+    if (name[strspn(name, allowed)] != '\0')
+        return "is no topic name (allowed: letters, digits, '.', '_' and '-')";
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ? "is no topic name" : NULL;
+}
+
+static const char *
+registry_complaint(const char *url)
+{
+    if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
+        return "is no address of a registry (allowed: http://HOST:PORT or https://HOST:PORT)";
+    return *(strstr(url, "://") + 3) == '\0' ? "names no host" : NULL;
+}
+
+static const char *
+guarantee_complaint(const char *guarantee)
+{
+    return strcmp(guarantee, "exactly-once") == 0 ? "is not available in this version (allowed: at-least-once)" : NULL;
+}
+
+static const char *
+source_complaint(const char *source)
+{
+    return strcmp(source, "direct") == 0 ? "is not available in this version (allowed: auto or librdkafka)" : NULL;
+}
+
+static const char *
+replication_complaint(const char *factor)
+{
+    return strcmp(factor, "0") == 0 ? "is no number of replicas (allowed: -1, or 1 and more)" : NULL;
+}
+
+static const struct of_option rows[] = {
+#define SECTION .section = "Connections"
+    { .name = "brokers", SECTION, STRING, AT(brokers), .commands = BOTH, .initial = "localhost:9092",
+      .placeholder = "HOST:PORT,...", .help = "Kafka brokers to ask first" },
+    { .name = "registry", SECTION, STRING, AT(registry), .commands = BOTH, .initial = "http://localhost:8081",
+      .placeholder = "URL", .complaint = registry_complaint, .help = "schema registry" },
+    { .name = "group", SECTION, STRING, AT(group), .commands = RUN, .initial = "order-consumer-group",
+      .placeholder = "NAME", .help = "consumer group" },
+    { .name = "from", SECTION, CHOICE(from_names), AT(from), .commands = RUN, .initial = "earliest",
+      .placeholder = "WHERE", .help = "where to start in a partition without committed offset" },
+    { .name = "source", SECTION, CHOICE(source_names), AT(source), .commands = RUN, .initial = "auto",
+      .placeholder = "NAME", .complaint = source_complaint, .help = "what reads from the brokers" },
+    { .name = "config", SECTION, STRING, AT(config), .commands = BOTH, .placeholder = "FILE", .is_file = true,
+      .help = "configuration file with lines 'option = value'" },
+#undef SECTION
+#define SECTION .section = "Topics"
+    { .name = "topic", SECTION, STRING, AT(topic), .commands = BOTH, .initial = "orders", .placeholder = "TOPIC",
+      .complaint = topic_complaint, .help = "topic of the orders" },
+    { .name = "retry-topic", SECTION, STRING, AT(retry_topic), .commands = RUN, .initial = "orders-retry",
+      .placeholder = "TOPIC", .complaint = topic_complaint, .help = "topic of the orders that wait for a retry" },
+    { .name = "dlq-topic", SECTION, STRING, AT(dlq_topic), .commands = RUN, .initial = "orders-dlq",
+      .placeholder = "TOPIC", .complaint = topic_complaint, .help = "topic of the dead letters" },
+    { .name = "create-topics", SECTION, BOOL, AT(create_topics), .commands = BOTH, .initial = "true",
+      .help = "create topics that are missing" },
+    { .name = "partitions", SECTION, INT(1, 10000), AT(partitions), .commands = BOTH, .initial = "3",
+      .placeholder = "COUNT", .help = "partitions of a topic of orders that is created" },
+    { .name = "replication", SECTION, INT(-1, 1000), AT(replication), .commands = BOTH, .initial = "-1",
+      .placeholder = "COUNT", .complaint = replication_complaint,
+      .help = "replicas of topics that are created; -1 is the broker's default" },
+#undef SECTION
+#define SECTION .section = "Orders"
+    { .name = "id-field", SECTION, STRING, AT(id_field), .commands = RUN, .initial = "orderId",
+      .placeholder = "FIELD", .help = "field that identifies an order" },
+    { .name = "value-field", SECTION, STRING, AT(value_field), .commands = RUN, .initial = "price",
+      .placeholder = "FIELD", .help = "field whose sum and average is kept" },
+    { .name = "group-by-field", SECTION, STRING, AT(group_by_field), .commands = RUN, .initial = "product",
+      .placeholder = "FIELD", .help = "field by which sums are grouped" },
+    { .name = "min-value", SECTION, DOUBLE(-1e308, 1e308), AT(min_value), .commands = RUN,
+      .placeholder = "NUMBER", .help = "smallest valid value; orders below are dead letters" },
+    { .name = "max-value", SECTION, DOUBLE(-1e308, 1e308), AT(max_value), .commands = RUN,
+      .placeholder = "NUMBER", .help = "largest valid value; orders above are dead letters" },
+    { .name = "max-field-bytes", SECTION, INT(1, 64 * 1024 * 1024), AT(max_field_bytes), .commands = RUN,
+      .initial = "1048576", .placeholder = "BYTES", .help = "longest valid field; orders with longer ones are dead letters" },
+    { .name = "max-groups", SECTION, INT(1, 10000000), AT(max_groups), .commands = RUN, .initial = "100000",
+      .placeholder = "COUNT", .help = "most groups that are kept apart; further ones count as (other)" },
+#undef SECTION
+#define SECTION .section = "Failures"
+    { .name = "max-retries", SECTION, INT(0, 1000), AT(max_retries), .commands = RUN, .initial = "3",
+      .placeholder = "COUNT", .help = "retries after the first attempt; what fails then is a dead letter" },
+    { .name = "retry-delay-ms", SECTION, INT(0, 7 * DAY_MS), AT(retry_delay_ms), .commands = RUN, .initial = "2000",
+      .placeholder = "MS", .help = "how long an order waits before it is tried again" },
+    { .name = "failure-rate", SECTION, DOUBLE(0, 1), AT(failure_rate), .commands = RUN, .initial = "0",
+      .placeholder = "RATE", .help = "share of attempts that fail as a simulation" },
+    { .name = "seed", SECTION, INT(0, INT64_MAX), AT(seed), .commands = BOTH, .initial = "1", .placeholder = "NUMBER",
+      .help = "seed of what is random: simulated failures of run, orders of produce" },
+#undef SECTION
+#define SECTION .section = "Delivery"
+    { .name = "guarantee", SECTION, CHOICE(guarantee_names), AT(guarantee), .commands = RUN,
+      .initial = "at-least-once", .placeholder = "NAME", .complaint = guarantee_complaint,
+      .help = "what holds across crashes" },
+    { .name = "commit-interval-ms", SECTION, INT(1, 60000), AT(commit_interval_ms), .commands = RUN, .initial = "100",
+      .placeholder = "MS", .help = "how often progress is committed" },
+    { .name = "drain-timeout-ms", SECTION, INT(0, 600000), AT(drain_timeout_ms), .commands = RUN, .initial = "10000",
+      .placeholder = "MS", .help = "how long finishing what is under way may take when stopping or rebalancing" },
+    { .name = "exit-at-end", SECTION, BOOL, AT(exit_at_end), .commands = RUN, .initial = "false",
+      .help = "end when all that was there at the start, and the retries that came of it, is settled" },
+    { .name = "exit-timeout-ms", SECTION, INT(0, 7 * DAY_MS), AT(exit_timeout_ms), .commands = RUN, .initial = "0",
+      .placeholder = "MS", .help = "stop after this time, with status 3 if the end was not reached; 0 is never" },
+#undef SECTION
+#define SECTION .section = "Threads and memory"
+    { .name = "fetch-threads", SECTION, INT(1, 64), AT(fetch_threads), .commands = RUN, .initial = "1",
+      .placeholder = "COUNT", .help = "members of the group, each with a fetch and a publish thread" },
+    { .name = "decode-threads", SECTION, INT(0, 64), AT(decode_threads), .commands = RUN, .initial = "1",
+      .placeholder = "COUNT", .help = "threads that decode; 0: inside the stage before" },
+    { .name = "process-threads", SECTION, INT(0, 64), AT(process_threads), .commands = RUN, .initial = "1",
+      .placeholder = "COUNT", .help = "threads that process; 0: inside the stage before" },
+    { .name = "aggregate-threads", SECTION, INT(0, 64), AT(aggregate_threads), .commands = RUN, .initial = "1",
+      .placeholder = "COUNT", .help = "threads that aggregate; 0: inside the stage before" },
+    { .name = "memory-mb", SECTION, INT(16, 1048576), AT(memory_mb), .commands = RUN, .initial = "256",
+      .placeholder = "MB", .help = "memory for fetched data" },
+#undef SECTION
+#define SECTION .section = "Orders to publish"
+    { .name = "count", SECTION, INT(0, INT64_MAX), AT(count), .commands = PRODUCE, .initial = "20",
+      .placeholder = "COUNT", .help = "how many orders; with --file all of them unless given" },
+    { .name = "interval-ms", SECTION, INT(0, DAY_MS), AT(interval_ms), .commands = PRODUCE, .initial = "2000",
+      .placeholder = "MS", .help = "time between two orders" },
+    { .name = "rate", SECTION, DOUBLE(0, 1e9), AT(rate), .commands = PRODUCE, .placeholder = "PER-SECOND",
+      .help = "orders per second, in place of --interval-ms; 0: as fast as it goes" },
+    { .name = "first-id", SECTION, INT(0, INT64_MAX), AT(first_id), .commands = PRODUCE, .initial = "1001",
+      .placeholder = "NUMBER", .help = "id of the first random order; the others count up from it" },
+    { .name = "file", SECTION, STRING, AT(file), .commands = PRODUCE, .placeholder = "FILE",
+      .help = "publish the rows of a CSV file (with a header row) or of a file of JSON lines; - is standard input" },
+    { .name = "subject", SECTION, STRING, AT(subject), .commands = PRODUCE, .placeholder = "NAME",
+      .help = "subject of the schema in the registry; TOPIC-value unless given" },
+#undef SECTION
+#define SECTION .section = "Output"
+    { .name = "console", SECTION, CHOICE(of_console_mode_names), AT(console), .commands = RUN, .initial = "auto",
+      .placeholder = "MODE", .help = "what is printed: each order, a line per second, either by the rate, JSON, nothing" },
+    { .name = "log-level", SECTION, CHOICE(of_log_level_names), AT(log_level), .commands = BOTH, .initial = "info",
+      .placeholder = "LEVEL", .help = "least important messages that are logged to standard error" },
+    { .name = "print-wiring", SECTION, BOOL, AT(print_wiring), .commands = RUN, .initial = "false",
+      .help = "print stages, threads and edges, and end" },
+#undef SECTION
+};
+
+static const char *const command_names[] = { "run", "produce", NULL };
+
+const struct of_option_table of_settings_table = {
+    .options = rows,
+    .count = sizeof rows / sizeof *rows,
+    .commands = command_names,
+    .program = "orderflow",
+    .environment_prefix = "ORDERFLOW_",
+    .property_prefix = "kafka.",
+    .property_commands = BOTH,
+    .property_complaint = of_refused_property,
+};
+
+/* ---- what no single value can tell ---- */
+
+static enum of_status
+check_topics(const struct of_settings *settings, struct of_error *err)
+{
+    const char *const names[] = { settings->topic, settings->retry_topic, settings->dlq_topic };
+    static const char *const flags[] = { "--topic", "--retry-topic", "--dlq-topic" };
+    for (int i = 0; i < 3; i++)
+        for (int j = i + 1; j < 3; j++)
+            if (strcmp(names[i], names[j]) == 0)
+                return of_error_set(err, OF_FATAL, "%s and %s are both '%s': they must differ", flags[i], flags[j],
+                                    names[i]);
+    return OF_OK;
+}
+
+static enum of_status
+check_run(const struct of_settings *settings, struct of_error *err)
+{
+    if (settings->min_value > settings->max_value)
+        return of_error_set(err, OF_FATAL, "--min-value %.15g is above --max-value %.15g", settings->min_value,
+                            settings->max_value);
+    return check_topics(settings, err);
+}
+
+static enum of_status
+check_produce(const struct of_command_line *line, struct of_error *err)
+{
+    bool interval_given = of_options_origin(&line->options, "interval-ms") != OF_ORIGIN_DEFAULT;
+    if (interval_given && !isnan(line->settings.rate))
+        return of_error_set(err, OF_FATAL, "--rate and --interval-ms say the same thing: give one of them");
+    if (line->settings.count > INT64_MAX - line->settings.first_id)
+        return of_error_set(err, OF_FATAL, "--first-id and --count lead beyond the largest id");
+    return OF_OK;
+}
+
+enum of_status
+of_settings_read(struct of_command_line *line, enum of_command_index command, const char *const *arguments,
+                 const char *const *environment, struct of_error *err)
+{
+    memset(&line->settings, 0, sizeof line->settings);
+    of_options_init(&line->options, &of_settings_table, command);
+    enum of_status status = of_options_load(&line->options, arguments, environment, &line->settings, err);
+    if (status != OF_OK || line->options.help)
+        return status;
+    if (line->options.operand_count > 0)
+        return of_error_set(err, OF_FATAL, "unexpected argument '%s'", line->options.operands[0]);
+    return command == OF_COMMAND_RUN ? check_run(&line->settings, err) : check_produce(line, err);
+}
+
+void
+of_settings_fini(struct of_command_line *line)
+{
+    of_options_fini(&line->options);
+}

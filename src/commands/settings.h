@@ -1,0 +1,74 @@
+/* What the options say, as one typed struct; filled by of_settings_load, constant afterwards.
+ *
+ * commands/settings.c holds the table of all options with their defaults, ranges and help, and is the only place that
+ * knows them. Only commands read settings: what a stage needs is handed to it in a struct of its own.
+ * Strings live as long as the command line they were loaded into. */
+#ifndef OF_COMMANDS_SETTINGS_H
+#define OF_COMMANDS_SETTINGS_H
+
+#include "core/option.h"
+
+/* Bit numbers in the table. */
+enum of_command_index { OF_COMMAND_RUN, OF_COMMAND_PRODUCE, OF_COMMAND_COUNT };
+
+enum of_from { OF_FROM_EARLIEST, OF_FROM_LATEST };
+enum of_source_choice { OF_SOURCE_AUTO, OF_SOURCE_LIBRDKAFKA };
+enum of_guarantee { OF_GUARANTEE_AT_LEAST_ONCE };
+
+struct of_settings {
+    const char *config;
+    /* connections */
+    const char *brokers, *registry, *group;
+    int from;   /* enum of_from */
+    int source; /* enum of_source_choice */
+    /* topics */
+    const char *topic, *retry_topic, *dlq_topic;
+    bool create_topics;
+    int64_t partitions, replication; /* replication -1: the broker's default */
+    /* orders */
+    const char *id_field, *value_field, *group_by_field;
+    int64_t max_field_bytes, max_groups;
+    double min_value, max_value; /* NaN: no limit */
+    /* failures */
+    int64_t max_retries, retry_delay_ms;
+    double failure_rate;
+    int64_t seed;
+    /* delivery */
+    int guarantee; /* enum of_guarantee */
+    int64_t commit_interval_ms, drain_timeout_ms;
+    bool exit_at_end;
+    int64_t exit_timeout_ms; /* 0: none */
+    /* threads and memory */
+    int64_t fetch_threads, decode_threads, process_threads, aggregate_threads, memory_mb;
+    /* output */
+    int console;   /* enum of_console_mode */
+    int log_level; /* enum of_log_level */
+    bool print_wiring;
+    /* produce */
+    const char *subject; /* NULL: <topic>-value */
+    const char *file;    /* NULL: random orders; "-": standard input */
+    int64_t count, interval_ms, first_id;
+    double rate; /* orders per second, 0: as fast as it goes; NaN: not given, interval_ms counts */
+};
+
+/* A command line and all that came of it. */
+struct of_command_line {
+    struct of_settings settings;
+    struct of_options options; /* where values came from, and the properties for librdkafka */
+};
+
+extern const struct of_option_table of_settings_table;
+
+/* Reads arguments, environment and file, sets the log level and logs warnings. False: the command must return
+ * *exit_status at once (help was printed, or an error to standard error); nothing is to be released then. */
+OF_MUST_USE bool of_settings_load(struct of_command_line *line, enum of_command_index command, int argc, char **argv,
+                                  int *exit_status);
+
+/* The same without any output; `line` is initialised in every case and wants of_settings_fini. */
+OF_MUST_USE enum of_status of_settings_read(struct of_command_line *line, enum of_command_index command,
+                                            const char *const *arguments, const char *const *environment,
+                                            struct of_error *err);
+
+void of_settings_fini(struct of_command_line *line);
+
+#endif

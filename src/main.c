@@ -1,0 +1,38 @@
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "commands/commands.h"
+
+const struct of_command of_commands[] = {
+    { "run", "consume orders: running averages, retries, dead letters", of_command_run },
+    { "produce", "publish orders: random ones, or the rows of a file", of_command_produce },
+    { "help", "list the commands, or the options of one", of_command_help },
+    { "version", "print the version", of_command_version },
+    { NULL, NULL, NULL },
+};
+
+static const char *
+command_name(const char *argument)
+{
+    if (strcmp(argument, "-h") == 0 || strcmp(argument, "--help") == 0)
+        return "help";
+    if (strcmp(argument, "-V") == 0 || strcmp(argument, "--version") == 0)
+        return "version";
+    return argument;
+}
+
+int
+main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_IGN); /* a reader that goes away must not end the process before it has committed */
+    if (argc < 2) {
+        fprintf(stderr, "orderflow: no command given\nTry 'orderflow help'.\n");
+        return OF_EXIT_USAGE;
+    }
+    const char *name = command_name(argv[1]);
+    for (const struct of_command *command = of_commands; command->name != NULL; command++)
+        if (strcmp(name, command->name) == 0)
+            return command->run(argc - 1, argv + 1);
+    return of_command_unknown(name);
+}

@@ -1,0 +1,91 @@
+/* What a run prints on standard output, by a thread of its own.
+ *
+ *   orders   the lines of every order: received, processed or failed, retries, dead letters, the running average
+ *   summary  one line per second
+ *   auto     orders while they are few (up to 50 in a second), one line per second while they are many
+ *   json     every event as one line of JSON (docs/json-events.md)
+ *   none     nothing
+ *
+ * Makers send events through one queue per lane (order/event_queue.h). Before it makes events of records a maker asks
+ * of_console_wants_records; when its queue is full it drops and counts (of_event_queue_drop), or, when of_console_waits
+ * says so, waits for the console. Events of partitions are always wanted, except that a full queue may drop them, too.
+ *
+ * The running count, sum and average beside an order are the console's own exact tally of the PROCESSED events it saw.
+ * After a time without events of records it takes up the live totals again; while orders are on their way through the
+ * pipeline at that moment the lines may be ahead of them, until the next quiet second. The final statistics are exact.
+ *
+ * When the reader of standard output goes away the console goes on receiving, and prints no more.
+ *
+ *   of_console_wants_records, _waits, _queue, _broken   any thread, never blocks
+ *   of_console_create, _start, _stop, _destroy          the thread that runs the command
+ *   of_console_turn, _finish                            the console's thread, or a test in place of it
+ *   `live` of the configuration                         called on the console's thread */
+#ifndef OF_OPS_CONSOLE_H
+#define OF_OPS_CONSOLE_H
+
+#include <stdio.h>
+
+#include "core/clock.h"
+#include "core/option.h"
+#include "ops/totals.h"
+#include "order/event_queue.h"
+
+enum of_console_mode { OF_CONSOLE_AUTO, OF_CONSOLE_ORDERS, OF_CONSOLE_SUMMARY, OF_CONSOLE_JSON, OF_CONSOLE_NONE };
+
+/* "auto", "orders", "summary", "json", "none", and NULL after the last. */
+extern const char *const of_console_mode_names[];
+
+/* What the banner and the event `started` say. Strings are borrowed for the life of the console. */
+struct of_console_banner {
+    const char *brokers, *registry, *group;
+    const char *topic, *retry_topic, *dlq_topic;
+    const char *guarantee;
+    int64_t max_retries, retry_delay_ms;
+    const struct of_options *options; /* all settings, for `started`; may be NULL */
+};
+
+struct of_console_config {
+    enum of_console_mode mode;
+    FILE *out; /* stays the caller's; written by the console's thread only */
+    const struct of_clock *clock;
+    uint32_t lanes;
+    struct of_console_banner banner;
+    /* Fills live, whose sum is initialised and zero. */
+    void (*live)(void *context, struct of_live_totals *live);
+    void *context;
+};
+
+/* The end of a run. */
+struct of_console_result {
+    const struct of_totals *run;   /* what this process committed since its start */
+    const struct of_totals *total; /* the same and what was restored */
+    double seconds;                /* first assignment to last order settled; 0: nothing was settled */
+};
+
+struct of_console;
+
+struct of_console *of_console_create(const struct of_console_config *config);
+void of_console_destroy(struct of_console **console);
+
+/* Prints the banner and starts the thread. */
+void of_console_start(struct of_console *console);
+
+/* Ends the thread, prints all events that were sent before and then the final statistics, and flushes. result: NULL
+ * when the run ended without any. Blocks as long as standard output does. */
+void of_console_stop(struct of_console *console, const struct of_console_result *result);
+
+bool of_console_wants_records(const struct of_console *console);
+bool of_console_waits(const struct of_console *console);
+struct of_event_queue *of_console_queue(struct of_console *console, uint32_t lane);
+
+/* Whether writing has failed: the reader is gone or the disk is full. */
+bool of_console_broken(const struct of_console *console);
+
+/* One turn of the thread: what is in the queues, 1024 events at most, and the line of the second if one has passed.
+ * Returns how many events it took. */
+unsigned of_console_turn(struct of_console *console);
+
+/* The last turn: everything that is in the queues, then the final statistics. */
+void of_console_finish(struct of_console *console, const struct of_console_result *result);
+
+#endif

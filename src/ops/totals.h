@@ -1,0 +1,40 @@
+/* The numbers that orderflow reports: orders processed, their sum, retry attempts, dead letters, and the same per
+ * product. "Processed" counts orders, not deliveries; dead letters are not in the sum. Retry attempts are retry records
+ * published; dead letters include poison.
+ *
+ * Owner: the caller's memory, init to fini. Threads: one at a time. */
+#ifndef OF_OPS_TOTALS_H
+#define OF_OPS_TOTALS_H
+
+#include "order/exact_sum.h"
+
+struct of_totals_row {
+    struct of_slice product; /* borrowed: lives as long as what it was taken from */
+    uint64_t orders_processed;
+    struct of_exact_sum sum;
+};
+
+struct of_totals {
+    uint64_t orders_processed, retry_attempts, dead_letters;
+    struct of_exact_sum sum;
+    struct of_totals_row *rows;
+    size_t row_count;
+};
+
+void of_totals_init(struct of_totals *totals);
+void of_totals_fini(struct of_totals *totals);
+
+/* A new row at the end, to be filled by the caller: its counters are zero. The pointer lives until the next call. */
+struct of_totals_row *of_totals_add_row(struct of_totals *totals, struct of_slice product);
+
+/* Sorts the rows by the bytes of their names. */
+void of_totals_sort(struct of_totals *totals);
+
+/* What is known at any moment of a run: totals that may step back when something in flight is lost. */
+struct of_live_totals {
+    uint64_t orders_processed, retry_attempts, dead_letters;
+    struct of_exact_sum sum;
+    uint32_t held_partitions;
+};
+
+#endif
