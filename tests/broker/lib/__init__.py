@@ -1,0 +1,13 @@
+"""What the broker lane is made of. Nothing here shares code with the program under test.
+
+places       where things are kept, and finding the packages that `cluster fetch` installed
+process      child processes that cannot outlive us, free ports, waiting with deadlines
+fetch        Java, the broker, the registry and the Python packages, downloaded once
+broker       Apache Kafka nodes: start, stop, kill, restart
+registry     Apicurio Registry, and a client of the Confluent API
+stub         a registry that misbehaves on command
+client       a Kafka client for tests: topics, records, offsets
+orders       the Order record by hand: Avro, framing, exact sums
+orderflow    the program under test as a process with JSON events
+environment  the cluster that the tests of one run share; unique names; main()
+"""
