@@ -9,7 +9,7 @@
  * Owner: the caller's memory, init to fini; all bytes zero is a valid sum, of nothing. Do not copy the struct by
  * assignment: of_exact_sum_copy.
  * Threads: one at a time. Errors: none, except where a function says so. A value that is not finite is a bug.
- * Cost: 24 bytes and 2 to 3 ns per addition inside the window; 568 bytes and some 10 ns outside. */
+ * Cost: 24 bytes and 2 to 3 ns per addition inside the window; 568 bytes and some 20 ns outside. */
 #ifndef OF_ORDER_EXACT_SUM_H
 #define OF_ORDER_EXACT_SUM_H
 

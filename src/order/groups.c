@@ -149,7 +149,7 @@ of_groups_intern(struct of_groups *groups, struct of_slice value)
     if (value.data == NULL || value.length > OF_GROUPS_VALUE_BYTES_MAX)
         return OF_GROUPS_OTHER;
     uint64_t content, hash = hash_of(groups->seed, value);
-    bool full = of_groups_full(groups); /* before the look-up: asked after it, the last value to fit could slip between */
+    bool full = of_groups_full(groups); /* asked after the look-up, the last value to fit could slip in between */
     find_slot(groups, hash, value, &content);
     if (__builtin_expect(content != 0, 1))
         return (uint32_t)content;

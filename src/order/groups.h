@@ -11,7 +11,7 @@
  *   of_groups_name, of_groups_count   any thread, never blocks
  *   of_groups_create, _destroy    one thread, no other using it
  *
- * Cost: 10 to 20 ns for a known short value; memory 16 bytes per possible group and up to 32 more for the table, and
+ * Cost: some 10 ns for a known short value; memory 16 bytes per possible group and up to 32 more for the table, and
  * the values themselves. The hash is seeded by the kernel's random numbers, so that chosen values cannot collide. */
 #ifndef OF_ORDER_GROUPS_H
 #define OF_ORDER_GROUPS_H
