@@ -100,7 +100,8 @@ static const struct of_option rows[] = {
     { .name = "max-value", SECTION, DOUBLE(-1e308, 1e308), AT(max_value), .commands = RUN,
       .placeholder = "NUMBER", .help = "largest valid value; orders above are dead letters" },
     { .name = "max-field-bytes", SECTION, INT(1, 64 * 1024 * 1024), AT(max_field_bytes), .commands = RUN,
-      .initial = "1048576", .placeholder = "BYTES", .help = "longest valid field; orders with longer ones are dead letters" },
+      .initial = "1048576", .placeholder = "BYTES",
+      .help = "longest valid field; orders with longer ones are dead letters" },
     { .name = "max-groups", SECTION, INT(1, 10000000), AT(max_groups), .commands = RUN, .initial = "100000",
       .placeholder = "COUNT", .help = "most groups that are kept apart; further ones count as (other)" },
 #undef SECTION
@@ -155,7 +156,8 @@ static const struct of_option rows[] = {
 #undef SECTION
 #define SECTION .section = "Output"
     { .name = "console", SECTION, CHOICE(of_console_mode_names), AT(console), .commands = RUN, .initial = "auto",
-      .placeholder = "MODE", .help = "what is printed: each order, a line per second, either by the rate, JSON, nothing" },
+      .placeholder = "MODE",
+      .help = "what is printed: each order, a line per second, either by the rate, JSON, nothing" },
     { .name = "log-level", SECTION, CHOICE(of_log_level_names), AT(log_level), .commands = BOTH, .initial = "info",
       .placeholder = "LEVEL", .help = "least important messages that are logged to standard error" },
     { .name = "print-wiring", SECTION, BOOL, AT(print_wiring), .commands = RUN, .initial = "false",

@@ -56,8 +56,8 @@ store_all(const struct of_options *options, void *settings)
 }
 
 enum of_status
-of_options_load(struct of_options *options, const char *const *arguments, const char *const *environment, void *settings,
-                struct of_error *err)
+of_options_load(struct of_options *options, const char *const *arguments, const char *const *environment,
+                void *settings, struct of_error *err)
 {
     enum of_status status = of_options_read_flags(options, arguments, err);
     if (status != OF_OK || options->help)

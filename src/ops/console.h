@@ -67,8 +67,8 @@ struct of_console;
 struct of_console *of_console_create(const struct of_console_config *config);
 void of_console_destroy(struct of_console **console);
 
-/* Prints the banner and starts the thread. */
-void of_console_start(struct of_console *console);
+/* Prints the banner and starts the thread. OF_FATAL when there can be no thread. */
+OF_MUST_USE enum of_status of_console_start(struct of_console *console, struct of_error *err);
 
 /* Ends the thread, prints all events that were sent before and then the final statistics, and flushes. result: NULL
  * when the run ended without any. Blocks as long as standard output does. */

@@ -44,7 +44,8 @@ write_file(const char *text)
 }
 
 static const struct of_settings *
-load(struct of_command_line *line, enum of_command_index command, const char *const *arguments, const char *const *environment)
+load(struct of_command_line *line, enum of_command_index command, const char *const *arguments,
+     const char *const *environment)
 {
     struct of_error err = { 0 };
     if (of_settings_read(line, command, arguments, environment, &err) != OF_OK)
@@ -83,7 +84,8 @@ flag_beats_environment_beats_file_beats_default(void **state)
 {
     (void)state;
     write_file("# comment\n\nretry-delay-ms = 1\nmax-retries=1\n group = from = file \ncount = 9\n");
-    const char *environment[] = { "ORDERFLOW_RETRY_DELAY_MS=2", "ORDERFLOW_MAX_RETRIES=2", "ORDERFLOW_TOPIC=", "PATH=x", NULL };
+    const char *const *environment =
+        LIST("ORDERFLOW_RETRY_DELAY_MS=2", "ORDERFLOW_MAX_RETRIES=2", "ORDERFLOW_TOPIC=", "PATH=x");
     struct of_command_line line;
     const struct of_settings *s =
         load(&line, OF_COMMAND_RUN, LIST("--retry-delay-ms=7", "--config", path, "--retry-delay-ms", "3"), environment);
@@ -120,7 +122,8 @@ properties_keep_their_order_and_flags_win(void **state)
     struct of_command_line line;
     load(&line, OF_COMMAND_RUN, LIST("-X", "client.id=flag", "--config", path, "-Xlinger.ms=", "-Xa=b=c"), NONE);
     static const char *const expected[][2] = {
-        { "client.id", "file" }, { "security.protocol", "ssl" }, { "client.id", "flag" }, { "linger.ms", "" }, { "a", "b=c" },
+        { "client.id", "file" }, { "security.protocol", "ssl" }, { "client.id", "flag" },
+        { "linger.ms", "" },     { "a", "b=c" },
     };
     assert_int_equal(line.options.property_count, 5);
     for (size_t i = 0; i < 5; i++) {
@@ -160,7 +163,8 @@ static const struct {
     const char *error;
 } wrong[] = {
     { OF_COMMAND_RUN, { "--retry-delay" }, "unknown option '--retry-delay'; did you mean '--retry-delay-ms'?" },
-    { OF_COMMAND_RUN, { "--no-craete-topics" }, "unknown option '--no-craete-topics'; did you mean '--create-topics'?" },
+    { OF_COMMAND_RUN, { "--no-craete-topics" },
+      "unknown option '--no-craete-topics'; did you mean '--create-topics'?" },
     { OF_COMMAND_RUN, { "--no-group" }, "unknown option '--no-group'; did you mean '--group'?" },
     { OF_COMMAND_RUN, { "--qwertzuiop=1" }, "unknown option '--qwertzuiop'" },
     { OF_COMMAND_RUN, { "-q" }, "unknown option '-q'" },
@@ -225,7 +229,8 @@ wrong_files_are_named_with_their_line(void **state)
         { "count = none\n", "%s:1: count: 'none' is not a whole number (allowed: 0 to 9223372036854775807)" },
         { "seed = 1\n#\nseed = 1\n", "%s:3: 'seed' stands in line 1 already" },
         { "config = other\n", "%s:1: 'config' cannot stand in the file itself" },
-        { "kafka.isolation.level = read_uncommitted\n", "%s:1: isolation.level: orderflow reads committed records only" },
+        { "kafka.isolation.level = read_uncommitted\n",
+          "%s:1: isolation.level: orderflow reads committed records only" },
     };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         write_file(files[i].text);

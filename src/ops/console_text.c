@@ -1,0 +1,242 @@
+#include <inttypes.h>
+#include <string.h>
+
+#include "core/escape.h"
+#include "ops/console_views.h"
+
+enum { PRODUCTS_SHOWN = 50 };
+
+/* ---- pieces ---- */
+
+static void
+put_escaped(FILE *out, struct of_slice text, bool cut)
+{
+    char shown[OF_EVENT_TOPIC_BYTES * OF_ESCAPE_GROWTH + 1];
+    of_escape(OF_ESCAPE_TERMINAL, text, shown, sizeof shown);
+    fprintf(out, "%s%s", shown, cut ? "..." : "");
+}
+
+static void
+put_amount(FILE *out, const char *text)
+{
+    bool negative = *text == '-';
+    fprintf(out, "%s$%s", negative ? "-" : "", text + negative);
+}
+
+static void
+put_sum(FILE *out, const struct of_exact_sum *sum)
+{
+    char text[OF_EXACT_SUM_MONEY_BYTES];
+    of_exact_sum_money(sum, text, sizeof text);
+    put_amount(out, text);
+}
+
+/* Long enough for every double; "-0.00" is "0.00". */
+static void
+put_money(FILE *out, double value)
+{
+    char text[OF_EXACT_SUM_MONEY_BYTES];
+    snprintf(text, sizeof text, "%.2f", value);
+    put_amount(out, strcmp(text, "-0.00") == 0 ? text + 1 : text);
+}
+
+static void
+put_average(FILE *out, const struct of_exact_sum *sum, uint64_t orders)
+{
+    if (orders == 0)
+        fputs("none", out);
+    else
+        put_money(out, of_exact_sum_average(sum, orders));
+}
+
+/* ---- start ---- */
+
+static void
+text_started(FILE *out, const struct of_console_banner *banner, int64_t wall_ms)
+{
+    (void)wall_ms;
+    char registry[1024];
+    fprintf(out,
+            "orderflow %s\n"
+            "  brokers            %s\n"
+            "  schema registry    %s\n"
+            "  consumer group     %s\n"
+            "  subscribed topics  %s, %s\n"
+            "  dead letters       %s\n"
+            "  retries            %" PRId64 " at most, each after %" PRId64 " ms\n"
+            "  guarantee          %s\n"
+            "Waiting for orders. Ctrl+C stops.\n\n",
+            ORDERFLOW_VERSION, banner->brokers,
+            of_console_hide_password(banner->registry, registry, sizeof registry), banner->group, banner->topic,
+            banner->retry_topic, banner->dlq_topic, banner->max_retries, banner->retry_delay_ms, banner->guarantee);
+}
+
+/* ---- events of records ---- */
+
+static void
+put_order(FILE *out, const struct of_event *event)
+{
+    if (!event->has_order) {
+        fputs("order unreadable", out);
+        return;
+    }
+    fputs("order ", out);
+    put_escaped(out, of_slice_of(event->id, event->id_length), event->id_cut);
+    fputs("  ", out);
+    put_escaped(out, of_slice_of(event->group, event->group_length), event->group_cut);
+    fputs("  ", out);
+    put_money(out, event->value);
+}
+
+static void
+put_reason(FILE *out, const struct of_event *event)
+{
+    fprintf(out, ": %s", of_cause_text(event->cause));
+    if (event->text[0] != '\0') {
+        fputs(": ", out);
+        put_escaped(out, of_slice_str(event->text), false);
+    }
+}
+
+/* Opens a line: what happened, in a column of its own, and to which order. */
+static void
+put_line(FILE *out, const char *what, const struct of_event *event)
+{
+    fprintf(out, "%-12s", what);
+    put_order(out, event);
+}
+
+static void
+print_received(FILE *out, const struct of_event *event)
+{
+    put_line(out, "received", event);
+    fprintf(out, "  from %s[%" PRId32 "] offset %" PRId64 "\n", event->topic, event->partition, event->offset);
+}
+
+static void
+print_processed(FILE *out, const struct of_event *event, const struct of_tally *tally)
+{
+    put_line(out, "processed", event);
+    fprintf(out, "\n%-12s%" PRIu64 " orders processed, sum ", "aggregated", tally->orders_processed);
+    put_sum(out, &tally->sum);
+    fputs(", running average ", out);
+    put_average(out, &tally->sum, tally->orders_processed);
+    fputc('\n', out);
+}
+
+static void
+print_failed(FILE *out, const struct of_event *event)
+{
+    put_line(out, "failed", event);
+    put_reason(out, event);
+    fputc('\n', out);
+}
+
+static void
+print_retry(FILE *out, const struct of_console_banner *banner, const struct of_event *event)
+{
+    char what[32];
+    snprintf(what, sizeof what, "retry %" PRIu32 "/%" PRId64, event->attempt, banner->max_retries);
+    put_line(out, what, event);
+    fprintf(out, "  sent to %s, due in %" PRId64 " ms\n", banner->retry_topic, banner->retry_delay_ms);
+}
+
+static void
+print_dead_letter(FILE *out, const struct of_console_banner *banner, const struct of_event *event)
+{
+    put_line(out, "dead letter", event);
+    fprintf(out, "  sent to %s", banner->dlq_topic);
+    if (of_cause_class(event->cause) == OF_CLASS_TRANSIENT)
+        fprintf(out, ": still failing after %" PRId64 " of %" PRId64 " retries\n",
+                event->attempt > 0 ? (int64_t)event->attempt - 1 : 0, banner->max_retries);
+    else
+        fputs(": no retry can help\n", out);
+}
+
+/* ---- events of partitions ---- */
+
+static void
+print_partition(FILE *out, const char *what, const struct of_event *event)
+{
+    fprintf(out, "%-12s%s[%" PRId32 "] at offset %" PRId64, what, event->topic, event->partition, event->offset);
+    if (event->cause != OF_CAUSE_NONE)
+        put_reason(out, event);
+    fputc('\n', out);
+}
+
+static void
+text_event(FILE *out, const struct of_console_banner *banner, const struct of_event *event,
+           const struct of_tally *tally)
+{
+    if (event->kind <= OF_EVENT_DEAD_LETTER)
+        print_received(out, event);
+    switch (event->kind) {
+    case OF_EVENT_PROCESSED: print_processed(out, event, tally); break;
+    case OF_EVENT_RETRY: print_failed(out, event), print_retry(out, banner, event); break;
+    case OF_EVENT_DEAD_LETTER: print_failed(out, event), print_dead_letter(out, banner, event); break;
+    case OF_EVENT_ASSIGNED: print_partition(out, "assigned", event); break;
+    case OF_EVENT_REVOKED: print_partition(out, "revoked", event); break;
+    case OF_EVENT_LOST: print_partition(out, "lost", event); break;
+    case OF_EVENT_HELD: print_partition(out, "held", event); break;
+    case OF_EVENT_RESUMED: print_partition(out, "resumed", event); break;
+    }
+}
+
+/* ---- seconds and the end ---- */
+
+static void
+text_second(FILE *out, const struct of_progress *progress)
+{
+    const struct of_live_totals *live = progress->live;
+    fprintf(out, "%6.0f s  %.0f orders/s  %" PRIu64 " orders  sum ", progress->seconds, progress->orders_per_second,
+            live->orders_processed);
+    put_sum(out, &live->sum);
+    fputs("  average ", out);
+    put_average(out, &live->sum, live->orders_processed);
+    fprintf(out, "  retries %" PRIu64 "  dead letters %" PRIu64 "  held partitions %" PRIu32 "\n",
+            live->retry_attempts, live->dead_letters, live->held_partitions);
+}
+
+static void
+print_totals(FILE *out, const char *title, const struct of_totals *totals)
+{
+    fprintf(out, "\n%s\n  orders processed   %" PRIu64 "\n  price sum          ", title, totals->orders_processed);
+    put_sum(out, &totals->sum);
+    fputs("\n  running average    ", out);
+    put_average(out, &totals->sum, totals->orders_processed);
+    fprintf(out, "\n  retry attempts     %" PRIu64 "\n  dead letters       %" PRIu64 "\n", totals->retry_attempts,
+            totals->dead_letters);
+}
+
+static void
+print_products(FILE *out, const struct of_totals *totals)
+{
+    if (totals->row_count == 0)
+        return;
+    fprintf(out, "\n%12s  %20s  %16s  %s\n", "orders", "sum", "average", "product");
+    for (size_t i = 0; i < totals->row_count && i < PRODUCTS_SHOWN; i++) {
+        const struct of_totals_row *row = &totals->rows[i];
+        char sum[OF_EXACT_SUM_MONEY_BYTES];
+        of_exact_sum_money(&row->sum, sum, sizeof sum);
+        fprintf(out, "%12" PRIu64 "  %20s  %16.2f  ", row->orders_processed, sum,
+                row->orders_processed == 0 ? 0 : of_exact_sum_average(&row->sum, row->orders_processed));
+        bool cut = row->product.length > OF_EVENT_FIELD_BYTES;
+        put_escaped(out, of_slice_of(row->product.data, cut ? OF_EVENT_FIELD_BYTES : row->product.length), cut);
+        fputc('\n', out);
+    }
+    if (totals->row_count > PRODUCTS_SHOWN)
+        fprintf(out, "%12s  and %zu more products; --console json lists all\n", "", totals->row_count - PRODUCTS_SHOWN);
+}
+
+static void
+text_final(FILE *out, const struct of_console_result *result, int64_t wall_ms)
+{
+    (void)wall_ms;
+    print_totals(out, "Final statistics", result->total);
+    fprintf(out, "  time               %.3f s, %.0f orders/s\n", result->seconds, of_console_rate(result));
+    if (result->run->orders_processed != result->total->orders_processed)
+        print_totals(out, "Of these by this run", result->run);
+    print_products(out, result->total);
+}
+
+const struct of_console_view of_console_text_view = { text_started, text_event, text_second, text_final };
