@@ -1,0 +1,254 @@
+#include "kafka/assignment.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/assert.h"
+#include "core/memory.h"
+#include "kafka/offsets.h"
+#include "order/cause.h"
+
+enum { RESUME_QUERY_MS = 1000 };
+
+void
+of_kafka_assignment_init(struct of_kafka_assignment *assignment, struct of_kafka_client *client, int wake_fd)
+{
+    *assignment = (struct of_kafka_assignment) { .client = client, .wake_fd = wake_fd };
+    assignment->ahead.messages = assignment->messages;
+    assignment->data = rd_kafka_queue_new(client->rk);
+    assignment->unwanted = rd_kafka_queue_new(client->rk);
+    if (wake_fd >= 0)
+        of_kafka_queue_wake(assignment->data, wake_fd);
+}
+
+void
+of_kafka_assignment_fini(struct of_kafka_assignment *assignment)
+{
+    if (assignment->data == NULL)
+        return;
+    of_kafka_assignment_end(assignment);
+    of_kafka_queue_wake(assignment->data, -1);
+    rd_kafka_queue_destroy(assignment->data);
+    rd_kafka_queue_destroy(assignment->unwanted);
+    assignment->data = assignment->unwanted = NULL;
+}
+
+/* ---- dropping ---- */
+
+/* Destroys what was taken out of a queue and not delivered; partition -1: of all partitions. */
+static void
+drop_ahead(struct of_kafka_ahead *ahead, int32_t partition)
+{
+    for (uint32_t i = ahead->at; i < ahead->count; i++) {
+        rd_kafka_message_t *message = ahead->messages[i];
+        if (message == NULL || (partition >= 0 && message->partition != partition))
+            continue;
+        rd_kafka_message_destroy(message);
+        ahead->messages[i] = NULL;
+    }
+}
+
+static void
+drop_queued(rd_kafka_queue_t *queue)
+{
+    rd_kafka_message_t *messages[256];
+    ssize_t count;
+    while ((count = rd_kafka_consume_batch_queue(queue, 0, messages, 256)) > 0)
+        for (ssize_t i = 0; i < count; i++)
+            rd_kafka_message_destroy(messages[i]);
+}
+
+static struct of_kafka_ahead *
+ahead_of(struct of_kafka_assignment *assignment, struct of_kafka_part *part)
+{
+    return part->slot->role == OF_ROLE_RETRY ? &part->ahead : &assignment->ahead;
+}
+
+/* ---- assigning ---- */
+
+static void
+route(struct of_kafka_assignment *assignment, struct of_kafka_part *part)
+{
+    rd_kafka_queue_forward(part->queue, part->slot->role == OF_ROLE_ORDERS ? assignment->data : NULL);
+}
+
+static void
+add_part(struct of_kafka_assignment *assignment, struct of_kafka_part *part, struct of_slot *slot, int64_t offset)
+{
+    *part = (struct of_kafka_part) { .slot = slot, .expected = offset, .end = -1 };
+    part->ahead.messages = part->retry_messages;
+    slot->source = part;
+    part->queue = rd_kafka_queue_get_partition(assignment->client->rk, slot->topic, slot->partition);
+    OF_ASSERT(part->queue != NULL);
+    route(assignment, part);
+    if (slot->role == OF_ROLE_ORDERS)
+        assignment->orders[slot->partition] = part;
+    else if (assignment->wake_fd >= 0)
+        of_kafka_queue_wake(part->queue, assignment->wake_fd);
+}
+
+static void
+make_orders_index(struct of_kafka_assignment *assignment, struct of_slot *const *slots, uint32_t count)
+{
+    int32_t size = 0;
+    for (uint32_t i = 0; i < count; i++)
+        if (slots[i]->role == OF_ROLE_ORDERS && slots[i]->partition >= size)
+            size = slots[i]->partition + 1;
+    assignment->orders_size = size;
+    assignment->orders = of_alloc_array((size_t)size + 1, sizeof(struct of_kafka_part *));
+}
+
+/* Assigns every part at the offset it expects next. */
+static enum of_status
+assign_parts(struct of_kafka_assignment *assignment, struct of_error *err)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)assignment->part_count);
+    for (uint32_t i = 0; i < assignment->part_count; i++) {
+        const struct of_kafka_part *part = &assignment->parts[i];
+        rd_kafka_topic_partition_list_add(list, part->slot->topic, part->slot->partition)->offset = part->expected;
+    }
+    rd_kafka_resp_err_t code = rd_kafka_assign(assignment->client->rk, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return of_error_set(err, OF_FATAL, "cannot read the assigned partitions: %s", rd_kafka_err2str(code));
+    return OF_OK;
+}
+
+enum of_status
+of_kafka_assignment_begin(struct of_kafka_assignment *assignment, struct of_slot *const *slots, const int64_t *offsets,
+                          uint32_t count, struct of_error *err)
+{
+    OF_ASSERT(assignment->parts == NULL);
+    assignment->parts = of_alloc_array((size_t)count + 1, sizeof *assignment->parts);
+    assignment->part_count = count;
+    make_orders_index(assignment, slots, count);
+    for (uint32_t i = 0; i < count; i++)
+        add_part(assignment, &assignment->parts[i], slots[i], offsets[i]);
+    return assign_parts(assignment, err);
+}
+
+void
+of_kafka_assignment_end(struct of_kafka_assignment *assignment)
+{
+    rd_kafka_assign(assignment->client->rk, NULL);
+    for (uint32_t i = 0; i < assignment->part_count; i++) {
+        struct of_kafka_part *part = &assignment->parts[i];
+        if (part->slot->role == OF_ROLE_RETRY) {
+            of_kafka_queue_wake(part->queue, -1);
+            drop_ahead(&part->ahead, -1);
+        }
+        rd_kafka_queue_forward(part->queue, assignment->unwanted); /* with all that lies in it */
+        rd_kafka_queue_destroy(part->queue);
+        part->slot->source = NULL;
+    }
+    drop_ahead(&assignment->ahead, -1);
+    assignment->ahead.at = assignment->ahead.count = 0;
+    drop_queued(assignment->data);
+    drop_queued(assignment->unwanted);
+    free(assignment->parts);
+    free(assignment->orders);
+    assignment->parts = NULL;
+    assignment->orders = NULL;
+    assignment->part_count = assignment->held_count = assignment->broken_count = 0;
+    assignment->orders_size = 0;
+}
+
+/* ---- holding ---- */
+
+void
+of_kafka_part_hold(struct of_kafka_assignment *assignment, struct of_kafka_part *part)
+{
+    if (part->held)
+        return;
+    part->held = true;
+    part->end = -1;
+    assignment->held_count++;
+    rd_kafka_queue_forward(part->queue, assignment->unwanted);
+    drop_ahead(ahead_of(assignment, part), part->slot->partition);
+}
+
+static enum of_status
+seek(struct of_kafka_assignment *assignment, const struct of_kafka_part *part, struct of_error *err)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *element =
+        rd_kafka_topic_partition_list_add(list, part->slot->topic, part->slot->partition);
+    element->offset = part->expected;
+    rd_kafka_error_t *error = rd_kafka_seek_partitions(assignment->client->rk, list, 0);
+    rd_kafka_resp_err_t code = error != NULL ? rd_kafka_error_code(error) : element->err;
+    rd_kafka_error_destroy(error);
+    rd_kafka_topic_partition_list_destroy(list);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR__IN_PROGRESS)
+        return of_error_set(err, OF_RETRY, "cannot seek to offset %lld: %s", (long long)part->expected,
+                            rd_kafka_err2str(code));
+    return OF_OK;
+}
+
+/* librdkafka fetches a partition no more whose offset was out of range. Assigning anew is the only way back, and costs
+ * what was fetched ahead of all partitions: only when the offset has come into range. */
+static enum of_status
+restart(struct of_kafka_assignment *assignment, struct of_kafka_part *part, struct of_error *err)
+{
+    int64_t low, high;
+    enum of_status status = of_kafka_query_range(assignment->client, part->slot->topic, part->slot->partition,
+                                                 RESUME_QUERY_MS, &low, &high, err);
+    if (status != OF_OK)
+        return status;
+    if (part->expected < low || part->expected > high)
+        return of_error_set(err, OF_RETRY, "offset %lld is outside %lld to %lld", (long long)part->expected,
+                            (long long)low, (long long)high);
+    part->stopped = false;
+    return assign_parts(assignment, err);
+}
+
+enum of_status
+of_kafka_part_resume(struct of_kafka_assignment *assignment, struct of_kafka_part *part, int64_t offset,
+                     struct of_error *err)
+{
+    of_kafka_part_hold(assignment, part); /* resuming what was not held is only a seek */
+    part->expected = offset;
+    enum of_status status = part->stopped ? restart(assignment, part, err) : seek(assignment, part, err);
+    if (status != OF_OK)
+        return status;
+    part->held = false;
+    assignment->held_count--;
+    if (part->broken)
+        assignment->broken_count--;
+    part->broken = false;
+    route(assignment, part);
+    if (assignment->held_count == 0)
+        drop_queued(assignment->unwanted);
+    return OF_OK;
+}
+
+/* ---- what cannot be read ---- */
+
+static void
+explain(struct of_kafka_part *part, const rd_kafka_message_t *message)
+{
+    const struct of_slot *slot = part->slot;
+    bool out_of_range = message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
+                        message->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE;
+    if (out_of_range) {
+        part->cause = OF_CAUSE_OFFSET_OUT_OF_RANGE;
+        part->stopped = true;
+        snprintf(part->why, sizeof part->why,
+                 "%.100s [%d] does not hold offset %lld: retention has passed it or the topic was made anew; "
+                 "`orderflow reset` moves the group", slot->topic, slot->partition, (long long)part->expected);
+    } else {
+        part->cause = OF_CAUSE_FETCH_FAILED;
+        snprintf(part->why, sizeof part->why, "%.100s [%d] cannot be read at offset %lld: %s", slot->topic,
+                 slot->partition, (long long)part->expected, rd_kafka_message_errstr(message));
+    }
+}
+
+void
+of_kafka_part_break(struct of_kafka_assignment *assignment, struct of_kafka_part *part,
+                    const rd_kafka_message_t *message)
+{
+    explain(part, message);
+    if (!part->broken)
+        assignment->broken_count++;
+    part->broken = true;
+    of_kafka_part_hold(assignment, part);
+}

@@ -1,0 +1,88 @@
+/* The partitions that a librdkafka source reads, and through which queue each of them comes. Private to src/kafka.
+ *
+ *   orders partition ----forward----> data     read in turn, all partitions together
+ *   retry partition                            its own queue, read one record at a time
+ *   either, held ------forward----> unwanted   what librdkafka still fetches of it; not read while anything is held
+ *
+ * A queue that is not read fills up to librdkafka's limits, and then its partitions are no longer fetched: this is the
+ * back-pressure, and there is no pausing. All held partitions share one queue, and so one limit.
+ *
+ * Moving a partition between queues leaves no stale record behind: a seek makes what was fetched before it outdated, and
+ * librdkafka drops that wherever it lies; what had already been taken out is dropped here.
+ *
+ * Threads: the fetch thread's. */
+#ifndef OF_KAFKA_ASSIGNMENT_H
+#define OF_KAFKA_ASSIGNMENT_H
+
+#include "core/source.h"
+#include "kafka/client.h"
+
+enum { OF_READ_AHEAD_RECORDS = 2048, OF_RETRY_AHEAD_RECORDS = 32 };
+
+/* Messages taken out of a queue and not delivered yet; an element may be NULL. */
+struct of_kafka_ahead {
+    rd_kafka_message_t **messages;
+    uint32_t at;
+    uint32_t count;
+};
+
+/* One assigned partition; slot->source points to it. */
+struct of_kafka_part {
+    struct of_slot *slot;
+    rd_kafka_queue_t *queue;
+    int64_t expected; /* the next offset to deliver; smaller ones are stale */
+    int64_t end;      /* retry: where the end of the partition was seen, -1 when something came after it */
+    bool held;        /* deliver nothing */
+    bool stopped;     /* librdkafka has given up fetching it; only a new assign starts it again */
+    bool broken;      /* to be told: cannot be read at `expected` for `cause` */
+    uint8_t cause;    /* enum of_cause */
+    char why[256];
+    rd_kafka_message_t *retry_messages[OF_RETRY_AHEAD_RECORDS];
+    struct of_kafka_ahead ahead; /* retry: in retry_messages */
+};
+
+struct of_kafka_assignment {
+    struct of_kafka_client *client;
+    int wake_fd;
+    rd_kafka_queue_t *data;
+    rd_kafka_queue_t *unwanted;
+    struct of_kafka_part *parts;
+    uint32_t part_count;
+    uint32_t held_count;
+    uint32_t broken_count; /* parts with something to tell */
+    struct of_kafka_part **orders; /* by partition number; NULL where not assigned */
+    int32_t orders_size;
+    rd_kafka_message_t *messages[OF_READ_AHEAD_RECORDS];
+    struct of_kafka_ahead ahead; /* orders: in messages */
+};
+
+void of_kafka_assignment_init(struct of_kafka_assignment *assignment, struct of_kafka_client *client, int wake_fd);
+
+/* Ends the assignment if there is one. */
+void of_kafka_assignment_fini(struct of_kafka_assignment *assignment);
+
+/* Routes the queues and has librdkafka fetch. OF_OK or OF_FATAL. */
+enum of_status of_kafka_assignment_begin(struct of_kafka_assignment *assignment, struct of_slot *const *slots,
+                                         const int64_t *offsets, uint32_t count, struct of_error *err) OF_MUST_USE;
+
+/* Has librdkafka fetch nothing, and drops everything fetched. Also right when nothing is assigned. */
+void of_kafka_assignment_end(struct of_kafka_assignment *assignment);
+
+void of_kafka_part_hold(struct of_kafka_assignment *assignment, struct of_kafka_part *part);
+
+/* OF_OK; OF_RETRY: not possible yet. Blocks for a second at most, and only for a part that is stopped. */
+enum of_status of_kafka_part_resume(struct of_kafka_assignment *assignment, struct of_kafka_part *part, int64_t offset,
+                                    struct of_error *err) OF_MUST_USE;
+
+/* Notes that the part cannot be read, and holds it. */
+void of_kafka_part_break(struct of_kafka_assignment *assignment, struct of_kafka_part *part,
+                         const rd_kafka_message_t *message);
+
+/* The part of an orders partition; NULL if it is not assigned. */
+static inline struct of_kafka_part *
+of_kafka_orders_part(const struct of_kafka_assignment *assignment, int32_t partition)
+{
+    return partition >= 0 && partition < assignment->orders_size ? assignment->orders[partition] : NULL;
+}
+
+#endif

@@ -1,0 +1,30 @@
+/* Questions about offsets, asked with a deadline. Private to src/kafka. */
+#ifndef OF_KAFKA_OFFSETS_H
+#define OF_KAFKA_OFFSETS_H
+
+#include "core/source.h"
+#include "kafka/client.h"
+
+/* The first offset that is stored and the one behind the last that readers of committed records see. OF_OK, OF_RETRY. */
+enum of_status of_kafka_query_range(struct of_kafka_client *client, const char *topic, int32_t partition, int timeout_ms,
+                                    int64_t *low, int64_t *high, struct of_error *err) OF_MUST_USE;
+
+/* Fills the offset of each element with the first (end false) or the last (end true) of its partition, by one request
+ * to each broker. OF_OK, OF_RETRY. */
+enum of_status of_kafka_query_edges(struct of_kafka_client *client, rd_kafka_topic_partition_list_t *list, bool end,
+                                    int timeout_ms, struct of_error *err) OF_MUST_USE;
+
+/* Fills the offset of each element with what the group has committed; negative: nothing. OF_OK, OF_RETRY, OF_FATAL. */
+enum of_status of_kafka_query_committed(struct of_kafka_client *client, rd_kafka_topic_partition_list_t *list,
+                                        int timeout_ms, struct of_error *err) OF_MUST_USE;
+
+/* Where to begin, as core/source.h's positions says: at the committed offset; without one as the option `from` asks.
+ * `latest` holds for topics of which the group has committed nothing at all: partitions that appear later are read from
+ * their beginning. Blocks for timeout_ms at most. */
+enum of_status of_kafka_query_positions(struct of_kafka_client *client, struct of_partition *partitions, uint32_t count,
+                                        int timeout_ms, struct of_error *err) OF_MUST_USE;
+
+/* What the answer to a commit means: OF_OK, OF_RETRY, OF_ABORT (the partitions are no longer ours), OF_FATAL. */
+enum of_status of_kafka_commit_status(rd_kafka_resp_err_t code);
+
+#endif

@@ -1,0 +1,47 @@
+/* What every Kafka client of the program is told. One value, filled once by the command, read by all.
+ *
+ * Owner: the command; everything it points to must outlive every client, as topic names of records, slots and events
+ * point to the same strings.
+ * Threads: constant after it is filled, except that log is called by whichever thread uses a client. */
+#ifndef OF_KAFKA_OPTIONS_H
+#define OF_KAFKA_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/error.h"
+
+/* Where to begin in a partition for which the group has committed nothing. */
+enum of_kafka_from { OF_KAFKA_FROM_EARLIEST, OF_KAFKA_FROM_LATEST };
+
+/* A property of librdkafka, passed through. */
+struct of_kafka_property {
+    const char *name;
+    const char *value;
+};
+
+/* level: 0 (worst) to 7 (debugging) as in syslog(3). text: one line. */
+typedef void of_kafka_log(int level, const char *text);
+
+struct of_kafka_options {
+    const char *brokers;   /* host:port, comma separated */
+    const char *client_id; /* NULL: "orderflow" */
+    const char *group;
+    const char *orders_topic;
+    const char *retry_topic;
+    const char *dead_letter_topic;
+    enum of_kafka_from from;
+    size_t memory_bytes;      /* what one source may fetch ahead, all partitions together */
+    int32_t retry_partitions; /* that one source may be assigned at most; 0: not known, a dozen is taken */
+    bool embedded;            /* timings that suit the embedded cluster */
+    const struct of_kafka_property *properties;
+    size_t property_count;
+    of_kafka_log *log; /* NULL: nothing is logged */
+};
+
+/* Refuses, with the option to use instead, properties that the program sets itself because delivery depends on them, and
+ * names that librdkafka does not know and values that it does not take. OF_OK or OF_FATAL. */
+enum of_status of_kafka_check_properties(const struct of_kafka_options *options, struct of_error *err) OF_MUST_USE;
+
+#endif
