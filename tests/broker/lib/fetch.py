@@ -94,7 +94,7 @@ def _fetched(name, pom, options):
         raise Missing("no mvn on PATH: install maven")
 
     def install(part):
-        subprocess.run(["mvn", "-q", "-B", "-f", pom, f"-Dout={part}", *options, "process-resources"],
+        subprocess.run(["mvn", "-q", "-B", "-Dstyle.color=never", "-f", pom, f"-Dout={part}", *options, "process-resources"],
                        check=True, stdin=subprocess.DEVNULL, stdout=sys.stderr, timeout=900)
         shutil.rmtree(folder, ignore_errors=True)
         part.rename(folder)
