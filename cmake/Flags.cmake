@@ -6,6 +6,10 @@ target_compile_options(of_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes
   -Wpointer-arith -Wcast-qual -Wwrite-strings -Wvla -Wformat=2 -Wundef
   -fno-common -fno-strict-aliasing -fstack-protector-strong)
+if(CMAKE_C_COMPILER_ID MATCHES Clang)
+  # librdkafka's RD_KAFKA_V_ macros are such expressions.
+  target_compile_options(of_flags INTERFACE -Wno-gnu-statement-expression)
+endif()
 if(ORDERFLOW_WERROR)
   target_compile_options(of_flags INTERFACE -Werror)
 endif()

@@ -124,7 +124,7 @@ sink_produce(void *self, const struct of_outgoing *record, uint64_t tag, struct 
     rd_kafka_resp_err_t code = rd_kafka_producev(
         sink->client.rk, RD_KAFKA_V_RKT(sink->topics[record->destination].handle),
         RD_KAFKA_V_PARTITION(record->partition % partitions), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-        RD_KAFKA_V_KEY(record->key.data, record->key.length),
+        RD_KAFKA_V_KEY((void *)(uintptr_t)record->key.data, record->key.length),
         RD_KAFKA_V_VALUE((void *)(uintptr_t)record->value.data, record->value.length), RD_KAFKA_V_HEADERS(headers),
         RD_KAFKA_V_OPAQUE((void *)(uintptr_t)tag), RD_KAFKA_V_END);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)

@@ -11,8 +11,8 @@ of_fuzz_seed(size_t index, uint8_t *bytes, size_t size)
     static const char *const files[] = {
         "orderId,product,price\n1001,Laptop,756.32\n\"1002\",\"a \"\"b\"\",\n c\",-1.5e3\r\n",
         "price,x,orderId,product\r\n1,,2,3\r\n",
-        "{\"orderId\":\"1001\",\"product\":\"Laptop\",\"price\":756.32}\n"
-        "{\"orderId\":7,\"product\":\"\",\"price\":\"1\"}\n",
+        ("{\"orderId\":\"1001\",\"product\":\"Laptop\",\"price\":756.32}\n"
+         "{\"orderId\":7,\"product\":\"\",\"price\":\"1\"}\n"),
     };
     if (index >= sizeof files / sizeof *files)
         return 0;

@@ -364,9 +364,9 @@ number_of(avro_value_t *record, bool *exact)
 {
     avro_value_t field;
     avro_value_get_by_name(record, "price", &field, NULL);
-    int32_t i;
-    int64_t l;
-    float f;
+    int32_t i = 0;
+    int64_t l = 0;
+    float f = 0;
     double d = 0;
     switch (avro_value_get_type(&field)) {
     case AVRO_INT32: avro_value_get_int(&field, &i); d = i; break;
@@ -384,10 +384,10 @@ assert_text(avro_value_t *record, const char *name, struct of_slice actual)
     avro_value_get_by_name(record, name, &field, NULL);
     char number[32];
     const void *bytes = number;
-    const char *text;
-    size_t size;
-    int32_t i;
-    int64_t l;
+    const char *text = "";
+    size_t size = 1;
+    int32_t i = 0;
+    int64_t l = 0;
     switch (avro_value_get_type(&field)) {
     case AVRO_INT32:
         avro_value_get_int(&field, &i);
