@@ -183,8 +183,8 @@ explain(const struct of_http *http, CURLcode code, struct of_error *err)
                             url, reason(http, code, text, sizeof text));
     case CURLE_TOO_MANY_REDIRECTS:
     case CURLE_UNSUPPORTED_PROTOCOL:
-        return of_error_set(err, OF_RETRY, "the schema registry at %s redirects too often or elsewhere; set --registry",
-                            url);
+        return of_error_set(err, OF_RETRY, "what answers at %s is no schema registry (%s); set --registry", url,
+                            reason(http, code, text, sizeof text));
     default:
         return of_error_set(err, OF_RETRY,
                             "cannot reach the schema registry at %s: %s; is it running? set --registry", url,
