@@ -178,9 +178,16 @@ enum of_barrier_kind {
     OF_BARRIER_REVOKE, /* the same, and afterwards all slots of the lane are gone */
 };
 
-/* What aggregate copies out for one slot and group value at a barrier, absolute since the slot was opened. Defined in
- * order/aggregate.h's terms by stages; core only carries the list. */
+/* Copies of what changed in one aggregate instance since the barrier before. The stages define it; core carries it. */
 struct of_snapshot;
+
+/* How far publish got in one slot: what a barrier lets fetch commit. */
+struct of_reached {
+    int64_t next_offset; /* behind the last record that is through; -1: nothing since the barrier before, or not to be
+                          * committed because something of this slot failed */
+    uint64_t retries;      /* retry records handed over since the barrier before and acknowledged */
+    uint64_t dead_letters; /* the same for dead letters */
+};
 
 struct of_barrier {
     struct of_item item;
@@ -189,10 +196,9 @@ struct of_barrier {
     struct of_slot **slots; /* OPEN: those that open; otherwise all of the lane. Fetch's */
     uint32_t *epochs;       /* OPEN: the epoch each begins; otherwise the epoch each is in */
     uint32_t slot_count;
-    void **states; /* OPEN: the state each begins with, NULL for empty; aggregate takes it and clears the element */
+    const void **states; /* OPEN: the table each is set to; NULL: goes on with what it has. Borrowed until it is home */
     struct of_snapshot *snapshots[OF_THREADS_PER_STAGE]; /* COMMIT, REVOKE: aggregate instance i writes element i */
-    int64_t *next_offsets; /* COMMIT, REVOKE: per slot index, written by publish; -1: nothing came through since OPEN */
-    bool failed;           /* publish: not everything before it could be written; notices say what */
+    struct of_reached *reached; /* COMMIT, REVOKE: per slot index, written by publish */
 };
 
 #endif

@@ -1,0 +1,50 @@
+/* A stage: a table of functions over private state.
+ *
+ * A stage takes items, does its work on them and passes them on. It never sees a ring, a thread or another stage: the
+ * agent (core/agent) that runs it owns waiting, stopping, routing and counting. That is why the same stage runs on a
+ * thread of its own, on the thread of the stage before it, or, with all the others, on one thread under a fake clock.
+ *
+ * Threads: one instance is run by one thread at a time, so its private state needs no protection. */
+#ifndef OF_CORE_STAGE_H
+#define OF_CORE_STAGE_H
+
+#include "core/flow.h"
+
+/* What a stage may do with what it holds. Implemented by the agent. */
+struct of_port;
+
+/* Passes a chunk or batch on to the next stage; a partition's items keep their order. The stage no longer owns it. */
+void of_port_forward(struct of_port *port, struct of_item *item);
+
+/* Starts a barrier (fetch only): it goes to every instance of the next stage that its lane passes through. */
+void of_port_broadcast(struct of_port *port, struct of_barrier *barrier);
+
+/* Sends an item the way home: a batch to the decode instance that made it, a chunk, a barrier or a notice to the fetch
+ * stage of its lane. */
+void of_port_home(struct of_port *port, struct of_item *item);
+
+struct of_stage_ops {
+    const char *name;
+
+    /* First and last call on the thread that runs the stage. Optional. */
+    void (*enter)(void *self);
+    void (*leave)(void *self);
+
+    /* Takes an item from the stage before. False: cannot take it now (no batch left, producer's queue full); nothing
+     * is taken, the same item is offered again later, items of other lanes go on meanwhile. */
+    bool (*process)(void *self, struct of_port *port, struct of_item *item);
+
+    /* Takes an item that came home. Optional where none does. */
+    void (*home)(void *self, struct of_port *port, struct of_item *item);
+
+    /* A barrier has come on every input of its lane: everything before it has been processed. It goes on to the next
+     * stage when this returns; the last stage keeps it, and sends it home when everything before it is settled.
+     * Optional. */
+    void (*barrier)(void *self, struct of_port *port, struct of_barrier *barrier);
+
+    /* Called once a turn, whether or not there was work. Returns how much it did; *deadline_ns may be lowered to when it
+     * wants to be called again at the latest. Optional. */
+    uint32_t (*tick)(void *self, struct of_port *port, int64_t now_ns, int64_t *deadline_ns);
+};
+
+#endif
