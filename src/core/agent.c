@@ -160,6 +160,18 @@ arrive(struct of_port *agent, struct of_input *at, struct of_barrier *barrier)
         of_port_broadcast(agent, barrier);
 }
 
+/* The last stage has nobody to pass it on to: it goes home. */
+static void
+pass_open(struct of_port *agent, struct of_open *open)
+{
+    if (agent->ops->open != NULL)
+        agent->ops->open(agent->stage, open);
+    if (agent->forward[open->item.lane].count > 0)
+        of_port_forward(agent, &open->item);
+    else
+        of_port_home(agent, &open->item);
+}
+
 static uint32_t
 take_input(struct of_port *agent, struct of_input *input)
 {
@@ -171,6 +183,9 @@ take_input(struct of_port *agent, struct of_input *input)
         if (item->kind == OF_ITEM_BARRIER) {
             of_ring_pop(input->ring);
             arrive(agent, input, (struct of_barrier *)item);
+        } else if (item->kind == OF_ITEM_OPEN) {
+            of_ring_pop(input->ring);
+            pass_open(agent, (struct of_open *)item);
         } else if (agent->ops->process(agent->stage, agent, item)) {
             of_ring_pop(input->ring);
         } else {

@@ -4,6 +4,8 @@
  *            revoke barrier is home; between the two every stage may read it.
  *   chunk    records of one slot as the source delivered them. fetch -> decode -> (its batches) -> decode -> fetch.
  *   batch    up to OF_BATCH_RECORDS records of one chunk in columns. decode -> process -> aggregate -> publish -> decode.
+ *   open     begins an epoch of a slot in every stage. It takes the way of the slot's batches: fetch -> ... -> publish
+ *            -> fetch.
  *   barrier  one per lane, on every path of the lane, never overtaken. fetch -> ... -> publish -> fetch.
  *   notice   a slot that publish cannot serve any more. publish -> fetch.
  *
@@ -34,7 +36,7 @@ enum {
 
 /* ---- items ---- */
 
-enum of_item_kind { OF_ITEM_CHUNK, OF_ITEM_BATCH, OF_ITEM_BARRIER, OF_ITEM_NOTICE };
+enum of_item_kind { OF_ITEM_OPEN, OF_ITEM_CHUNK, OF_ITEM_BATCH, OF_ITEM_BARRIER, OF_ITEM_NOTICE };
 
 /* The first member of everything that goes through a ring. */
 struct of_item {
@@ -46,6 +48,15 @@ struct of_item {
 /* ---- slots ---- */
 
 enum of_role { OF_ROLE_ORDERS, OF_ROLE_RETRY };
+
+/* fetch -> ... -> publish -> fetch: a new epoch of this slot begins. At most one per slot is under way. */
+struct of_open {
+    struct of_item item;
+    struct of_slot *slot;
+    uint32_t epoch;
+    bool restore;      /* aggregate's state is to be set to `state`; otherwise it goes on with what it has */
+    const void *state; /* a struct of_table, borrowed until the item is home; NULL: empty */
+};
 
 /* publish -> fetch: this slot's epoch cannot be finished; drop it. At most one per slot and epoch. */
 struct of_notice {
@@ -65,6 +76,7 @@ struct of_slot {
     uint64_t topic_hash;
     int32_t partition;
     _Atomic uint32_t dropped_below; /* epochs below this one are void; written by fetch and publish, only raised */
+    struct of_open open;            /* fetch's while it is home */
     struct of_notice notice;        /* publish's until pushed, then fetch's until the next epoch is opened */
     void *source;                   /* the source's own; the fetch thread's */
 };
@@ -173,7 +185,6 @@ struct of_batch {
 /* ---- barriers ---- */
 
 enum of_barrier_kind {
-    OF_BARRIER_OPEN,   /* the slots listed begin a new epoch from a given state */
     OF_BARRIER_COMMIT, /* what is before it can be committed */
     OF_BARRIER_REVOKE, /* the same, and afterwards all slots of the lane are gone */
 };
@@ -185,20 +196,19 @@ struct of_snapshot;
 struct of_reached {
     int64_t next_offset; /* behind the last record that is through; -1: nothing since the barrier before, or not to be
                           * committed because something of this slot failed */
-    uint64_t retries;      /* retry records handed over since the barrier before and acknowledged */
+    uint64_t retries;      /* retry records handed over since the barrier before, and acknowledged */
     uint64_t dead_letters; /* the same for dead letters */
 };
 
+/* One per lane, fetch's while it is home. */
 struct of_barrier {
     struct of_item item;
     enum of_barrier_kind kind;
-    uint64_t number; /* 1, 2, ... in this lane */
-    struct of_slot **slots; /* OPEN: those that open; otherwise all of the lane. Fetch's */
-    uint32_t *epochs;       /* OPEN: the epoch each begins; otherwise the epoch each is in */
+    uint64_t number;            /* 1, 2, ... in this lane */
+    struct of_slot *const *slots; /* all of the lane, by slot index */
     uint32_t slot_count;
-    const void **states; /* OPEN: the table each is set to; NULL: goes on with what it has. Borrowed until it is home */
-    struct of_snapshot *snapshots[OF_THREADS_PER_STAGE]; /* COMMIT, REVOKE: aggregate instance i writes element i */
-    struct of_reached *reached; /* COMMIT, REVOKE: per slot index, written by publish */
+    struct of_snapshot *snapshots[OF_THREADS_PER_STAGE]; /* aggregate instance i writes element i */
+    struct of_reached *reached;                          /* by slot index, written by publish */
 };
 
 #endif

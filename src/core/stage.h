@@ -19,7 +19,7 @@ void of_port_forward(struct of_port *port, struct of_item *item);
 /* Starts a barrier (fetch only): it goes to every instance of the next stage that its lane passes through. */
 void of_port_broadcast(struct of_port *port, struct of_barrier *barrier);
 
-/* Sends an item the way home: a batch to the decode instance that made it, a chunk, a barrier or a notice to the fetch
+/* Sends an item the way home: a batch to the decode instance that made it, a chunk, an open, a barrier or a notice to the fetch
  * stage of its lane. */
 void of_port_home(struct of_port *port, struct of_item *item);
 
@@ -33,6 +33,9 @@ struct of_stage_ops {
     /* Takes an item from the stage before. False: cannot take it now (no batch left, producer's queue full); nothing
      * is taken, the same item is offered again later, items of other lanes go on meanwhile. */
     bool (*process)(void *self, struct of_port *port, struct of_item *item);
+
+    /* An epoch of a slot begins: what follows of this slot belongs to it. The agent passes it on. Optional. */
+    void (*open)(void *self, const struct of_open *open);
 
     /* Takes an item that came home. Optional where none does. */
     void (*home)(void *self, struct of_port *port, struct of_item *item);

@@ -1,0 +1,85 @@
+#include "stages/process.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "core/memory.h"
+#include "order/cause.h"
+#include "order/failure.h"
+
+struct of_process {
+    struct of_process_options options;
+};
+
+struct of_process *
+of_process_create(const struct of_process_options *options)
+{
+    struct of_process *process = of_alloc(sizeof *process);
+    process->options = *options;
+    return process;
+}
+
+void
+of_process_destroy(struct of_process **process)
+{
+    free(*process);
+    *process = NULL;
+}
+
+static void
+fail(struct of_batch *batch, uint32_t i, enum of_cause cause)
+{
+    batch->status[i] = (uint8_t)cause;
+    batch->failed++;
+}
+
+static void
+validate(const struct of_process_options *options, struct of_batch *batch)
+{
+    for (uint32_t i = 0; i < batch->count; i++) {
+        double value = batch->value[i];
+        /* A NaN fails every comparison, so it is the good range that is asked for. */
+        bool good = isfinite(value) && value >= options->min_value && value <= options->max_value;
+        if (!good && batch->status[i] == OF_CAUSE_NONE)
+            fail(batch, i, OF_CAUSE_INVALID_VALUE);
+    }
+}
+
+/* Where the order first stood decides, so that a retry draws again and a repeated run draws the same. */
+static bool
+fails(const struct of_process_options *options, const struct of_batch *batch, uint32_t i, uint64_t slot_prefix)
+{
+    if (batch->slot->role == OF_ROLE_ORDERS)
+        return of_failure_simulated_after(slot_prefix, batch->offset[i], 1, options->failure_rate);
+    const struct of_origin *origin = &batch->origins[i];
+    uint64_t prefix = of_failure_prefix(options->seed, of_fnv1a64(origin->topic), origin->partition);
+    return of_failure_simulated_after(prefix, origin->offset, origin->attempts + 1, options->failure_rate);
+}
+
+static void
+simulate(const struct of_process_options *options, struct of_batch *batch)
+{
+    uint64_t prefix = of_failure_prefix(options->seed, batch->slot->topic_hash, batch->slot->partition);
+    for (uint32_t i = 0; i < batch->count; i++)
+        if (batch->status[i] == OF_CAUSE_NONE && fails(options, batch, i, prefix))
+            fail(batch, i, OF_CAUSE_SIMULATED);
+}
+
+static bool
+process_item(void *self, struct of_port *port, struct of_item *item)
+{
+    struct of_process *process = self;
+    struct of_batch *batch = (struct of_batch *)item;
+    if (!of_slot_dropped(batch->slot, batch->epoch)) {
+        validate(&process->options, batch);
+        if (process->options.failure_rate > 0)
+            simulate(&process->options, batch);
+    }
+    of_port_forward(port, item);
+    return true;
+}
+
+const struct of_stage_ops of_process_stage = {
+    .name = "process",
+    .process = process_item,
+};
