@@ -171,7 +171,6 @@ take_snapshot(struct lane *lane)
         for (struct of_row *row; (row = of_table_next_changed(&partition->table)) != NULL;) {
             struct of_snapshot_row *copy = next_row(&lane->snapshot);
             copy->slot = p;
-            copy->epoch = partition->epoch;
             copy->group = row->group;
             of_aggregate_copy(&copy->aggregate, &row->aggregate);
         }

@@ -14,7 +14,6 @@
 
 struct of_snapshot_row {
     uint32_t slot; /* index within the lane */
-    uint32_t epoch;
     uint32_t group;
     struct of_aggregate aggregate;
 };

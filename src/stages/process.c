@@ -50,10 +50,10 @@ static bool
 fails(const struct of_process_options *options, const struct of_batch *batch, uint32_t i, uint64_t slot_prefix)
 {
     if (batch->slot->role == OF_ROLE_ORDERS)
-        return of_failure_simulated_after(slot_prefix, batch->offset[i], 1, options->failure_rate);
+        return of_failure_at(slot_prefix, batch->offset[i], 1, options->failure_rate);
     const struct of_origin *origin = &batch->origins[i];
     uint64_t prefix = of_failure_prefix(options->seed, of_fnv1a64(origin->topic), origin->partition);
-    return of_failure_simulated_after(prefix, origin->offset, origin->attempts + 1, options->failure_rate);
+    return of_failure_at(prefix, origin->offset, origin->attempts + 1, options->failure_rate);
 }
 
 static void
