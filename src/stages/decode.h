@@ -1,0 +1,38 @@
+/* The decode stage: chunks in, batches of columns out.
+ *
+ * For each record: framing, the plan of its writer schema, the plan over its bytes, the group's number; into a batch
+ * that points back into the chunk for the rest. A record that cannot be read stays in its batch with a status. Where the
+ * schema is not known yet, or the registry cannot be asked, the partition is held: the batch is cut there, and the chunk
+ * goes home marked; until the slot's next epoch its chunks go home as they came.
+ *
+ * Owns the batches: a pool per lane, so that a lane whose batches wait behind a barrier cannot keep another lane, on
+ * which that barrier may depend, from moving. An empty pool is the back-pressure.
+ *
+ * Threads: the stage's own. It reads the schema cache as a registered reader, one read section per batch. */
+#ifndef OF_STAGES_DECODE_H
+#define OF_STAGES_DECODE_H
+
+#include "core/clock.h"
+#include "core/stage.h"
+#include "order/groups.h"
+#include "registry/cache.h"
+
+struct of_decode_options {
+    uint32_t instance;
+    uint32_t lanes;
+    uint32_t batches_per_lane; /* in the pool */
+    const struct of_clock *clock;
+    struct of_slice group; /* consumer group: retry records of another are passed over */
+    struct of_groups *groups;
+    struct of_schema_cache *schemas;
+};
+
+struct of_decode;
+
+struct of_decode *of_decode_create(const struct of_decode_options *options);
+/* All batches must be home. */
+void of_decode_destroy(struct of_decode **decode);
+
+extern const struct of_stage_ops of_decode_stage;
+
+#endif
