@@ -2,12 +2,14 @@
 
 #include <stdlib.h>
 
+#include "core/assert.h"
 #include "core/ring.h"
 
 struct of_event_queue {
     struct of_ring sent;  /* maker to console */
     struct of_ring empty; /* console to maker */
     struct of_event *events;
+    struct of_event *spare; /* the maker's: borrowed once and not sent */
     _Atomic uint64_t dropped; /* written by the maker */
 };
 
@@ -38,7 +40,16 @@ of_event_queue_destroy(struct of_event_queue **queue)
 struct of_event *
 of_event_queue_borrow(struct of_event_queue *queue)
 {
-    return of_ring_pop(&queue->empty);
+    struct of_event *event = queue->spare;
+    queue->spare = NULL;
+    return event != NULL ? event : of_ring_pop(&queue->empty);
+}
+
+void
+of_event_queue_unborrow(struct of_event_queue *queue, struct of_event *event)
+{
+    OF_ASSERT(queue->spare == NULL);
+    queue->spare = event;
 }
 
 void

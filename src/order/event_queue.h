@@ -4,7 +4,7 @@
  * after create. When no empty event is left, borrow answers NULL: the maker then drops the event (and counts it) or
  * stops taking records until the console has caught up, as the console's mode asks.
  *
- * Threads: borrow, send by the one maker; receive, give_back by the one console thread; the counter by any. */
+ * Threads: borrow, send, unborrow by the one maker; receive, give_back by the one console thread; the counter by any. */
 #ifndef OF_ORDER_EVENT_QUEUE_H
 #define OF_ORDER_EVENT_QUEUE_H
 
@@ -19,6 +19,7 @@ void of_event_queue_destroy(struct of_event_queue **queue);
 
 struct of_event *of_event_queue_borrow(struct of_event_queue *queue); /* NULL: all are under way */
 void of_event_queue_send(struct of_event_queue *queue, struct of_event *event);
+void of_event_queue_unborrow(struct of_event_queue *queue, struct of_event *event); /* instead of send */
 
 struct of_event *of_event_queue_receive(struct of_event_queue *queue); /* NULL: none is waiting */
 void of_event_queue_give_back(struct of_event_queue *queue, struct of_event *event);
