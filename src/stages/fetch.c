@@ -1,0 +1,466 @@
+#include "stages/fetch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/assert.h"
+#include "core/memory.h"
+#include "stages/reading.h"
+
+static const int64_t POSITIONS_BACKOFF_NS = 500 * OF_MS_NS;
+static const int64_t COMMIT_BACKOFF_NS = 200 * OF_MS_NS;
+
+enum barrier_place { HOME, OUT, COMMITTING };
+
+struct of_fetch {
+    struct of_fetch_options options;
+    struct of_fetch_status status;
+    struct of_reading reading;
+    struct of_ledger ledger;
+    _Atomic bool stop_wanted;
+    bool started, leaving;
+    enum of_fetch_phase phase;
+    struct of_error error;
+
+    bool assigned; /* an assignment waits to be begun: */
+    struct of_partition *partitions;
+    uint32_t partition_count;
+    int64_t positions_ns; /* when to look them up (again) */
+    bool commit_starts;   /* some slots begin where nothing is committed yet: commit that too */
+
+    struct of_barrier barrier;
+    enum barrier_place place;
+    bool revoke_sent; /* the last barrier of this assignment is on its way or through */
+    int64_t next_barrier_ns;
+    int64_t recommit_ns; /* when to send a commit again that failed; 0: it is under way */
+    struct of_offset *offsets;
+    uint32_t offset_count;
+    bool commit_ignored; /* the answer that is still to come concerns a forgotten assignment */
+
+    int64_t drain_deadline_ns;
+};
+
+struct of_fetch *
+of_fetch_create(const struct of_fetch_options *options)
+{
+    struct of_fetch *fetch = of_alloc_lines(sizeof *fetch);
+    fetch->options = *options;
+    of_reading_init(&fetch->reading, &fetch->options, &fetch->status);
+    of_ledger_init(&fetch->ledger);
+    fetch->barrier.item.kind = OF_ITEM_BARRIER;
+    fetch->barrier.item.lane = options->lane;
+    return fetch;
+}
+
+void
+of_fetch_destroy(struct of_fetch **fetch)
+{
+    if (*fetch == NULL)
+        return;
+    of_reading_release_all(&(*fetch)->reading);
+    (*fetch)->options.source.ops->close((*fetch)->options.source.self);
+    of_reading_fini(&(*fetch)->reading);
+    of_ledger_fini(&(*fetch)->ledger);
+    free((*fetch)->partitions);
+    free((*fetch)->offsets);
+    free((*fetch)->barrier.reached);
+    free(*fetch);
+    *fetch = NULL;
+}
+
+void
+of_fetch_stop(struct of_fetch *fetch)
+{
+    atomic_store_explicit(&fetch->stop_wanted, true, memory_order_release);
+}
+
+const struct of_fetch_status *
+of_fetch_status(const struct of_fetch *fetch)
+{
+    return &fetch->status;
+}
+
+const char *
+of_fetch_error(const struct of_fetch *fetch)
+{
+    return fetch->error.text;
+}
+
+const struct of_ledger *
+of_fetch_ledger(const struct of_fetch *fetch)
+{
+    return &fetch->ledger;
+}
+
+static const struct of_source_ops *
+source_ops(const struct of_fetch *fetch)
+{
+    return fetch->options.source.ops;
+}
+
+static void *
+source_self(const struct of_fetch *fetch)
+{
+    return fetch->options.source.self;
+}
+
+static void
+set_phase(struct of_fetch *fetch, enum of_fetch_phase phase)
+{
+    fetch->phase = phase;
+    atomic_store_explicit(&fetch->status.phase, (int)phase, memory_order_release);
+}
+
+static void
+fail(struct of_fetch *fetch, const struct of_error *err, bool fenced)
+{
+    if (fetch->phase == OF_FETCH_FAILED)
+        return;
+    fetch->error = *err;
+    atomic_store_explicit(&fetch->status.fenced, fenced, memory_order_relaxed);
+    of_reading_drop_all(&fetch->reading);
+    set_phase(fetch, OF_FETCH_FAILED);
+}
+
+/* ---- the barrier ---- */
+
+static void
+send_barrier(struct of_fetch *fetch, struct of_port *port, enum of_barrier_kind kind, int64_t now_ns)
+{
+    OF_ASSERT(fetch->place == HOME);
+    struct of_barrier *barrier = &fetch->barrier;
+    fetch->revoke_sent = kind == OF_BARRIER_REVOKE;
+    barrier->kind = kind;
+    barrier->number++;
+    barrier->slots = fetch->reading.handles;
+    barrier->slot_count = fetch->reading.count;
+    memset(barrier->snapshots, 0, sizeof barrier->snapshots);
+    fetch->place = OUT;
+    fetch->reading.moved = false;
+    fetch->next_barrier_ns = now_ns + fetch->options.commit_interval_ns;
+    of_port_broadcast(port, barrier);
+}
+
+static void
+settle_commit(struct of_fetch *fetch)
+{
+    of_ledger_commit(&fetch->ledger, &fetch->barrier);
+    of_reading_committed(&fetch->reading, &fetch->barrier);
+    fetch->commit_starts = false;
+    fetch->place = HOME;
+}
+
+/* What the barrier reached, and, the first time, where slots began that had nothing committed. */
+static void
+gather_offsets(struct of_fetch *fetch)
+{
+    fetch->offset_count = 0;
+    for (uint32_t i = 0; i < fetch->barrier.slot_count; i++) {
+        int64_t committed = fetch->ledger.slots[i].committed;
+        int64_t reached = fetch->barrier.reached[i].next_offset;
+        if (reached <= committed && !fetch->commit_starts)
+            continue;
+        fetch->offsets[fetch->offset_count++] = (struct of_offset) {
+            .slot = fetch->barrier.slots[i],
+            .next_offset = reached > committed ? reached : committed,
+        };
+    }
+}
+
+static void
+barrier_came_home(struct of_fetch *fetch)
+{
+    OF_ASSERT(fetch->place == OUT);
+    fetch->place = HOME;
+    if (fetch->phase != OF_FETCH_READING && fetch->phase != OF_FETCH_DRAINING)
+        return; /* the partitions are gone; nothing of it may be committed */
+    gather_offsets(fetch);
+    if (fetch->offset_count == 0) {
+        settle_commit(fetch);
+        return;
+    }
+    fetch->place = COMMITTING;
+    fetch->recommit_ns = 0;
+    source_ops(fetch)->commit(source_self(fetch), fetch->offsets, fetch->offset_count);
+}
+
+static void
+take_commit_answer(struct of_fetch *fetch, const struct of_source_event *event, int64_t now_ns)
+{
+    if (fetch->commit_ignored || fetch->place != COMMITTING) {
+        fetch->commit_ignored = false;
+        return;
+    }
+    switch (event->status) {
+    case OF_OK:
+        settle_commit(fetch);
+        break;
+    case OF_RETRY:
+        fetch->recommit_ns = now_ns + COMMIT_BACKOFF_NS;
+        break;
+    default:
+        /* The group no longer accepts it: others may have the partitions already. If not, start from what counts. */
+        fetch->place = HOME;
+        of_reading_restart_all(&fetch->reading, event->error.text);
+        break;
+    }
+}
+
+static uint32_t
+recommit(struct of_fetch *fetch, int64_t now_ns, int64_t *deadline_ns)
+{
+    if (fetch->place != COMMITTING || fetch->recommit_ns == 0)
+        return 0;
+    if (now_ns < fetch->recommit_ns) {
+        *deadline_ns = fetch->recommit_ns < *deadline_ns ? fetch->recommit_ns : *deadline_ns;
+        return 0;
+    }
+    fetch->recommit_ns = 0;
+    source_ops(fetch)->commit(source_self(fetch), fetch->offsets, fetch->offset_count);
+    return 1;
+}
+
+/* ---- the assignment ---- */
+
+static void
+take_assignment(struct of_fetch *fetch, const struct of_source_event *event, int64_t now_ns)
+{
+    OF_ASSERT(fetch->phase == OF_FETCH_JOINING || fetch->phase == OF_FETCH_CLEARING);
+    fetch->partitions = of_realloc_array(fetch->partitions, event->count, sizeof *fetch->partitions);
+    if (event->count > 0)
+        memcpy(fetch->partitions, event->partitions, event->count * sizeof *fetch->partitions);
+    fetch->partition_count = event->count;
+    fetch->assigned = true;
+    fetch->positions_ns = now_ns;
+    if (fetch->phase == OF_FETCH_JOINING)
+        set_phase(fetch, OF_FETCH_ASSIGNING);
+}
+
+static bool
+begin_assignment(struct of_fetch *fetch, struct of_port *port, int64_t now_ns)
+{
+    uint32_t count = fetch->partition_count;
+    struct of_error err;
+    struct of_partition *partitions = fetch->partitions;
+    if (count > OF_LANE_SLOTS) {
+        of_error_set(&err, OF_FATAL, "%u partitions are assigned to one fetch thread, which can have %d; "
+                     "use more --fetch-threads or instances", count, OF_LANE_SLOTS);
+        fail(fetch, &err, false);
+        return true;
+    }
+    enum of_status status = source_ops(fetch)->positions(source_self(fetch), partitions, count, &err);
+    if (status == OF_FATAL)
+        fail(fetch, &err, false);
+    if (status != OF_OK) {
+        fetch->positions_ns = now_ns + POSITIONS_BACKOFF_NS;
+        return false;
+    }
+    of_reading_assign(&fetch->reading, partitions, count);
+    int64_t *starts = of_alloc_array(count, sizeof *starts);
+    for (uint32_t i = 0; i < count; i++) {
+        starts[i] = partitions[i].start;
+        fetch->commit_starts |= !partitions[i].committed;
+    }
+    of_ledger_open(&fetch->ledger, starts, count);
+    fetch->barrier.reached = of_realloc_array(fetch->barrier.reached, count, sizeof *fetch->barrier.reached);
+    fetch->offsets = of_realloc_array(fetch->offsets, count, sizeof *fetch->offsets);
+    status = source_ops(fetch)->assign(source_self(fetch), fetch->reading.handles, starts, count, &err);
+    if (status == OF_OK)
+        of_reading_open_all(&fetch->reading, port, starts);
+    else
+        fail(fetch, &err, false);
+    free(starts);
+    fetch->assigned = false;
+    if (status != OF_OK)
+        return true;
+    int64_t never = 0;
+    atomic_compare_exchange_strong(&fetch->status.first_assigned_ns, &never, now_ns);
+    atomic_store_explicit(&fetch->status.slots, count, memory_order_relaxed);
+    fetch->next_barrier_ns = now_ns + fetch->options.commit_interval_ns;
+    of_reading_tell_all(&fetch->reading, OF_EVENT_ASSIGNED, &fetch->ledger);
+    set_phase(fetch, OF_FETCH_READING);
+    return true;
+}
+
+/* The partitions are given up, or gone. What is under way comes home first. */
+static void
+clear(struct of_fetch *fetch)
+{
+    source_ops(fetch)->unassign(source_self(fetch));
+    if (fetch->place == COMMITTING) {
+        fetch->commit_ignored = fetch->recommit_ns == 0;
+        fetch->place = HOME;
+    }
+    set_phase(fetch, OF_FETCH_CLEARING);
+}
+
+static void
+lose(struct of_fetch *fetch)
+{
+    of_reading_drop_all(&fetch->reading);
+    of_reading_tell_all(&fetch->reading, OF_EVENT_LOST, &fetch->ledger);
+    clear(fetch);
+}
+
+/* Drained and committed: nothing of this assignment is left to do but to say so. */
+static void
+finish_assignment(struct of_fetch *fetch)
+{
+    of_ledger_retire(&fetch->ledger);
+    of_reading_forget(&fetch->reading);
+    fetch->revoke_sent = false;
+    fetch->commit_starts = false;
+    atomic_store_explicit(&fetch->status.slots, 0, memory_order_relaxed);
+    set_phase(fetch, fetch->assigned ? OF_FETCH_ASSIGNING : OF_FETCH_JOINING);
+}
+
+/* ---- events ---- */
+
+static void
+take_revoke(struct of_fetch *fetch, bool lost, int64_t now_ns)
+{
+    if (fetch->phase == OF_FETCH_READING && !lost) {
+        fetch->drain_deadline_ns = now_ns + fetch->options.drain_timeout_ns;
+        set_phase(fetch, OF_FETCH_DRAINING);
+    } else if (fetch->phase == OF_FETCH_READING || fetch->phase == OF_FETCH_DRAINING) {
+        lose(fetch);
+    } else {
+        /* Nothing was read of it yet. */
+        source_ops(fetch)->unassign(source_self(fetch));
+        fetch->assigned = false;
+        if (fetch->phase == OF_FETCH_ASSIGNING)
+            set_phase(fetch, OF_FETCH_JOINING);
+    }
+}
+
+static uint32_t
+take_events(struct of_fetch *fetch, int64_t now_ns)
+{
+    uint32_t taken = 0;
+    struct of_source_event event;
+    while (fetch->phase != OF_FETCH_FAILED && source_ops(fetch)->event(source_self(fetch), &event)) {
+        taken++;
+        switch (event.kind) {
+        case OF_SOURCE_ASSIGNED: take_assignment(fetch, &event, now_ns); break;
+        case OF_SOURCE_REVOKED: take_revoke(fetch, false, now_ns); break;
+        case OF_SOURCE_LOST: take_revoke(fetch, true, now_ns); break;
+        case OF_SOURCE_COMMITTED: take_commit_answer(fetch, &event, now_ns); break;
+        case OF_SOURCE_BROKEN:
+            of_reading_break(&fetch->reading, event.slot, event.offset, (enum of_cause)event.cause, event.error.text);
+            break;
+        case OF_SOURCE_LEFT: set_phase(fetch, OF_FETCH_LEFT); break;
+        case OF_SOURCE_FAILED: fail(fetch, &event.error, event.fenced); break;
+        }
+    }
+    return taken;
+}
+
+/* ---- turns, by phase ---- */
+
+static uint32_t
+read_on(struct of_fetch *fetch, struct of_port *port, int64_t now_ns, int64_t *deadline_ns)
+{
+    uint32_t done = of_reading_turn(&fetch->reading, port, &fetch->ledger, fetch->place == HOME, now_ns, deadline_ns);
+    bool wanted = fetch->reading.moved || fetch->commit_starts;
+    if (fetch->place != HOME || !wanted)
+        return done;
+    if (now_ns >= fetch->next_barrier_ns) {
+        send_barrier(fetch, port, OF_BARRIER_COMMIT, now_ns);
+        return done + 1;
+    }
+    if (fetch->next_barrier_ns < *deadline_ns)
+        *deadline_ns = fetch->next_barrier_ns;
+    return done;
+}
+
+/* One revoke barrier, then its commit, then the end. */
+static uint32_t
+drain(struct of_fetch *fetch, struct of_port *port, int64_t now_ns, int64_t *deadline_ns)
+{
+    if (fetch->place == HOME && !fetch->revoke_sent) {
+        send_barrier(fetch, port, OF_BARRIER_REVOKE, now_ns);
+        return 1;
+    }
+    if (fetch->place == HOME && of_reading_is_home(&fetch->reading)) {
+        of_reading_tell_all(&fetch->reading, OF_EVENT_REVOKED, &fetch->ledger);
+        source_ops(fetch)->unassign(source_self(fetch));
+        finish_assignment(fetch);
+        return 1;
+    }
+    if (now_ns >= fetch->drain_deadline_ns) {
+        atomic_store_explicit(&fetch->status.drain_timed_out, true, memory_order_relaxed);
+        lose(fetch);
+        return 1;
+    }
+    if (fetch->drain_deadline_ns < *deadline_ns)
+        *deadline_ns = fetch->drain_deadline_ns;
+    return 0;
+}
+
+static uint32_t
+collect(struct of_fetch *fetch, struct of_port *port, int64_t now_ns)
+{
+    if (fetch->place != HOME)
+        return 0;
+    /* A revoke barrier makes every stage forget the slots, and pushes home whatever is before it. */
+    if (!fetch->revoke_sent) {
+        send_barrier(fetch, port, OF_BARRIER_REVOKE, now_ns);
+        return 1;
+    }
+    if (!of_reading_is_home(&fetch->reading))
+        return 0;
+    finish_assignment(fetch);
+    return 1;
+}
+
+static void
+leave_if_wanted(struct of_fetch *fetch)
+{
+    if (fetch->leaving || !atomic_load_explicit(&fetch->stop_wanted, memory_order_acquire))
+        return;
+    fetch->leaving = true;
+    source_ops(fetch)->leave(source_self(fetch));
+}
+
+static uint32_t
+tick(void *self, struct of_port *port, int64_t now_ns, int64_t *deadline_ns)
+{
+    struct of_fetch *fetch = self;
+    leave_if_wanted(fetch);
+    uint32_t done = take_events(fetch, now_ns) + recommit(fetch, now_ns, deadline_ns);
+    switch (fetch->phase) {
+    case OF_FETCH_ASSIGNING:
+        if (now_ns >= fetch->positions_ns)
+            done += begin_assignment(fetch, port, now_ns);
+        else if (fetch->positions_ns < *deadline_ns)
+            *deadline_ns = fetch->positions_ns;
+        break;
+    case OF_FETCH_READING: done += read_on(fetch, port, now_ns, deadline_ns); break;
+    case OF_FETCH_DRAINING: done += drain(fetch, port, now_ns, deadline_ns); break;
+    case OF_FETCH_CLEARING: done += collect(fetch, port, now_ns); break;
+    case OF_FETCH_JOINING:
+    case OF_FETCH_LEFT:
+    case OF_FETCH_FAILED: break;
+    }
+    return done;
+}
+
+static void
+take_home(void *self, struct of_port *port, struct of_item *item)
+{
+    (void)port;
+    struct of_fetch *fetch = self;
+    switch (item->kind) {
+    case OF_ITEM_CHUNK: of_reading_take_chunk(&fetch->reading, (struct of_chunk *)item); break;
+    case OF_ITEM_OPEN: of_reading_take_open(&fetch->reading, (struct of_open *)item); break;
+    case OF_ITEM_NOTICE: of_reading_take_notice(&fetch->reading, (struct of_notice *)item); break;
+    case OF_ITEM_BARRIER: barrier_came_home(fetch); break;
+    case OF_ITEM_BATCH: OF_ASSERT(!"a batch at fetch"); break;
+    }
+}
+
+const struct of_stage_ops of_fetch_stage = {
+    .name = "fetch",
+    .home = take_home,
+    .tick = tick,
+};

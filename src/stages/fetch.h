@@ -1,0 +1,87 @@
+/* The fetch stage: owns the lane's source, its assignment, its chunks, its barrier and its ledger.
+ *
+ * Phases of a lane, moved by the fetch thread alone:
+ *
+ *   JOINING    member of the group, nothing assigned
+ *   ASSIGNING  assigned; looking up where to begin (retried with a back-off)
+ *   READING    chunks flow; a commit barrier every interval if anything moved
+ *   DRAINING   to be revoked: nothing new is read; a revoke barrier goes through, what it reached is committed, then the
+ *              source gives the partitions up. Bounded by the drain time-out, after which everything is dropped
+ *   CLEARING   the partitions are gone (lost, or given up at the time-out): waits for barrier and chunks to come home
+ *   LEFT       left the group; FAILED: the source cannot go on
+ *
+ * Each slot, while READING:
+ *
+ *   reading --a chunk comes home held, or the source cannot read--> held (state kept, from the cut)
+ *   reading --a notice from publish, or a refused commit--> held (state restored, from the committed offset)
+ *   held --back-off over, or the schema cache changed--> reading, in a new epoch that an open announces
+ *
+ * The barrier: HOME -> OUT (in the stages) -> COMMITTING (its offsets are with the source) -> HOME. Only when a commit
+ * is acknowledged does the ledger take over what the barrier carries, so a crash or a drop at any point leaves ledger,
+ * committed offsets and the totals of the run telling the same.
+ *
+ * Retry partitions are read one record at a time: the head's due time decides when, and nothing else waits for it.
+ *
+ * Threads: the stage's own, except where said. */
+#ifndef OF_STAGES_FETCH_H
+#define OF_STAGES_FETCH_H
+
+#include "core/clock.h"
+#include "core/source.h"
+#include "core/stage.h"
+#include "order/event_queue.h"
+#include "stages/ledger.h"
+
+struct of_fetch_options {
+    uint32_t lane;
+    const struct of_clock *clock;
+    struct of_source source;
+    uint32_t chunks; /* under way at most */
+    int64_t commit_interval_ns;
+    int64_t drain_timeout_ns;
+    int64_t retry_delay_ns; /* a retry record never waits longer than this */
+    struct of_event_queue *events;           /* about partitions; NULL: nobody listens */
+    const _Atomic uint64_t *schema_changes;  /* moves whenever the schema cache has news; NULL: never */
+};
+
+enum of_fetch_phase {
+    OF_FETCH_JOINING,
+    OF_FETCH_ASSIGNING,
+    OF_FETCH_READING,
+    OF_FETCH_DRAINING,
+    OF_FETCH_CLEARING,
+    OF_FETCH_LEFT,
+    OF_FETCH_FAILED,
+};
+
+/* What other threads may read at any time. */
+struct of_fetch_status {
+    _Atomic int phase; /* enum of_fetch_phase */
+    _Atomic uint32_t slots;             /* assigned */
+    _Atomic uint32_t held;              /* of these */
+    _Atomic int64_t first_assigned_ns;  /* monotonic; 0: never yet */
+    _Atomic int64_t last_settled_ns;    /* when the last chunk with records came home */
+    _Atomic uint64_t records;           /* read, retries and re-reads included */
+    _Atomic bool drain_timed_out;       /* something was dropped because draining took too long */
+    _Atomic bool fenced;                /* FAILED because another instance has the same identity */
+};
+
+struct of_fetch;
+
+struct of_fetch *of_fetch_create(const struct of_fetch_options *options);
+/* Its threads must have ended. Closes the source. */
+void of_fetch_destroy(struct of_fetch **fetch);
+
+/* Any thread: asks the lane to drain, commit and leave. The caller then wakes the lane's thread. */
+void of_fetch_stop(struct of_fetch *fetch);
+
+const struct of_fetch_status *of_fetch_status(const struct of_fetch *fetch);
+
+/* Why the phase is FAILED. Valid once that phase was read. */
+const char *of_fetch_error(const struct of_fetch *fetch);
+
+const struct of_ledger *of_fetch_ledger(const struct of_fetch *fetch);
+
+extern const struct of_stage_ops of_fetch_stage;
+
+#endif

@@ -1,0 +1,450 @@
+#include "stages/reading.h"
+
+#include <stdlib.h>
+
+#include "core/assert.h"
+#include "core/memory.h"
+#include "order/failure.h"
+#include "order/retry_header.h"
+#include "stages/tell.h"
+
+enum { CHUNKS_PER_TURN = 16 };
+static const int64_t FIRST_BACKOFF_NS = 100 * OF_MS_NS;
+static const int64_t LAST_BACKOFF_NS = 5 * OF_SECOND_NS;
+
+static struct of_reading_slot *
+of_slot_reading(struct of_slot *slot)
+{
+    return (struct of_reading_slot *)(void *)((char *)slot - offsetof(struct of_reading_slot, slot));
+}
+
+static const struct of_source_ops *
+source_ops(const struct of_reading *reading)
+{
+    return reading->options->source.ops;
+}
+
+static void *
+source_self(const struct of_reading *reading)
+{
+    return reading->options->source.self;
+}
+
+/* ---- memory ---- */
+
+void
+of_reading_init(struct of_reading *reading, const struct of_fetch_options *options, struct of_fetch_status *status)
+{
+    *reading = (struct of_reading) { .options = options, .status = status };
+    reading->chunks = of_alloc_array(options->chunks, sizeof *reading->chunks);
+    reading->free_chunks = of_alloc_array(options->chunks, sizeof *reading->free_chunks);
+    for (uint32_t i = 0; i < options->chunks; i++) {
+        struct of_chunk *chunk = &reading->chunks[i];
+        chunk->item.kind = OF_ITEM_CHUNK;
+        chunk->item.lane = options->lane;
+        chunk->ops = options->source.ops->chunk_ops;
+        chunk->records = of_alloc_array(OF_CHUNK_RECORDS, sizeof *chunk->records);
+        reading->free_chunks[reading->free_count++] = chunk;
+    }
+}
+
+void
+of_reading_fini(struct of_reading *reading)
+{
+    of_reading_forget(reading);
+    for (uint32_t i = 0; i < reading->options->chunks; i++)
+        free(reading->chunks[i].records);
+    free(reading->chunks);
+    free(reading->free_chunks);
+}
+
+void
+of_reading_release_all(struct of_reading *reading)
+{
+    for (uint32_t i = 0; i < reading->options->chunks; i++)
+        if (reading->chunks[i].count > 0) {
+            source_ops(reading)->release(source_self(reading), &reading->chunks[i]);
+            reading->chunks[i].count = 0;
+        }
+}
+
+static int
+compare_partitions(const void *a, const void *b)
+{
+    const struct of_partition *x = a, *y = b;
+    if (x->role != y->role)
+        return x->role < y->role ? -1 : 1;
+    return x->partition < y->partition ? -1 : x->partition > y->partition;
+}
+
+void
+of_reading_assign(struct of_reading *reading, struct of_partition *partitions, uint32_t count)
+{
+    OF_ASSERT(reading->count == 0 && count <= OF_LANE_SLOTS);
+    if (count > 0)
+        qsort(partitions, count, sizeof *partitions, compare_partitions);
+    reading->slots = of_alloc_array(count, sizeof *reading->slots);
+    reading->handles = of_alloc_array(count, sizeof *reading->handles);
+    for (uint32_t i = 0; i < count; i++) {
+        struct of_reading_slot *slot = of_alloc(sizeof *slot);
+        slot->slot.lane = reading->options->lane;
+        slot->slot.index = i;
+        slot->slot.rank = reading->options->lane + i;
+        slot->slot.role = partitions[i].role;
+        slot->slot.topic = partitions[i].topic;
+        slot->slot.topic_hash = of_fnv1a64(of_slice_str(partitions[i].topic));
+        slot->slot.partition = partitions[i].partition;
+        slot->head_offset = -1;
+        reading->slots[i] = slot;
+        reading->handles[i] = &slot->slot;
+    }
+    reading->count = count;
+    reading->moved = false;
+}
+
+void
+of_reading_forget(struct of_reading *reading)
+{
+    for (uint32_t i = 0; i < reading->count; i++)
+        free(reading->slots[i]);
+    free(reading->slots);
+    free(reading->handles);
+    reading->slots = NULL;
+    reading->handles = NULL;
+    reading->count = 0;
+    atomic_store_explicit(&reading->status->held, 0, memory_order_relaxed);
+}
+
+bool
+of_reading_is_home(const struct of_reading *reading)
+{
+    for (uint32_t i = 0; i < reading->count; i++)
+        if (reading->slots[i]->open_out)
+            return false;
+    return reading->free_count == reading->options->chunks;
+}
+
+/* ---- opening and holding ---- */
+
+static void
+announce(struct of_port *port, struct of_reading_slot *slot, bool restore, const struct of_table *state)
+{
+    slot->epoch++;
+    slot->open_out = true;
+    slot->slot.open = (struct of_open) {
+        .item = { .kind = OF_ITEM_OPEN, .lane = slot->slot.lane, .rank = slot->slot.rank },
+        .slot = &slot->slot,
+        .epoch = slot->epoch,
+        .restore = restore,
+        .state = state,
+    };
+    of_port_forward(port, &slot->slot.open.item);
+}
+
+void
+of_reading_open_all(struct of_reading *reading, struct of_port *port, const int64_t *starts)
+{
+    for (uint32_t i = 0; i < reading->count; i++) {
+        reading->slots[i]->next_offset = starts[i];
+        announce(port, reading->slots[i], true, NULL);
+    }
+}
+
+static void
+tell(struct of_reading *reading, enum of_event_kind kind, const struct of_reading_slot *slot, int64_t offset,
+     enum of_cause cause, const char *text)
+{
+    struct of_event_queue *queue = reading->options->events;
+    if (queue == NULL)
+        return;
+    struct of_event *event = of_event_queue_borrow(queue);
+    if (event == NULL) {
+        of_event_queue_drop(queue, 1);
+        return;
+    }
+    of_tell_partition(event, kind, &slot->slot, offset, cause, text, of_clock_wall_ms(reading->options->clock));
+    of_event_queue_send(queue, event);
+}
+
+void
+of_reading_tell_all(struct of_reading *reading, enum of_event_kind kind, const struct of_ledger *ledger)
+{
+    for (uint32_t i = 0; i < reading->count; i++)
+        tell(reading, kind, reading->slots[i], ledger->slots[i].committed, OF_CAUSE_NONE, NULL);
+}
+
+/* Stops the slot. Called again while it is held, it keeps the worse of the two reasons: to restore. */
+static void
+hold(struct of_reading *reading, struct of_reading_slot *slot, bool restore, int64_t offset, enum of_cause cause,
+     const char *text)
+{
+    if (!slot->held) {
+        source_ops(reading)->hold(source_self(reading), &slot->slot);
+        atomic_fetch_add_explicit(&reading->status->held, 1, memory_order_relaxed);
+        slot->restore = false;
+        slot->held = true;
+    } else if (slot->restore && !restore) {
+        return;
+    }
+    slot->restore = restore;
+    slot->resume_offset = offset;
+    slot->cause = cause;
+    slot->backoff_ns = slot->backoff_ns == 0 ? FIRST_BACKOFF_NS : 2 * slot->backoff_ns;
+    if (slot->backoff_ns > LAST_BACKOFF_NS)
+        slot->backoff_ns = LAST_BACKOFF_NS;
+    slot->retry_ns = of_clock_mono_ns(reading->options->clock) + slot->backoff_ns;
+    /* A schema that is being looked up is everyday life; the first of a row of holds is news. */
+    if (cause != OF_CAUSE_SCHEMA_PENDING && !slot->told) {
+        slot->told = true;
+        tell(reading, OF_EVENT_HELD, slot, offset, cause, text != NULL ? text : of_cause_text(cause));
+    }
+}
+
+/* Only a commit shows that a slot gets anywhere: what was merely read may be refused again. */
+void
+of_reading_committed(struct of_reading *reading, const struct of_barrier *barrier)
+{
+    for (uint32_t i = 0; i < barrier->slot_count; i++) {
+        struct of_reading_slot *slot = reading->slots[i];
+        if (slot->held || barrier->reached[i].next_offset < 0)
+            continue;
+        slot->backoff_ns = 0;
+        if (slot->told)
+            tell(reading, OF_EVENT_RESUMED, slot, slot->resume_offset, slot->cause, NULL);
+        slot->told = false;
+    }
+}
+
+void
+of_reading_break(struct of_reading *reading, struct of_slot *slot, int64_t offset, enum of_cause cause,
+                 const char *text)
+{
+    struct of_reading_slot *own = of_slot_reading(slot);
+    hold(reading, own, false, own->next_offset > offset ? own->next_offset : offset, cause, text);
+}
+
+void
+of_reading_restart_all(struct of_reading *reading, const char *text)
+{
+    for (uint32_t i = 0; i < reading->count; i++) {
+        struct of_reading_slot *slot = reading->slots[i];
+        of_slot_drop(&slot->slot, slot->epoch);
+        hold(reading, slot, true, slot->next_offset, OF_CAUSE_FETCH_FAILED, text);
+    }
+}
+
+void
+of_reading_drop_all(struct of_reading *reading)
+{
+    for (uint32_t i = 0; i < reading->count; i++)
+        of_slot_drop(&reading->slots[i]->slot, reading->slots[i]->epoch);
+}
+
+/* Reading again, if it is time to and the slot's open is home to announce it. */
+static bool
+reopen(struct of_reading *reading, struct of_port *port, struct of_reading_slot *slot,
+       const struct of_ledger *ledger, bool barrier_home)
+{
+    if (slot->open_out || (slot->restore && !barrier_home))
+        return false;
+    const struct of_ledger_slot *committed = &ledger->slots[slot->slot.index];
+    int64_t offset = slot->restore ? committed->committed : slot->resume_offset;
+    struct of_error err;
+    if (source_ops(reading)->resume(source_self(reading), &slot->slot, offset, &err) != OF_OK) {
+        hold(reading, slot, slot->restore, slot->resume_offset, OF_CAUSE_FETCH_FAILED, err.text);
+        return false;
+    }
+    slot->resume_offset = offset;
+    slot->next_offset = offset;
+    slot->head_offset = -1;
+    slot->held = false;
+    atomic_fetch_sub_explicit(&reading->status->held, 1, memory_order_relaxed);
+    announce(port, slot, slot->restore, slot->restore ? &committed->table : NULL);
+    return true;
+}
+
+/* ---- chunks ---- */
+
+static struct of_chunk *
+borrow_chunk(struct of_reading *reading)
+{
+    if (reading->free_count == 0)
+        return NULL;
+    struct of_chunk *chunk = reading->free_chunks[--reading->free_count];
+    chunk->slot = NULL;
+    chunk->count = 0;
+    chunk->cursor = 0;
+    chunk->batches_out = 0;
+    chunk->held = false;
+    return chunk;
+}
+
+static void
+give_back_chunk(struct of_reading *reading, struct of_chunk *chunk)
+{
+    chunk->count = 0;
+    reading->free_chunks[reading->free_count++] = chunk;
+}
+
+static void
+emit(struct of_reading *reading, struct of_port *port, struct of_chunk *chunk)
+{
+    struct of_reading_slot *slot = of_slot_reading(chunk->slot);
+    OF_ASSERT(!slot->held);
+    chunk->epoch = slot->epoch;
+    chunk->item.rank = slot->slot.rank;
+    slot->next_offset = chunk->next_offset;
+    slot->chunks_out++;
+    reading->moved = true;
+    atomic_store_explicit(&reading->status->records,
+                          atomic_load_explicit(&reading->status->records, memory_order_relaxed) + chunk->count,
+                          memory_order_relaxed);
+    of_port_forward(port, &chunk->item);
+}
+
+static uint32_t
+read_orders(struct of_reading *reading, struct of_port *port)
+{
+    uint32_t emitted = 0;
+    while (emitted < CHUNKS_PER_TURN) {
+        struct of_chunk *chunk = borrow_chunk(reading);
+        if (chunk == NULL)
+            break;
+        if (!source_ops(reading)->read(source_self(reading), chunk)) {
+            give_back_chunk(reading, chunk);
+            break;
+        }
+        emit(reading, port, chunk);
+        emitted++;
+    }
+    return emitted;
+}
+
+void
+of_reading_take_chunk(struct of_reading *reading, struct of_chunk *chunk)
+{
+    struct of_reading_slot *slot = of_slot_reading(chunk->slot);
+    slot->chunks_out--;
+    if (chunk->held && chunk->epoch == slot->epoch)
+        hold(reading, slot, false, chunk->held_offset, (enum of_cause)chunk->held_cause, NULL);
+    if (chunk->count > 0) {
+        source_ops(reading)->release(source_self(reading), chunk);
+        atomic_store_explicit(&reading->status->last_settled_ns, of_clock_mono_ns(reading->options->clock),
+                              memory_order_relaxed);
+    }
+    give_back_chunk(reading, chunk);
+}
+
+void
+of_reading_take_open(struct of_reading *reading, struct of_open *open)
+{
+    (void)reading;
+    of_slot_reading(open->slot)->open_out = false;
+}
+
+void
+of_reading_take_notice(struct of_reading *reading, const struct of_notice *notice)
+{
+    struct of_reading_slot *slot = of_slot_reading(notice->slot);
+    if (notice->epoch == slot->epoch)
+        hold(reading, slot, true, slot->next_offset, (enum of_cause)notice->cause, notice->text);
+}
+
+/* ---- retry partitions ---- */
+
+/* When the record may be read: at its due time, but never later than the delay from now, so that a step of the wall
+ * clock cannot keep it. What carries no header of ours is due at once. */
+static int64_t
+due_ns(const struct of_reading *reading, const struct of_record *record, int64_t now_ns)
+{
+    struct of_slice value;
+    struct of_retry_header header;
+    if (!of_record_header(source_ops(reading)->chunk_ops, record, of_slice_str(OF_RETRY_HEADER_NAME), &value)
+        || !of_retry_header_parse(value, &header))
+        return now_ns;
+    int64_t wait_ms = header.due_ms - of_clock_wall_ms(reading->options->clock);
+    int64_t delay_ns = reading->options->retry_delay_ns;
+    if (wait_ms <= 0)
+        return now_ns;
+    return now_ns + (wait_ms > delay_ns / OF_MS_NS ? delay_ns : wait_ms * OF_MS_NS);
+}
+
+/* Whether the slot's next record is there and due. */
+static bool
+head_is_due(struct of_reading *reading, struct of_reading_slot *slot, int64_t now_ns, int64_t *deadline_ns)
+{
+    struct of_record record;
+    if (!source_ops(reading)->peek(source_self(reading), &slot->slot, &record))
+        return false;
+    if (slot->head_offset != record.offset) {
+        slot->head_offset = record.offset;
+        slot->due_ns = due_ns(reading, &record, now_ns);
+    }
+    if (slot->due_ns <= now_ns)
+        return true;
+    if (slot->due_ns < *deadline_ns)
+        *deadline_ns = slot->due_ns;
+    return false;
+}
+
+static uint32_t
+read_retry(struct of_reading *reading, struct of_port *port, struct of_reading_slot *slot, int64_t now_ns,
+           int64_t *deadline_ns)
+{
+    struct of_chunk *chunk = borrow_chunk(reading);
+    if (chunk == NULL)
+        return 0;
+    while (chunk->count < OF_CHUNK_RECORDS && head_is_due(reading, slot, now_ns, deadline_ns))
+        source_ops(reading)->take(source_self(reading), &slot->slot, chunk);
+    if (chunk->count == 0) {
+        int64_t end = source_ops(reading)->end(source_self(reading), &slot->slot);
+        if (end <= slot->next_offset) {
+            give_back_chunk(reading, chunk);
+            return 0;
+        }
+        chunk->slot = &slot->slot;
+        chunk->first_offset = chunk->next_offset = end;
+    }
+    emit(reading, port, chunk);
+    return 1;
+}
+
+/* ---- a turn ---- */
+
+static bool
+schema_news(struct of_reading *reading)
+{
+    if (reading->options->schema_changes == NULL)
+        return false;
+    uint64_t changes = atomic_load_explicit(reading->options->schema_changes, memory_order_acquire);
+    bool news = changes != reading->schema_changes;
+    reading->schema_changes = changes;
+    return news;
+}
+
+static bool
+waits_for_schema(const struct of_reading_slot *slot)
+{
+    return slot->cause == OF_CAUSE_SCHEMA_PENDING || slot->cause == OF_CAUSE_REGISTRY_UNAVAILABLE
+           || slot->cause == OF_CAUSE_REGISTRY_DENIED;
+}
+
+uint32_t
+of_reading_turn(struct of_reading *reading, struct of_port *port, const struct of_ledger *ledger, bool barrier_home,
+                int64_t now_ns, int64_t *deadline_ns)
+{
+    uint32_t done = 0;
+    bool news = schema_news(reading);
+    for (uint32_t i = 0; i < reading->count; i++) {
+        struct of_reading_slot *slot = reading->slots[i];
+        if (slot->held && news && waits_for_schema(slot))
+            slot->retry_ns = now_ns;
+        if (slot->held && now_ns >= slot->retry_ns)
+            done += reopen(reading, port, slot, ledger, barrier_home);
+        if (slot->held && slot->retry_ns > now_ns && slot->retry_ns < *deadline_ns)
+            *deadline_ns = slot->retry_ns;
+        if (!slot->held && slot->slot.role == OF_ROLE_RETRY)
+            done += read_retry(reading, port, slot, now_ns, deadline_ns);
+    }
+    return done + read_orders(reading, port);
+}

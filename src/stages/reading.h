@@ -1,0 +1,90 @@
+/* Reading the slots of one assignment: which are read, which are held, which retry waits until when.
+ *
+ * Part of the fetch stage, apart from its phases: what happens to one slot without the others noticing.
+ * Threads: the fetch thread. */
+#ifndef OF_STAGES_READING_H
+#define OF_STAGES_READING_H
+
+#include "core/clock.h"
+#include "core/source.h"
+#include "core/stage.h"
+#include "order/cause.h"
+#include "order/event_queue.h"
+#include "stages/fetch.h"
+
+struct of_reading_slot {
+    struct of_slot slot; /* what the other stages see */
+    uint32_t epoch;
+    uint32_t chunks_out;
+    int64_t next_offset; /* behind what was read */
+    bool open_out;       /* the open item is under way */
+
+    bool held;
+    bool told;    /* the console knows that it is held */
+    bool restore; /* begin again from the ledger; otherwise from resume_offset */
+    int64_t resume_offset;
+    enum of_cause cause;
+    int64_t retry_ns;   /* when to try again at the latest */
+    int64_t backoff_ns; /* the last one; 0 after a commit */
+
+    int64_t head_offset; /* retry: the record whose due time is known; -1: none */
+    int64_t due_ns;
+};
+
+struct of_reading {
+    const struct of_fetch_options *options;
+    struct of_fetch_status *status;
+    struct of_reading_slot **slots;
+    struct of_slot **handles; /* &slots[i]->slot, for barriers */
+    uint32_t count;
+    struct of_chunk **free_chunks;
+    uint32_t free_count;
+    struct of_chunk *chunks; /* their memory */
+    bool moved;              /* since the last barrier */
+    uint64_t schema_changes; /* seen */
+};
+
+void of_reading_init(struct of_reading *reading, const struct of_fetch_options *options,
+                     struct of_fetch_status *status);
+void of_reading_fini(struct of_reading *reading);
+
+/* Gives the source back what chunks still refer to, wherever they are: the lane's threads have ended. */
+void of_reading_release_all(struct of_reading *reading);
+
+/* Makes the slots of an assignment; they begin closed. The list is put in order: orders before retries, by number. */
+void of_reading_assign(struct of_reading *reading, struct of_partition *partitions, uint32_t count);
+
+/* Opens all slots, each at its offset and with nothing counted, and announces it. The source reads them already. */
+void of_reading_open_all(struct of_reading *reading, struct of_port *port, const int64_t *starts);
+
+/* Voids whatever is in flight. Nothing is read any more. */
+void of_reading_drop_all(struct of_reading *reading);
+
+/* Whether nothing of the assignment is under way: then it can be forgotten. */
+bool of_reading_is_home(const struct of_reading *reading);
+void of_reading_forget(struct of_reading *reading);
+
+/* Reads what there is and what is due; reopens what was held long enough. barrier_home: no commit is under way, so the
+ * ledger is a place to restore from. */
+uint32_t of_reading_turn(struct of_reading *reading, struct of_port *port, const struct of_ledger *ledger,
+                         bool barrier_home, int64_t now_ns, int64_t *deadline_ns);
+
+/* Items that came home. */
+void of_reading_take_chunk(struct of_reading *reading, struct of_chunk *chunk);
+void of_reading_take_open(struct of_reading *reading, struct of_open *open);
+void of_reading_take_notice(struct of_reading *reading, const struct of_notice *notice);
+
+/* The source cannot read this slot. */
+void of_reading_break(struct of_reading *reading, struct of_slot *slot, int64_t offset, enum of_cause cause,
+                      const char *text);
+
+/* Everything since the last commit is void in all slots: begin again from the ledger. */
+void of_reading_restart_all(struct of_reading *reading, const char *text);
+
+/* What the barrier carries is committed: slots that got somewhere forget their back-off. */
+void of_reading_committed(struct of_reading *reading, const struct of_barrier *barrier);
+
+/* Tells the console about every slot. */
+void of_reading_tell_all(struct of_reading *reading, enum of_event_kind kind, const struct of_ledger *ledger);
+
+#endif
