@@ -1,0 +1,514 @@
+#include "pipeline.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/assert.h"
+#include "core/memory.h"
+#include "stages/aggregate.h"
+#include "stages/decode.h"
+
+enum stage { FETCH, DECODE, PROCESS, AGGREGATE, PUBLISH, STAGES };
+
+enum {
+    BATCHES_PER_LANE = 32,  /* of each decode instance: enough to keep five stages busy, few enough to stay in cache */
+    RECORD_BYTES = 400,     /* what a small record costs in a source, rounded up */
+    CHUNKS_LEAST = 8,
+    CHUNKS_MOST = 128,
+};
+
+/* ---- the wiring, as tables ---- */
+
+static const struct {
+    const char *name;
+    const struct of_stage_ops *ops;
+    bool per_lane; /* one instance per lane, always on a thread of its own that can wait for file descriptors */
+} stages[STAGES] = {
+    [FETCH] = { "fetch", &of_fetch_stage, true },
+    [DECODE] = { "decode", &of_decode_stage, false },
+    [PROCESS] = { "process", &of_process_stage, false },
+    [AGGREGATE] = { "aggregate", &of_aggregate_stage, false },
+    [PUBLISH] = { "publish", &of_publish_stage, true },
+};
+
+enum edge_kind { FORWARD, HOME_BATCH, HOME_FETCH };
+
+static const struct {
+    enum stage from, to;
+    enum edge_kind kind;
+    const char *carries;
+} edges[] = {
+    { FETCH, DECODE, FORWARD, "chunks, opens, barriers" },
+    { DECODE, PROCESS, FORWARD, "batches, opens, barriers" },
+    { PROCESS, AGGREGATE, FORWARD, "batches, opens, barriers" },
+    { AGGREGATE, PUBLISH, FORWARD, "batches, opens, barriers" },
+    { PUBLISH, DECODE, HOME_BATCH, "batches home" },
+    { DECODE, FETCH, HOME_FETCH, "chunks home" },
+    { PUBLISH, FETCH, HOME_FETCH, "barriers, opens, notices home" },
+};
+enum { EDGE_KINDS = sizeof edges / sizeof *edges };
+
+/* One ring that exists. */
+struct wire {
+    uint32_t edge; /* row of edges */
+    uint32_t lane, from, to;
+    uint32_t capacity;
+    struct of_ring *ring;
+};
+
+struct instance {
+    struct of_port port;
+    struct of_crew *crew;
+};
+
+struct of_pipeline {
+    struct of_pipeline_options options;
+    uint32_t lanes;
+    uint32_t chunks; /* per lane */
+    bool inside[STAGES]; /* runs inside the stage before */
+    uint32_t counts[STAGES];
+    struct instance *instances[STAGES];
+    struct of_crew **crews;
+    uint32_t crew_count;
+    struct wire *wires;
+    uint32_t wire_count;
+    bool started;
+};
+
+/* ---- who serves which lane ---- */
+
+/* Instances of a stage that a lane passes through: [first, first + count). A stage inside another has the lanes of that
+ * one; otherwise all instances serve all lanes. */
+static void
+lane_instances(const struct of_pipeline *pipeline, enum stage stage, uint32_t lane, uint32_t *first, uint32_t *count)
+{
+    while (pipeline->inside[stage])
+        stage--;
+    *first = stages[stage].per_lane ? lane : 0;
+    *count = stages[stage].per_lane ? 1 : pipeline->counts[stage];
+}
+
+/* Whether an edge of this kind connects these instances in this lane, which both serve. */
+static bool
+connects(const struct of_pipeline *pipeline, uint32_t edge, uint32_t from, uint32_t to)
+{
+    return edges[edge].kind != FORWARD || !pipeline->inside[edges[edge].to] || from == to;
+}
+
+/* All that can ever be in it at once. */
+static uint32_t
+capacity(const struct of_pipeline *pipeline, uint32_t edge)
+{
+    const uint32_t barrier = 1;
+    switch (edges[edge].kind) {
+    case FORWARD: return (edges[edge].from == FETCH ? pipeline->chunks : BATCHES_PER_LANE * pipeline->counts[DECODE])
+                         + OF_LANE_SLOTS + barrier;
+    case HOME_BATCH: return BATCHES_PER_LANE;
+    case HOME_FETCH: return edges[edge].from == DECODE ? pipeline->chunks : 2 * OF_LANE_SLOTS + barrier;
+    }
+    return 0;
+}
+
+/* ---- building ---- */
+
+static void *
+make_stage(struct of_pipeline *pipeline, enum stage stage, uint32_t instance)
+{
+    const struct of_pipeline_options *options = &pipeline->options;
+    switch (stage) {
+    case FETCH:
+        return of_fetch_create(&(struct of_fetch_options) {
+            .lane = instance,
+            .clock = options->clock,
+            .source = options->sources[instance],
+            .chunks = pipeline->chunks,
+            .commit_interval_ns = options->commit_interval_ms * OF_MS_NS,
+            .drain_timeout_ns = options->drain_timeout_ms * OF_MS_NS,
+            .retry_delay_ns = options->retry_delay_ms * OF_MS_NS,
+            .events = options->partition_events != NULL ? options->partition_events[instance] : NULL,
+            .schema_changes = options->schema_changes,
+        });
+    case DECODE:
+        return of_decode_create(&(struct of_decode_options) {
+            .instance = instance,
+            .lanes = pipeline->lanes,
+            .batches_per_lane = BATCHES_PER_LANE,
+            .clock = options->clock,
+            .group = options->group,
+            .groups = options->groups,
+            .schemas = options->schemas,
+        });
+    case PROCESS: return of_process_create(&options->process);
+    case AGGREGATE: return of_aggregator_create(instance, pipeline->lanes);
+    case PUBLISH:
+        return of_publish_create(&(struct of_publish_options) {
+            .lane = instance,
+            .clock = options->clock,
+            .sink = options->sinks[instance],
+            .group = options->group,
+            .max_retries = options->max_retries,
+            .retry_delay_ms = options->retry_delay_ms,
+            .in_flight = options->letters_in_flight,
+            .listener = options->listeners != NULL ? options->listeners[instance] : (struct of_listener) { 0 },
+        });
+    case STAGES: break;
+    }
+    return NULL;
+}
+
+static void
+destroy_stage(enum stage stage, void *self)
+{
+    switch (stage) {
+    case FETCH: of_fetch_destroy(&(struct of_fetch *) { self }); break;
+    case DECODE: of_decode_destroy(&(struct of_decode *) { self }); break;
+    case PROCESS: of_process_destroy(&(struct of_process *) { self }); break;
+    case AGGREGATE: of_aggregator_destroy(&(struct of_aggregator *) { self }); break;
+    case PUBLISH: of_publish_destroy(&(struct of_publish *) { self }); break;
+    case STAGES: break;
+    }
+}
+
+static enum of_status
+add_crew(struct of_pipeline *pipeline, const char *name, enum of_bell_kind bell, struct of_crew **out,
+         struct of_error *err)
+{
+    struct of_crew *crew = of_alloc_lines(sizeof *crew);
+    enum of_status status = of_crew_init(crew, name, bell, pipeline->options.clock, err);
+    if (status != OF_OK) {
+        free(crew);
+        return status;
+    }
+    pipeline->crews = of_realloc_array(pipeline->crews, pipeline->crew_count + 1, sizeof(struct of_crew *));
+    pipeline->crews[pipeline->crew_count++] = crew;
+    *out = crew;
+    return OF_OK;
+}
+
+/* Where an instance runs: with all others when there are no threads, inside the stage before, or on its own. */
+static enum of_status
+find_crew(struct of_pipeline *pipeline, enum stage stage, uint32_t instance, struct of_crew **out,
+          struct of_error *err)
+{
+    if (!pipeline->options.threads && pipeline->crew_count > 0) {
+        *out = pipeline->crews[0];
+        return OF_OK;
+    }
+    if (pipeline->inside[stage]) {
+        *out = pipeline->instances[stage - 1][instance].crew;
+        return OF_OK;
+    }
+    char name[32];
+    snprintf(name, sizeof name, "%s-%u", stages[stage].name, instance);
+    return add_crew(pipeline, pipeline->options.threads ? name : "all",
+                    stages[stage].per_lane ? OF_BELL_FD : OF_BELL_FUTEX, out, err);
+}
+
+static enum of_status
+make_instances(struct of_pipeline *pipeline, struct of_error *err)
+{
+    for (enum stage stage = FETCH; stage < STAGES; stage++) {
+        pipeline->instances[stage] = of_alloc_array(pipeline->counts[stage], sizeof(struct instance));
+        for (uint32_t i = 0; i < pipeline->counts[stage]; i++) {
+            struct instance *instance = &pipeline->instances[stage][i];
+            enum of_status status = find_crew(pipeline, stage, i, &instance->crew, err);
+            if (status != OF_OK)
+                return status;
+            of_agent_init(&instance->port, stages[stage].ops, make_stage(pipeline, stage, i), i, pipeline->lanes);
+            of_crew_add(instance->crew, &instance->port);
+        }
+    }
+    return OF_OK;
+}
+
+static void
+add_wire(struct of_pipeline *pipeline, uint32_t edge, uint32_t lane, uint32_t from, uint32_t to)
+{
+    struct instance *sender = &pipeline->instances[edges[edge].from][from];
+    struct instance *receiver = &pipeline->instances[edges[edge].to][to];
+    struct wire wire = { edge, lane, from, to, capacity(pipeline, edge), of_alloc_lines(sizeof(struct of_ring)) };
+    of_ring_init(wire.ring, wire.capacity);
+    pipeline->wires = of_realloc_array(pipeline->wires, pipeline->wire_count + 1, sizeof wire);
+    pipeline->wires[pipeline->wire_count++] = wire;
+    switch (edges[edge].kind) {
+    case FORWARD:
+        of_agent_add_forward(&sender->port, lane, wire.ring, receiver->crew);
+        of_agent_add_input(&receiver->port, lane, wire.ring);
+        return;
+    case HOME_BATCH:
+        of_agent_add_home_batch(&sender->port, lane, to, wire.ring, receiver->crew);
+        break;
+    case HOME_FETCH:
+        of_agent_set_home_fetch(&sender->port, lane, wire.ring, receiver->crew);
+        break;
+    }
+    of_agent_add_homecoming(&receiver->port, wire.ring);
+}
+
+static void
+make_wires(struct of_pipeline *pipeline)
+{
+    for (uint32_t edge = 0; edge < EDGE_KINDS; edge++)
+        for (uint32_t lane = 0; lane < pipeline->lanes; lane++) {
+            uint32_t from, from_count, to, to_count;
+            lane_instances(pipeline, edges[edge].from, lane, &from, &from_count);
+            lane_instances(pipeline, edges[edge].to, lane, &to, &to_count);
+            for (uint32_t i = from; i < from + from_count; i++)
+                for (uint32_t j = to; j < to + to_count; j++)
+                    if (connects(pipeline, edge, i, j))
+                        add_wire(pipeline, edge, lane, i, j);
+        }
+}
+
+static uint32_t
+chunks_per_lane(const struct of_pipeline_options *options)
+{
+    /* An eighth of the budget: the rest is for what sources hold before it becomes a chunk. */
+    size_t chunks = options->memory_bytes / 8 / RECORD_BYTES / OF_CHUNK_RECORDS / options->fetch_threads;
+    return chunks < CHUNKS_LEAST ? CHUNKS_LEAST : chunks > CHUNKS_MOST ? CHUNKS_MOST : (uint32_t)chunks;
+}
+
+enum of_status
+of_pipeline_create(const struct of_pipeline_options *options, struct of_pipeline **out, struct of_error *err)
+{
+    const uint32_t threads[STAGES] = {
+        [FETCH] = options->fetch_threads,
+        [DECODE] = options->decode_threads,
+        [PROCESS] = options->process_threads,
+        [AGGREGATE] = options->aggregate_threads,
+        [PUBLISH] = options->fetch_threads,
+    };
+    for (enum stage stage = FETCH; stage < STAGES; stage++)
+        if (threads[stage] > OF_THREADS_PER_STAGE || (threads[stage] == 0 && stages[stage].per_lane))
+            return of_error_set(err, OF_FATAL, "%u threads for the %s stage: %s to %d are possible", threads[stage],
+                                stages[stage].name, stages[stage].per_lane ? "1" : "0", OF_THREADS_PER_STAGE);
+
+    struct of_pipeline *pipeline = of_alloc(sizeof *pipeline);
+    pipeline->options = *options;
+    pipeline->lanes = options->fetch_threads;
+    pipeline->chunks = chunks_per_lane(options);
+    for (enum stage stage = FETCH; stage < STAGES; stage++) {
+        pipeline->inside[stage] = threads[stage] == 0;
+        pipeline->counts[stage] = pipeline->inside[stage] ? pipeline->counts[stage - 1] : threads[stage];
+    }
+    enum of_status status = make_instances(pipeline, err);
+    if (status != OF_OK) {
+        of_pipeline_destroy(&pipeline);
+        return status;
+    }
+    make_wires(pipeline);
+    *out = pipeline;
+    return OF_OK;
+}
+
+void
+of_pipeline_destroy(struct of_pipeline **out)
+{
+    struct of_pipeline *pipeline = *out;
+    if (pipeline == NULL)
+        return;
+    of_pipeline_finish(pipeline);
+    for (uint32_t lane = 0; pipeline->started && lane < pipeline->lanes; lane++)
+        pipeline->options.sinks[lane].ops->close(pipeline->options.sinks[lane].self);
+    for (enum stage stage = FETCH; stage < STAGES; stage++)
+        for (uint32_t i = 0; pipeline->instances[stage] != NULL && i < pipeline->counts[stage]; i++) {
+            struct of_port *port = &pipeline->instances[stage][i].port;
+            if (port->ops == NULL)
+                continue;
+            destroy_stage(stage, port->stage);
+            of_agent_fini(port);
+        }
+    for (enum stage stage = FETCH; stage < STAGES; stage++)
+        free(pipeline->instances[stage]);
+    for (uint32_t i = 0; i < pipeline->wire_count; i++) {
+        of_ring_fini(pipeline->wires[i].ring);
+        free(pipeline->wires[i].ring);
+    }
+    for (uint32_t i = 0; i < pipeline->crew_count; i++) {
+        of_crew_fini(pipeline->crews[i]);
+        free(pipeline->crews[i]);
+    }
+    free(pipeline->wires);
+    free(pipeline->crews);
+    free(pipeline);
+    *out = NULL;
+}
+
+/* ---- running ---- */
+
+/* Sinks before sources, last stages before first ones: whoever is sent something is there to take it. */
+enum of_status
+of_pipeline_start(struct of_pipeline *pipeline, struct of_error *err)
+{
+    const struct of_pipeline_options *options = &pipeline->options;
+    pipeline->started = true;
+    for (uint32_t lane = 0; lane < pipeline->lanes; lane++) {
+        const struct of_sink *sink = &options->sinks[lane];
+        const struct of_source *source = &options->sources[lane];
+        int publish_fd = of_bell_fd(&pipeline->instances[PUBLISH][lane].crew->bell);
+        int fetch_fd = of_bell_fd(&pipeline->instances[FETCH][lane].crew->bell);
+        enum of_status status = sink->ops->start(sink->self, publish_fd, err);
+        if (status == OF_OK)
+            status = source->ops->start(source->self, fetch_fd, err);
+        if (status != OF_OK)
+            return of_error_prefix(err, "lane %u", lane);
+    }
+    for (uint32_t i = pipeline->crew_count; options->threads && i > 0; i--) {
+        enum of_status status = of_crew_start(pipeline->crews[i - 1], err);
+        if (status != OF_OK)
+            return status;
+    }
+    return OF_OK;
+}
+
+uint32_t
+of_pipeline_turn(struct of_pipeline *pipeline, int64_t *deadline_ns)
+{
+    OF_ASSERT(!pipeline->options.threads);
+    return of_crew_turn(pipeline->crews[0], deadline_ns);
+}
+
+static struct of_fetch *
+fetch_of(const struct of_pipeline *pipeline, uint32_t lane)
+{
+    return pipeline->instances[FETCH][lane].port.stage;
+}
+
+void
+of_pipeline_wake(struct of_pipeline *pipeline)
+{
+    for (uint32_t lane = 0; lane < pipeline->lanes; lane++)
+        of_bell_ring(&pipeline->instances[FETCH][lane].crew->bell);
+}
+
+void
+of_pipeline_stop(struct of_pipeline *pipeline)
+{
+    for (uint32_t lane = 0; lane < pipeline->lanes; lane++)
+        of_fetch_stop(fetch_of(pipeline, lane));
+    of_pipeline_wake(pipeline);
+}
+
+void
+of_pipeline_finish(struct of_pipeline *pipeline)
+{
+    for (uint32_t i = 0; i < pipeline->crew_count; i++)
+        of_crew_stop(pipeline->crews[i]);
+}
+
+/* ---- what can be seen ---- */
+
+static enum of_fetch_phase
+phase_of(const struct of_pipeline *pipeline, uint32_t lane)
+{
+    const struct of_fetch_status *status = of_fetch_status(fetch_of(pipeline, lane));
+    return (enum of_fetch_phase)atomic_load_explicit(&status->phase, memory_order_acquire);
+}
+
+enum of_pipeline_state
+of_pipeline_state(const struct of_pipeline *pipeline)
+{
+    uint32_t left = 0;
+    for (uint32_t lane = 0; lane < pipeline->lanes; lane++) {
+        enum of_fetch_phase phase = phase_of(pipeline, lane);
+        if (phase == OF_FETCH_FAILED)
+            return OF_PIPELINE_FAILED;
+        left += phase == OF_FETCH_LEFT;
+    }
+    return left == pipeline->lanes ? OF_PIPELINE_LEFT : OF_PIPELINE_RUNNING;
+}
+
+const char *
+of_pipeline_error(const struct of_pipeline *pipeline, bool *fenced)
+{
+    for (uint32_t lane = 0; lane < pipeline->lanes; lane++)
+        if (phase_of(pipeline, lane) == OF_FETCH_FAILED) {
+            *fenced = atomic_load_explicit(&of_fetch_status(fetch_of(pipeline, lane))->fenced, memory_order_relaxed);
+            return of_fetch_error(fetch_of(pipeline, lane));
+        }
+    *fenced = false;
+    return "";
+}
+
+void
+of_pipeline_live(const struct of_pipeline *pipeline, struct of_live_totals *totals)
+{
+    *totals = (struct of_live_totals) { 0 };
+    for (uint32_t i = 0; i < pipeline->counts[AGGREGATE]; i++)
+        of_live_total_add_to(of_aggregator_live(pipeline->instances[AGGREGATE][i].port.stage),
+                             &totals->orders_processed, &totals->sum);
+    for (uint32_t lane = 0; lane < pipeline->lanes; lane++) {
+        of_live_total_add_to(&of_fetch_ledger(fetch_of(pipeline, lane))->live, &totals->orders_processed,
+                             &totals->sum);
+        const struct of_publish_counts *counts = of_publish_counts(pipeline->instances[PUBLISH][lane].port.stage);
+        totals->retry_attempts += of_counter_read(&counts->retries);
+        totals->dead_letters += of_counter_read(&counts->dead_letters);
+        totals->held_partitions += atomic_load_explicit(&of_fetch_status(fetch_of(pipeline, lane))->held,
+                                                        memory_order_relaxed);
+    }
+}
+
+void
+of_pipeline_progress(const struct of_pipeline *pipeline, struct of_pipeline_progress *progress)
+{
+    *progress = (struct of_pipeline_progress) { 0 };
+    for (uint32_t lane = 0; lane < pipeline->lanes; lane++) {
+        const struct of_fetch_status *status = of_fetch_status(fetch_of(pipeline, lane));
+        int64_t assigned_ns = atomic_load_explicit(&status->first_assigned_ns, memory_order_relaxed);
+        int64_t settled_ns = atomic_load_explicit(&status->last_settled_ns, memory_order_relaxed);
+        if (assigned_ns != 0 && (progress->first_assigned_ns == 0 || assigned_ns < progress->first_assigned_ns))
+            progress->first_assigned_ns = assigned_ns;
+        if (settled_ns > progress->last_settled_ns)
+            progress->last_settled_ns = settled_ns;
+        progress->records += atomic_load_explicit(&status->records, memory_order_relaxed);
+        progress->slots += atomic_load_explicit(&status->slots, memory_order_relaxed);
+        progress->held += atomic_load_explicit(&status->held, memory_order_relaxed);
+        progress->drain_timed_out |= atomic_load_explicit(&status->drain_timed_out, memory_order_relaxed);
+    }
+}
+
+void
+of_pipeline_add_run_totals(const struct of_pipeline *pipeline, struct of_totals *totals)
+{
+    struct of_table table;
+    of_table_init(&table);
+    for (uint32_t lane = 0; lane < pipeline->lanes; lane++) {
+        const struct of_ledger *ledger = of_fetch_ledger(fetch_of(pipeline, lane));
+        of_ledger_add_run(ledger, &table);
+        totals->retry_attempts += ledger->retries;
+        totals->dead_letters += ledger->dead_letters;
+    }
+    for (uint32_t i = 0; i < table.count; i++) {
+        const struct of_aggregate *aggregate = &table.rows[i].aggregate;
+        totals->orders_processed += aggregate->count;
+        of_exact_sum_merge(&totals->sum, &aggregate->sum);
+        struct of_totals_row *row = of_totals_add_row(
+            totals, of_groups_name(pipeline->options.groups, table.rows[i].group));
+        row->orders_processed = aggregate->count;
+        of_exact_sum_copy(&row->sum, &aggregate->sum);
+    }
+    of_totals_sort(totals);
+    of_table_fini(&table);
+}
+
+void
+of_pipeline_print_wiring(const struct of_pipeline *pipeline, FILE *out)
+{
+    fprintf(out, "threads\n");
+    for (uint32_t i = 0; i < pipeline->crew_count; i++) {
+        const struct of_crew *crew = pipeline->crews[i];
+        fprintf(out, "  %-14s runs", crew->name);
+        for (uint32_t a = 0; a < crew->agent_count; a++)
+            fprintf(out, " %s[%u]", crew->agents[a]->ops->name, crew->agents[a]->instance);
+        fprintf(out, ", waits on %s\n", crew->bell.kind == OF_BELL_FD ? "an eventfd" : "a futex");
+    }
+    fprintf(out, "edges\n  %-5s %-15s %-15s %8s  %s\n", "lane", "from", "to", "capacity", "carries");
+    for (uint32_t i = 0; i < pipeline->wire_count; i++) {
+        const struct wire *wire = &pipeline->wires[i];
+        char from[24], to[24];
+        snprintf(from, sizeof from, "%s[%u]", stages[edges[wire->edge].from].name, wire->from);
+        snprintf(to, sizeof to, "%s[%u]", stages[edges[wire->edge].to].name, wire->to);
+        fprintf(out, "  %-5u %-15s %-15s %8u  %s\n", wire->lane, from, to, wire->capacity,
+                edges[wire->edge].carries);
+    }
+}

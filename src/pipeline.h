@@ -1,0 +1,103 @@
+/* The pipeline: which stages there are, what connects them, in what order they start, drain and stop.
+ *
+ * This is the only place that knows all stages. Two tables in pipeline.c say everything: the stages in their order, and
+ * the kinds of edges between them; the rest follows from the number of lanes and threads.
+ *
+ *   fetch-threads      L lanes: a fetch thread and a publish thread each, with a source and a sink of their own
+ *   decode-, process-, aggregate-threads
+ *                      0: the stage runs inside the one before it, one instance per instance of that
+ *
+ * With threads == false nothing is started: of_pipeline_turn runs everything on the caller's thread, under its clock.
+ *
+ *   create, start, turn, finish, destroy   one thread, in that order
+ *   stop, state, live, print_wiring        any thread, between create and destroy
+ *   add_run_totals                         after finish */
+#ifndef OF_PIPELINE_H
+#define OF_PIPELINE_H
+
+#include <stdio.h>
+
+#include "core/agent.h"
+#include "core/sink.h"
+#include "core/source.h"
+#include "ops/totals.h"
+#include "order/groups.h"
+#include "registry/cache.h"
+#include "stages/fetch.h"
+#include "stages/process.h"
+#include "stages/publish.h"
+
+struct of_pipeline_options {
+    uint32_t fetch_threads; /* 1 to OF_THREADS_PER_STAGE; the others 0 to OF_THREADS_PER_STAGE */
+    uint32_t decode_threads, process_threads, aggregate_threads;
+    bool threads; /* false: of_pipeline_turn does the work */
+    const struct of_clock *clock;
+    const struct of_source *sources; /* one per lane; the pipeline closes them */
+    const struct of_sink *sinks;
+    const struct of_listener *listeners;         /* one per lane, for records; NULL: nobody listens */
+    struct of_event_queue *const *partition_events; /* one per lane; NULL: nobody listens */
+    struct of_groups *groups;
+    struct of_schema_cache *schemas;
+    const _Atomic uint64_t *schema_changes;
+    struct of_slice group; /* consumer group */
+    uint32_t max_retries;
+    int64_t retry_delay_ms;
+    int64_t commit_interval_ms;
+    int64_t drain_timeout_ms;
+    size_t memory_bytes; /* of records in flight, in all lanes together */
+    uint32_t letters_in_flight; /* per lane, at most */
+    struct of_process_options process;
+};
+
+enum of_pipeline_state {
+    OF_PIPELINE_RUNNING,
+    OF_PIPELINE_LEFT,   /* all lanes have drained and left their group */
+    OF_PIPELINE_FAILED, /* a lane cannot go on; of_pipeline_error says why */
+};
+
+struct of_pipeline;
+
+/* Builds everything, starts nothing. OF_FATAL when the counts are out of range or the system refuses. */
+OF_MUST_USE enum of_status of_pipeline_create(const struct of_pipeline_options *options, struct of_pipeline **out,
+                                              struct of_error *err);
+/* Starts sources, sinks and threads. After a failure only destroy may be called. */
+OF_MUST_USE enum of_status of_pipeline_start(struct of_pipeline *pipeline, struct of_error *err);
+
+/* threads == false: one turn of everything. Returns how much was done. */
+uint32_t of_pipeline_turn(struct of_pipeline *pipeline, int64_t *deadline_ns);
+
+/* Asks every lane to drain, commit and leave. Returns at once. */
+void of_pipeline_stop(struct of_pipeline *pipeline);
+
+/* Wakes every lane: something that they wait for outside of their rings has changed. */
+void of_pipeline_wake(struct of_pipeline *pipeline);
+
+enum of_pipeline_state of_pipeline_state(const struct of_pipeline *pipeline);
+/* Why it FAILED; whether because another instance has the same identity. */
+const char *of_pipeline_error(const struct of_pipeline *pipeline, bool *fenced);
+
+/* Ends the threads, whatever state it is in. Waits for the turn that each is in. */
+void of_pipeline_finish(struct of_pipeline *pipeline);
+void of_pipeline_destroy(struct of_pipeline **pipeline);
+
+/* ---- what can be seen ---- */
+
+/* Totals that include what is not committed yet. totals->sum is initialised by the call; the caller ends it. */
+void of_pipeline_live(const struct of_pipeline *pipeline, struct of_live_totals *totals);
+
+struct of_pipeline_progress {
+    int64_t first_assigned_ns; /* monotonic; 0: nothing assigned yet */
+    int64_t last_settled_ns;
+    uint64_t records; /* read, retries and re-reads included */
+    uint32_t slots, held;
+    bool drain_timed_out;
+};
+void of_pipeline_progress(const struct of_pipeline *pipeline, struct of_pipeline_progress *progress);
+
+/* What this process committed. totals is initialised; names in it live as long as the dictionary of groups. */
+void of_pipeline_add_run_totals(const struct of_pipeline *pipeline, struct of_totals *totals);
+
+/* Threads, the stages on them, and every edge with its kind and capacity. */
+void of_pipeline_print_wiring(const struct of_pipeline *pipeline, FILE *out);
+
+#endif
