@@ -38,7 +38,6 @@ struct of_pipeline_options {
     struct of_event_queue *const *partition_events; /* one per lane; NULL: nobody listens */
     struct of_groups *groups;
     struct of_schema_cache *schemas;
-    const _Atomic uint64_t *schema_changes;
     struct of_slice group; /* consumer group */
     uint32_t max_retries;
     int64_t retry_delay_ms;

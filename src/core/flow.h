@@ -140,6 +140,7 @@ struct of_chunk {
     bool held; /* the slot cannot go on behind held_offset - 1, for held_cause */
     int64_t held_offset;
     uint8_t held_cause; /* enum of_cause */
+    char held_text[200]; /* for people; may be empty */
 };
 
 /* The last header of that name; false if there is none. */

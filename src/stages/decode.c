@@ -1,5 +1,6 @@
 #include "stages/decode.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "avro/framing.h"
@@ -145,7 +146,8 @@ cause_of_state(enum of_schema_state state)
     return OF_CAUSE_NONE;
 }
 
-/* Finds the plan for the record's schema: the batch's, or one from the cache. */
+/* Finds the plan for the record's schema: the batch's, or one from the cache. Why a registry does not answer is noted in
+ * the chunk, in case it is held for that. */
 static enum of_cause
 find_plan(struct of_decode *decode, const struct of_batch *batch, uint32_t schema_id, const struct of_plan **plan)
 {
@@ -153,8 +155,13 @@ find_plan(struct of_decode *decode, const struct of_batch *batch, uint32_t schem
         *plan = batch->plan;
         return OF_CAUSE_NONE;
     }
-    return cause_of_state(of_schema_cache_find(decode->options.schemas, schema_id,
-                                               of_clock_mono_ns(decode->options.clock), plan));
+    struct of_schema_found found;
+    enum of_schema_state state = of_schema_cache_find(decode->options.schemas, schema_id,
+                                                      of_clock_mono_ns(decode->options.clock), &found);
+    *plan = found.plan;
+    if (found.text != NULL)
+        snprintf(batch->chunk->held_text, sizeof batch->chunk->held_text, "%s", found.text);
+    return cause_of_state(state);
 }
 
 /* Reads the order into row `at` of the batch. */
@@ -247,6 +254,8 @@ hold(struct lane *lane, struct of_chunk *chunk, enum of_cause cause)
 {
     struct of_record record;
     chunk->ops->record(chunk, chunk->cursor, &record);
+    if (cause == OF_CAUSE_SCHEMA_PENDING)
+        chunk->held_text[0] = '\0';
     chunk->held = true;
     chunk->held_offset = record.offset;
     chunk->held_cause = (uint8_t)cause;
@@ -260,10 +269,10 @@ fill(struct of_decode *decode, struct lane *lane, struct of_chunk *chunk, struct
 {
     enum of_cause cause;
     enum verdict verdict = TAKEN;
-    of_schema_cache_read_begin(decode->options.schemas);
+    of_schema_cache_read_begin();
     while (verdict == TAKEN && batch->count < OF_BATCH_RECORDS && chunk->cursor < chunk->count)
         verdict = look(decode, chunk, batch, &cause);
-    of_schema_cache_read_end(decode->options.schemas);
+    of_schema_cache_read_end();
     if (verdict == HOLD)
         hold(lane, chunk, cause);
     batch->first_offset = batch->count > 0 ? batch->offset[0] : chunk->next_offset;
@@ -319,13 +328,15 @@ open_slot(void *self, const struct of_open *open)
 static void
 enter(void *self)
 {
-    of_schema_cache_enter(((struct of_decode *)self)->options.schemas);
+    (void)self;
+    of_schema_cache_enter();
 }
 
 static void
 leave(void *self)
 {
-    of_schema_cache_leave(((struct of_decode *)self)->options.schemas);
+    (void)self;
+    of_schema_cache_leave();
 }
 
 const struct of_stage_ops of_decode_stage = {

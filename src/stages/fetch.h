@@ -30,6 +30,7 @@
 #include "core/source.h"
 #include "core/stage.h"
 #include "order/event_queue.h"
+#include "registry/cache.h"
 #include "stages/ledger.h"
 
 struct of_fetch_options {
@@ -41,7 +42,7 @@ struct of_fetch_options {
     int64_t drain_timeout_ns;
     int64_t retry_delay_ns; /* a retry record never waits longer than this */
     struct of_event_queue *events;           /* about partitions; NULL: nobody listens */
-    const _Atomic uint64_t *schema_changes;  /* moves whenever the schema cache has news; NULL: never */
+    const struct of_schema_cache *schemas;   /* its version says when to try held slots again; NULL: never */
 };
 
 enum of_fetch_phase {

@@ -196,7 +196,7 @@ hold(struct of_reading *reading, struct of_reading_slot *slot, bool restore, int
     /* A schema that is being looked up is everyday life; the first of a row of holds is news. */
     if (cause != OF_CAUSE_SCHEMA_PENDING && !slot->told) {
         slot->told = true;
-        tell(reading, OF_EVENT_HELD, slot, offset, cause, text != NULL ? text : of_cause_text(cause));
+        tell(reading, OF_EVENT_HELD, slot, offset, cause, text[0] != '\0' ? text : of_cause_text(cause));
     }
 }
 
@@ -276,6 +276,7 @@ borrow_chunk(struct of_reading *reading)
     chunk->cursor = 0;
     chunk->batches_out = 0;
     chunk->held = false;
+    chunk->held_text[0] = '\0';
     return chunk;
 }
 
@@ -326,7 +327,7 @@ of_reading_take_chunk(struct of_reading *reading, struct of_chunk *chunk)
     struct of_reading_slot *slot = of_slot_reading(chunk->slot);
     slot->chunks_out--;
     if (chunk->held && chunk->epoch == slot->epoch)
-        hold(reading, slot, false, chunk->held_offset, (enum of_cause)chunk->held_cause, NULL);
+        hold(reading, slot, false, chunk->held_offset, (enum of_cause)chunk->held_cause, chunk->held_text);
     if (chunk->count > 0) {
         source_ops(reading)->release(source_self(reading), chunk);
         atomic_store_explicit(&reading->status->last_settled_ns, of_clock_mono_ns(reading->options->clock),
@@ -414,11 +415,11 @@ read_retry(struct of_reading *reading, struct of_port *port, struct of_reading_s
 static bool
 schema_news(struct of_reading *reading)
 {
-    if (reading->options->schema_changes == NULL)
+    if (reading->options->schemas == NULL)
         return false;
-    uint64_t changes = atomic_load_explicit(reading->options->schema_changes, memory_order_acquire);
-    bool news = changes != reading->schema_changes;
-    reading->schema_changes = changes;
+    uint64_t version = of_schema_cache_version(reading->options->schemas);
+    bool news = version != reading->schema_version;
+    reading->schema_version = version;
     return news;
 }
 

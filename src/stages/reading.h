@@ -41,7 +41,7 @@ struct of_reading {
     uint32_t free_count;
     struct of_chunk *chunks; /* their memory */
     bool moved;              /* since the last barrier */
-    uint64_t schema_changes; /* seen */
+    uint64_t schema_version; /* seen */
 };
 
 void of_reading_init(struct of_reading *reading, const struct of_fetch_options *options,

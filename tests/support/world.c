@@ -1,0 +1,354 @@
+#include "support/world.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "order/failure.h"
+#include "registry/mock.h"
+
+const char world_order_schema[] =
+    "{\"type\":\"record\",\"name\":\"Order\",\"namespace\":\"com.bigdata.orders\",\"fields\":["
+    "{\"name\":\"orderId\",\"type\":\"string\"},{\"name\":\"product\",\"type\":\"string\"},"
+    "{\"name\":\"price\",\"type\":\"float\"}]}";
+
+static const char *const products[] = { "Laptop", "Phone", "Tablet", "Desk", "Chair" };
+enum { PRODUCTS = sizeof products / sizeof *products };
+
+static void
+wake_pipeline(void *arg)
+{
+    struct world *world = arg;
+    struct of_pipeline *pipeline = atomic_load(&world->pipeline);
+    if (pipeline != NULL)
+        of_pipeline_wake(pipeline);
+}
+
+static void
+set_defaults(struct world_options *options)
+{
+    options->partitions = options->partitions ? options->partitions : 3;
+    options->lanes = options->lanes ? options->lanes : 1;
+    options->max_retries = options->max_retries == 0 ? 3 : options->max_retries;
+    if (options->max_retries == UINT32_MAX)
+        options->max_retries = 0;
+    options->retry_delay_ms = options->retry_delay_ms ? options->retry_delay_ms : 2000;
+    options->drain_timeout_ms = options->drain_timeout_ms ? options->drain_timeout_ms : 10000;
+    options->letters_in_flight = options->letters_in_flight ? options->letters_in_flight : 1000;
+    if (options->min_value == 0 && options->max_value == 0) {
+        options->min_value = -INFINITY;
+        options->max_value = INFINITY;
+    }
+}
+
+static void
+create_schemas(struct world *world)
+{
+    static int number;
+    struct of_error err;
+    snprintf(world->registry, sizeof world->registry, "world-%d", number++);
+    world->schema_id = of_registry_mock_register(world->registry, world_order_schema);
+    assert_int_not_equal(world->schema_id, 0);
+    char url[80];
+    snprintf(url, sizeof url, "mock://%s", world->registry);
+    struct of_registry_client *client;
+    assert_int_equal(of_registry_client_open(&(struct of_registry_options) { .urls = url }, &client, &err), OF_OK);
+    const struct of_schema_cache_options options = {
+        .fields = { .value = "price", .group_by = "product", .id = "orderId" },
+        .max_field_bytes = 1 << 20,
+        .threaded = world->options.threads,
+        .changed = wake_pipeline,
+        .ctx = world,
+    };
+    assert_int_equal(of_schema_cache_create(&options, &client, &world->schemas, &err), OF_OK);
+}
+
+static void
+create_pipeline(struct world *world)
+{
+    const struct of_pipeline_options options = {
+        .fetch_threads = world->options.lanes,
+        .decode_threads = world->options.decode_threads,
+        .process_threads = world->options.process_threads,
+        .aggregate_threads = world->options.aggregate_threads,
+        .threads = world->options.threads,
+        .clock = world->options.threads ? of_clock_system() : &world->clock,
+        .sources = world->sources,
+        .sinks = world->sinks,
+        .groups = world->groups,
+        .schemas = world->schemas,
+        .group = of_slice_str("order-consumer-group"),
+        .max_retries = world->options.max_retries,
+        .retry_delay_ms = world->options.retry_delay_ms,
+        .commit_interval_ms = 100,
+        .drain_timeout_ms = world->options.drain_timeout_ms,
+        .memory_bytes = 8 << 20,
+        .letters_in_flight = world->options.letters_in_flight,
+        .process = {
+            .min_value = world->options.min_value,
+            .max_value = world->options.max_value,
+            .failure_rate = world->options.failure_rate,
+            .seed = world->seed,
+        },
+    };
+    struct of_error err;
+    struct of_pipeline *pipeline;
+    if (of_pipeline_create(&options, &pipeline, &err) != OF_OK)
+        fail_msg("%s", err.text);
+    atomic_store(&world->pipeline, pipeline);
+}
+
+void
+world_create(struct world *world, const struct world_options *options)
+{
+    memset(world, 0, sizeof *world);
+    world->options = *options;
+    set_defaults(&world->options);
+    world->seed = 1;
+    world->clock = of_clock_fake(1000 * OF_SECOND_NS, INT64_C(1700000000000));
+    world->cluster = of_memory_cluster_create(world->options.partitions, world->options.lanes);
+    world->groups = of_groups_create(1000);
+    for (uint32_t lane = 0; lane < world->options.lanes; lane++) {
+        world->sources[lane] = of_memory_source(world->cluster, lane);
+        world->sinks[lane] = of_memory_sink(world->cluster, lane);
+    }
+    create_schemas(world);
+    create_pipeline(world);
+    if (!world->options.threads)
+        of_schema_cache_enter(); /* decode's enter is not called when nothing is started */
+}
+
+void
+world_destroy(struct world *world)
+{
+    /* The lookup thread may still wake the pipeline: it ends first. */
+    of_pipeline_finish(world->pipeline);
+    if (!world->options.threads)
+        of_schema_cache_leave();
+    int64_t deadline_ns = of_clock_mono_ns(of_clock_system()) + 10 * OF_SECOND_NS;
+    assert_int_equal(of_schema_cache_stop(world->schemas, deadline_ns), OF_OK);
+    struct of_pipeline *pipeline = world->pipeline;
+    of_pipeline_destroy(&pipeline);
+    of_schema_cache_destroy(&world->schemas);
+    of_groups_destroy(&world->groups);
+    of_memory_cluster_destroy(&world->cluster);
+}
+
+void
+world_start(struct world *world)
+{
+    struct of_error err;
+    if (of_pipeline_start(world->pipeline, &err) != OF_OK)
+        fail_msg("%s", err.text);
+}
+
+/* ---- time ---- */
+
+static void
+do_all_work(struct world *world)
+{
+    for (int turns = 0; turns < 100000; turns++) {
+        int64_t deadline_ns = OF_NEVER_NS;
+        of_schema_cache_step(world->schemas, of_clock_mono_ns(&world->clock));
+        if (of_pipeline_turn(world->pipeline, &deadline_ns) == 0)
+            return;
+    }
+    fail_msg("the pipeline never comes to rest");
+}
+
+void
+world_pass_ms(struct world *world, int64_t ms)
+{
+    if (world->options.threads) {
+        nanosleep(&(struct timespec) { ms / 1000, ms % 1000 * 1000000 }, NULL);
+        return;
+    }
+    for (int64_t i = 0; i < ms; i++) {
+        do_all_work(world);
+        of_clock_advance(&world->clock, OF_MS_NS);
+    }
+    do_all_work(world);
+}
+
+static bool
+all_committed(struct world *world)
+{
+    for (int topic = OF_MEMORY_ORDERS; topic <= OF_MEMORY_RETRY; topic++)
+        for (uint32_t p = 0; p < world->options.partitions; p++) {
+            int64_t end = of_memory_end(world->cluster, (enum of_memory_topic)topic, p);
+            if (end > 0 && of_memory_committed(world->cluster, (enum of_memory_topic)topic, p) < end)
+                return false;
+        }
+    return true;
+}
+
+void
+world_run_to_end(struct world *world, int64_t limit_ms)
+{
+    for (int64_t passed = 0; passed <= limit_ms; passed += 10) {
+        world_pass_ms(world, 10);
+        if (all_committed(world))
+            return;
+    }
+    fail_msg("not everything is committed after %d ms", (int)limit_ms);
+}
+
+void
+world_stop(struct world *world, struct of_totals *totals)
+{
+    of_pipeline_stop(world->pipeline);
+    for (int i = 0; i < 30000 && of_pipeline_state(world->pipeline) == OF_PIPELINE_RUNNING; i++)
+        world_pass_ms(world, 1);
+    bool fenced;
+    if (of_pipeline_state(world->pipeline) != OF_PIPELINE_LEFT)
+        fail_msg("did not leave: %s", of_pipeline_error(world->pipeline, &fenced));
+    of_pipeline_finish(world->pipeline);
+    of_totals_init(totals);
+    of_pipeline_add_run_totals(world->pipeline, totals);
+}
+
+/* ---- records ---- */
+
+static size_t
+put_string(uint8_t *out, const char *text)
+{
+    size_t length = strlen(text), at = 0;
+    uint64_t zigzag = 2 * length;
+    for (; zigzag > 0x7f; zigzag >>= 7)
+        out[at++] = (uint8_t)((zigzag & 0x7f) | 0x80);
+    out[at++] = (uint8_t)zigzag;
+    memcpy(out + at, text, length);
+    return at + length;
+}
+
+size_t
+world_encode(uint32_t schema_id, const char *id, const char *product, float price, uint8_t *out, size_t size)
+{
+    assert_true(strlen(id) + strlen(product) + 32 < size);
+    size_t at = 0;
+    out[at++] = 0;
+    for (int shift = 24; shift >= 0; shift -= 8)
+        out[at++] = (uint8_t)(schema_id >> shift);
+    at += put_string(out + at, id);
+    at += put_string(out + at, product);
+    uint32_t bits;
+    memcpy(&bits, &price, sizeof bits);
+    for (int shift = 0; shift < 32; shift += 8)
+        out[at++] = (uint8_t)(bits >> shift);
+    return at;
+}
+
+static float
+price_of(int number)
+{
+    return (float)(number * 7919 % 100000) / 100.0F;
+}
+
+int64_t
+world_append_order(struct world *world, uint32_t partition, int number)
+{
+    uint8_t value[128];
+    char id[16];
+    snprintf(id, sizeof id, "%d", number);
+    size_t length = world_encode(world->schema_id, id, products[number % PRODUCTS], price_of(number), value,
+                                 sizeof value);
+    return of_memory_append(world->cluster, OF_MEMORY_ORDERS, partition, of_slice_str(id),
+                            of_slice_of(value, length), NULL, 0);
+}
+
+void
+world_append_orders(struct world *world, int first, int count)
+{
+    for (int number = first; number < first + count; number++)
+        world_append_order(world, (uint32_t)number % world->options.partitions, number);
+}
+
+int64_t
+world_append_raw(struct world *world, uint32_t partition, const void *value, size_t length)
+{
+    return of_memory_append(world->cluster, OF_MEMORY_ORDERS, partition, of_slice_str("key"),
+                            of_slice_of(value, length), NULL, 0);
+}
+
+const char *
+world_dead_header(struct world *world, uint32_t partition, uint32_t index, const char *name)
+{
+    static char text[2048];
+    const struct of_memory_record *record = of_memory_at(world->cluster, OF_MEMORY_DEAD, partition, index);
+    for (uint32_t i = 0; i < record->header_count; i++)
+        if (strcmp(record->headers[i].name, name) == 0) {
+            snprintf(text, sizeof text, "%.*s", (int)record->headers[i].value.length,
+                     (const char *)record->headers[i].value.data);
+            return text;
+        }
+    return NULL;
+}
+
+uint32_t
+world_dead_count(struct world *world)
+{
+    uint32_t count = 0;
+    for (uint32_t p = 0; p < world->options.partitions; p++)
+        count += of_memory_count(world->cluster, OF_MEMORY_DEAD, p);
+    return count;
+}
+
+uint64_t
+world_live_orders(struct world *world)
+{
+    struct of_live_totals live;
+    of_pipeline_live(world->pipeline, &live);
+    of_exact_sum_fini(&live.sum);
+    return live.orders_processed;
+}
+
+/* ---- what must come out ---- */
+
+void
+world_expect(const struct world *world, int count, struct world_expected *expected)
+{
+    *expected = (struct world_expected) { 0 };
+    uint64_t topic = of_fnv1a64(of_slice_str("orders"));
+    uint32_t most = world->options.max_retries + 1;
+    for (int number = 0; number < count; number++) {
+        int32_t partition = number % (int32_t)world->options.partitions;
+        int64_t offset = number / (int32_t)world->options.partitions;
+        uint32_t attempt = 1;
+        while (attempt <= most && of_failure_simulated(world->seed, topic, partition, offset, attempt,
+                                                       world->options.failure_rate))
+            attempt++;
+        bool dead = attempt > most;
+        expected->retries += dead ? most - 1 : attempt - 1;
+        expected->dead += dead;
+        expected->processed += !dead;
+        if (!dead)
+            of_exact_sum_add(&expected->sum, (double)price_of(number));
+    }
+}
+
+void
+world_stop_and_check(struct world *world, int count)
+{
+    struct of_totals totals;
+    struct world_expected expected;
+    world_stop(world, &totals);
+    world_expect(world, count, &expected);
+    char *sum = of_exact_sum_decimal(&totals.sum), *wanted = of_exact_sum_decimal(&expected.sum);
+    assert_int_equal(totals.orders_processed, expected.processed);
+    assert_string_equal(sum, wanted);
+    assert_int_equal(totals.retry_attempts, expected.retries);
+    assert_int_equal(totals.dead_letters, expected.dead);
+    uint64_t by_product = 0;
+    for (size_t i = 0; i < totals.row_count; i++)
+        by_product += totals.rows[i].orders_processed;
+    assert_int_equal(by_product, totals.orders_processed);
+    free(sum);
+    free(wanted);
+    of_exact_sum_fini(&expected.sum);
+    of_totals_fini(&totals);
+}

@@ -1,0 +1,82 @@
+/* A whole pipeline on one thread: memory cluster, mock registry, a clock that stands still until it is moved.
+ *
+ * Tests say what is in the topics and what goes wrong, let time pass, and look at what was counted, committed and
+ * written. Nothing depends on real time, so every ordering and every deadline can be reached on purpose. With
+ * `threads` the same pipeline runs on real threads and the real clock, for the sanitizers. */
+#ifndef OF_TESTS_SUPPORT_WORLD_H
+#define OF_TESTS_SUPPORT_WORLD_H
+
+#include "core/memory_cluster.h"
+#include "pipeline.h"
+
+struct world_options {
+    uint32_t partitions; /* 0: 3 */
+    uint32_t lanes;      /* 0: 1 */
+    uint32_t decode_threads, process_threads, aggregate_threads;
+    bool threads;
+    double failure_rate;
+    uint32_t max_retries;        /* 0: 3; UINT32_MAX: none */
+    int64_t retry_delay_ms;      /* 0: 2000 */
+    double min_value, max_value; /* both 0: no limits */
+    int64_t drain_timeout_ms;    /* 0: 10000 */
+    uint32_t letters_in_flight;  /* 0: 1000 */
+};
+
+struct world {
+    struct world_options options;
+    struct of_memory_cluster *cluster;
+    struct of_clock clock;
+    struct of_groups *groups;
+    struct of_schema_cache *schemas;
+    struct of_pipeline *_Atomic pipeline;
+    char registry[64]; /* name of the mock */
+    uint32_t schema_id;
+    uint64_t seed;
+    struct of_source sources[OF_THREADS_PER_STAGE];
+    struct of_sink sinks[OF_THREADS_PER_STAGE];
+};
+
+extern const char world_order_schema[];
+
+void world_create(struct world *world, const struct world_options *options);
+void world_destroy(struct world *world);
+
+/* Starts the pipeline. Records may be appended before and after. */
+void world_start(struct world *world);
+
+/* Lets time pass, doing all work that there is at every millisecond. With threads: just waits. */
+void world_pass_ms(struct world *world, int64_t ms);
+
+/* Passes time until all of orders and retry is committed; fails the test after limit_ms. */
+void world_run_to_end(struct world *world, int64_t limit_ms);
+
+/* Drains, leaves, and collects what the run committed. totals is initialised by the call. */
+void world_stop(struct world *world, struct of_totals *totals);
+
+/* ---- records ---- */
+
+/* The framed Avro bytes of an order. Returns their number. */
+size_t world_encode(uint32_t schema_id, const char *id, const char *product, float price, uint8_t *out, size_t size);
+
+/* Appends order `number` to a partition: id is the number, product and price follow from it. */
+int64_t world_append_order(struct world *world, uint32_t partition, int number);
+/* The same, evenly over all partitions: numbers first, first + 1, ... */
+void world_append_orders(struct world *world, int first, int count);
+int64_t world_append_raw(struct world *world, uint32_t partition, const void *value, size_t length);
+
+/* Value of a header of the index-th dead letter of a partition, as a C string in static storage; NULL: none. */
+const char *world_dead_header(struct world *world, uint32_t partition, uint32_t index, const char *name);
+uint32_t world_dead_count(struct world *world); /* in all partitions */
+uint64_t world_live_orders(struct world *world);
+
+/* What a run over orders 0 .. count-1, appended evenly, must come to: computed record by record. */
+struct world_expected {
+    uint64_t processed, retries, dead;
+    struct of_exact_sum sum;
+};
+void world_expect(const struct world *world, int count, struct world_expected *expected);
+
+/* Stops the world and compares what it committed with what orders 0 .. count-1 must come to. */
+void world_stop_and_check(struct world *world, int count);
+
+#endif
