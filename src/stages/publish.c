@@ -7,6 +7,7 @@
 #include "avro/plan.h"
 #include "core/assert.h"
 #include "core/memory.h"
+#include "stages/handed.h"
 #include "stages/letter.h"
 #include "stages/tell.h"
 
@@ -19,6 +20,8 @@ struct partition {
     uint32_t epoch;
     bool failed; /* in this epoch: nothing more of it counts */
     struct of_reached reached; /* since the last barrier */
+    int64_t barrier_offset;    /* what the last barrier reached here; committed when the next one comes. -1: nothing */
+    struct of_handed handed;
     /* The record whose letter was refused as too large after it had been handed over: its letter is made this small.
      * Outlives the epoch, as the record comes again. */
     int64_t shrunk_offset;
@@ -31,6 +34,7 @@ struct letter {
     uint32_t epoch;
     uint32_t assignment;
     int64_t offset;
+    uint64_t number; /* in its partition's list of what was handed over */
     uint8_t generation;
     uint8_t destination;
     uint8_t size;
@@ -55,6 +59,16 @@ struct of_publish {
     struct of_port *port; /* during a tick */
 };
 
+static void
+forget_assignment(struct of_publish *publish)
+{
+    for (uint32_t i = 0; i < publish->partition_count; i++)
+        of_handed_fini(&publish->partitions[i].handed);
+    publish->partition_count = 0;
+    publish->assignment++;
+    publish->unsettled[0] = publish->unsettled[1] = 0;
+}
+
 struct of_publish *
 of_publish_create(const struct of_publish_options *options)
 {
@@ -74,6 +88,7 @@ of_publish_destroy(struct of_publish **publish)
 {
     if (*publish == NULL)
         return;
+    forget_assignment(*publish);
     of_letter_destroy(&(*publish)->letter);
     free((*publish)->letters);
     free((*publish)->partitions);
@@ -102,14 +117,18 @@ open_slot(void *self, const struct of_open *open)
     while (publish->partition_count <= index)
         publish->partitions[publish->partition_count++] = (struct partition) {
             .reached = { .next_offset = -1 },
+            .barrier_offset = -1,
             .shrunk_offset = -1,
         };
     struct partition *partition = &publish->partitions[index];
     partition->slot = open->slot;
     partition->epoch = open->epoch;
     partition->failed = false;
-    if (open->restore)
+    if (open->restore) {
         partition->reached = (struct of_reached) { .next_offset = -1 };
+        partition->barrier_offset = -1;
+        of_handed_rewind(&partition->handed);
+    }
 }
 
 /* The slot's epoch cannot be completed. Whoever comes first is told to fetch; the rest is consequence. */
@@ -134,12 +153,17 @@ fail_slot(struct of_publish *publish, struct of_port *port, struct partition *pa
 
 /* ---- letters ---- */
 
+/* Gives the letter to the producer, unless an earlier reading of the partition has done so. */
 static enum of_status
 hand_over(struct of_publish *publish, struct partition *partition, const struct of_outgoing *out, int64_t offset,
           uint8_t size, struct of_error *err)
 {
+    uint8_t destination = (uint8_t)out->destination;
+    enum of_handed_state handed = of_handed_find(&partition->handed, offset, destination);
+    if (handed == OF_HANDED_WRITTEN)
+        return OF_OK;
     uint32_t tag = publish->first_free;
-    if (tag == 0)
+    if (handed == OF_HANDED_WAITING || tag == 0)
         return OF_AGAIN;
     enum of_status status = publish->options.sink.ops->produce(publish->options.sink.self, out, tag, err);
     if (status != OF_OK)
@@ -151,8 +175,9 @@ hand_over(struct of_publish *publish, struct partition *partition, const struct 
         .epoch = partition->epoch,
         .assignment = publish->assignment,
         .offset = offset,
+        .number = of_handed_add(&partition->handed, offset, destination),
         .generation = publish->generation,
-        .destination = (uint8_t)out->destination,
+        .destination = destination,
         .size = size,
     };
     publish->unsettled[publish->generation]++;
@@ -185,6 +210,7 @@ settled(void *arg, uint64_t tag, enum of_status status, const char *text)
     if (letter->assignment == publish->assignment) {
         OF_ASSERT(publish->unsettled[letter->generation] > 0);
         publish->unsettled[letter->generation]--;
+        of_handed_settle(&publish->partitions[letter->slot].handed, letter->number, status == OF_OK);
         if (status != OF_OK)
             letter_failed(publish, letter, status, text);
     }
@@ -222,8 +248,7 @@ gather_facts(const struct of_publish *publish, const struct of_batch *batch, uin
 
 /* What only a failed record needs. */
 static void
-gather_failure(const struct of_batch *batch, uint32_t at, const struct of_record *record,
-               struct of_letter_facts *facts)
+gather_failure(const struct of_batch *batch, const struct of_record *record, struct of_letter_facts *facts)
 {
     size_t body_at;
     if (batch->slot->role == OF_ROLE_ORDERS)
@@ -304,7 +329,7 @@ settle(struct of_publish *publish, struct of_batch *batch, struct partition *par
     batch->chunk->ops->record(batch->chunk, batch->record[at], &record);
     gather_facts(publish, batch, at, &record, &facts);
     if (cause != OF_CAUSE_NONE) {
-        gather_failure(batch, at, &record, &facts);
+        gather_failure(batch, &record, &facts);
         status = send_failed(publish, batch, partition, &record, &facts, &kind, err);
     }
     if (status == OF_OK) {
@@ -365,6 +390,19 @@ publish_item(void *self, struct of_port *port, struct of_item *item)
 
 /* ---- barriers ---- */
 
+/* A barrier only comes when the one before it is committed, or its slots began again. */
+static struct of_reached
+take_reached(struct partition *partition)
+{
+    struct of_reached reached = partition->reached;
+    if (partition->barrier_offset >= 0)
+        of_handed_forget(&partition->handed, partition->barrier_offset);
+    if (reached.next_offset >= 0)
+        partition->barrier_offset = reached.next_offset;
+    partition->reached = (struct of_reached) { .next_offset = -1 };
+    return reached;
+}
+
 static void
 take_barrier(void *self, struct of_port *port, struct of_barrier *barrier)
 {
@@ -375,10 +413,8 @@ take_barrier(void *self, struct of_port *port, struct of_barrier *barrier)
     publish->generation ^= 1;
     for (uint32_t i = 0; i < barrier->slot_count; i++) {
         barrier->reached[i] = (struct of_reached) { .next_offset = -1 };
-        if (i < publish->partition_count) {
-            barrier->reached[i] = publish->partitions[i].reached;
-            publish->partitions[i].reached = (struct of_reached) { .next_offset = -1 };
-        }
+        if (i < publish->partition_count)
+            barrier->reached[i] = take_reached(&publish->partitions[i]);
     }
 }
 
@@ -390,14 +426,6 @@ all_dropped(const struct of_publish *publish)
         if (!of_slot_dropped(publish->partitions[i].slot, publish->partitions[i].epoch))
             return false;
     return true;
-}
-
-static void
-forget_assignment(struct of_publish *publish)
-{
-    publish->partition_count = 0;
-    publish->assignment++;
-    publish->unsettled[0] = publish->unsettled[1] = 0;
 }
 
 static uint32_t

@@ -12,7 +12,8 @@
  *   dead letter too large             sent again smaller (stages/letter.h)
  *   retry record too large            dead letter instead
  *   refused, or timed out             the slot is dropped: its epoch is void, fetch gets a notice and starts again from
- *                                     the committed offset after a back-off; other slots go on
+ *                                     the committed offset after a back-off; letters that were written are not written
+ *                                     again (stages/handed.h); other slots go on
  *   crash at any point                nothing of the present barrier is committed; its orders are read again, its
  *                                     letters may be written again
  *

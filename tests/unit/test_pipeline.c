@@ -1,0 +1,654 @@
+/* The whole pipeline on one thread under a clock that stands still: every ordering, hold, drop and deadline on purpose. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "order/retry_header.h"
+#include "registry/mock.h"
+#include "support/world.h"
+
+/* ---- counting ---- */
+
+static void
+test_counts_every_order_once_whatever_the_threads(void **state)
+{
+    (void)state;
+    for (uint32_t layout = 0; layout < 54; layout++) {
+        struct world world;
+        world_create(&world, &(struct world_options) {
+            .partitions = 5,
+            .lanes = 1 + layout % 2,
+            .decode_threads = layout / 2 % 3,
+            .process_threads = layout / 6 % 3,
+            .aggregate_threads = layout / 18 % 3,
+            .failure_rate = 0.1,
+            .retry_delay_ms = 20,
+        });
+        world_append_orders(&world, 0, 1500);
+        world_start(&world);
+        world_pass_ms(&world, 300);
+        world_append_orders(&world, 1500, 500);
+        world_run_to_end(&world, 2000);
+        world_stop_and_check(&world, 2000);
+        world_destroy(&world);
+    }
+}
+
+static void
+test_live_totals_follow_at_once(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) { 0 });
+    world_append_orders(&world, 0, 100);
+    world_start(&world);
+    world_pass_ms(&world, 2);
+    assert_int_equal(world_live_orders(&world), 100);
+    assert_int_equal(of_memory_committed(world.cluster, OF_MEMORY_ORDERS, 0), -1); /* the interval is not over */
+    world_pass_ms(&world, 100);
+    assert_int_equal(of_memory_committed(world.cluster, OF_MEMORY_ORDERS, 0), 34);
+    world_stop_and_check(&world, 100);
+    world_destroy(&world);
+}
+
+static void
+test_gaps_and_empty_partitions_are_normal(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) { .partitions = 2 });
+    of_memory_skip_offsets(world.cluster, OF_MEMORY_ORDERS, 0, 1000);
+    world_append_order(&world, 0, 0);
+    of_memory_skip_offsets(world.cluster, OF_MEMORY_ORDERS, 0, 7);
+    assert_int_equal(world_append_order(&world, 0, 1), 1008);
+    world_start(&world);
+    world_pass_ms(&world, 300);
+    assert_int_equal(of_memory_committed(world.cluster, OF_MEMORY_ORDERS, 0), 1009);
+    world_stop_and_check(&world, 2);
+    world_destroy(&world);
+}
+
+/* ---- retries and dead letters ---- */
+
+static void
+test_a_retry_waits_its_time_and_nothing_else_does(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) { .partitions = 1, .failure_rate = 1.0 });
+    world_append_order(&world, 0, 0);
+    world_start(&world);
+    world_pass_ms(&world, 1);
+    assert_int_equal(of_memory_count(world.cluster, OF_MEMORY_RETRY, 0), 1);
+    world_pass_ms(&world, 1990);
+    world_append_order(&world, 0, 1); /* flows while the other waits */
+    world_pass_ms(&world, 1);
+    assert_int_equal(of_memory_count(world.cluster, OF_MEMORY_RETRY, 0), 2);
+    world_pass_ms(&world, 20); /* the first is due: its second failure */
+    assert_int_equal(of_memory_count(world.cluster, OF_MEMORY_RETRY, 0), 3);
+    world_run_to_end(&world, 8000);
+    assert_int_equal(world_dead_count(&world), 2);
+    world_stop_and_check(&world, 2);
+    world_destroy(&world);
+}
+
+static void
+test_a_clock_step_keeps_no_retry_for_long(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) { .partitions = 1, .failure_rate = 1.0 });
+    world_append_order(&world, 0, 0);
+    world_start(&world);
+    world_pass_ms(&world, 1);
+    world.clock.fake_wall_ms -= 3600 * 1000; /* the wall clock goes back by an hour before the head is looked at again */
+    world_run_to_end(&world, 8000);
+    assert_int_equal(world_dead_count(&world), 1);
+    world_stop_and_check(&world, 1);
+    world_destroy(&world);
+}
+
+static void
+test_dead_letters_say_what_happened(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) { .partitions = 3, .failure_rate = 1.0 });
+    const struct of_header header = { "trace", of_slice_str("abc") };
+    uint8_t value[64];
+    size_t length = world_encode(world.schema_id, "1001", "Laptop", 756.32F, value, sizeof value);
+    of_memory_append(world.cluster, OF_MEMORY_ORDERS, 2, of_slice_str("1001"), of_slice_of(value, length), &header, 1);
+    world_start(&world);
+    world_run_to_end(&world, 10000);
+    const struct of_memory_record *dead = of_memory_at(world.cluster, OF_MEMORY_DEAD, 2, 0);
+    assert_true(of_slice_equal(dead->key, of_slice_str("1001")));
+    assert_true(of_slice_equal(dead->value, of_slice_of(value, length)));
+    static const char *const wanted[][2] = {
+        { "trace", "abc" },
+        { "__orderflow.errors.topic", "orders" },
+        { "__orderflow.errors.partition", "2" },
+        { "__orderflow.errors.offset", "0" },
+        { "__orderflow.errors.group", "order-consumer-group" },
+        { "__orderflow.errors.attempts", "4" },
+        { "__orderflow.errors.class", "transient" },
+        { "__orderflow.errors.cause", "simulated" },
+        { "__orderflow.errors.stage", "process" },
+        { "__orderflow.errors.first_failed", "1700000000000" },
+        { "__orderflow.errors.last_failed", "1700000006000" },
+        { "__orderflow.errors.schema_id", "1" },
+    };
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        const char *found = world_dead_header(&world, 2, 0, wanted[i][0]);
+        assert_non_null(found);
+        assert_string_equal(found, wanted[i][1]);
+    }
+    assert_null(world_dead_header(&world, 2, 0, OF_RETRY_HEADER_NAME));
+    char timestamp[32];
+    snprintf(timestamp, sizeof timestamp, "%lld",
+             (long long)of_memory_at(world.cluster, OF_MEMORY_ORDERS, 2, 0)->timestamp_ms);
+    assert_string_equal(world_dead_header(&world, 2, 0, "__orderflow.errors.timestamp"), timestamp);
+    struct of_totals totals;
+    world_stop(&world, &totals);
+    assert_int_equal(totals.retry_attempts, 3);
+    assert_int_equal(totals.dead_letters, 1);
+    of_totals_fini(&totals);
+    world_destroy(&world);
+}
+
+static void
+test_poison_is_dead_at_once_with_its_cause(void **state)
+{
+    (void)state;
+    static const uint8_t bare[] = { 0, 0, 0, 0, 1 };
+    static const uint8_t magic[] = { 7, 0, 0, 0, 1, 2, 'a', 2, 'b', 0, 0, 0, 0 };
+    static const uint8_t unknown[] = { 0, 0, 0, 0, 99, 2, 'a', 2, 'b', 0, 0, 0, 0 };
+    static const uint8_t trailing[] = { 0, 0, 0, 0, 1, 2, 'a', 2, 'b', 0, 0, 0, 0, 0 };
+    static const uint8_t forged[] = { 0, 0, 0, 0, 1, 0xfe, 0xff, 0xff, 0xff, 0x0f, 'a' };
+    static const uint8_t unusable[] = { 0, 0, 0, 0, 2, 2, 'a' };
+    static const uint8_t not_a_number[] = { 0, 0, 0, 0, 1, 2, 'a', 2, 'b', 0, 0, 0xc0, 0x7f };
+    static const uint8_t infinite[] = { 0, 0, 0, 0, 1, 2, 'a', 2, 'b', 0, 0, 0x80, 0xff };
+    static const uint8_t too_much[] = { 0, 0, 0, 0, 1, 2, 'a', 2, 'b', 0, 0, 0x7a, 0x44 }; /* 1000 */
+    static const struct {
+        const uint8_t *value;
+        size_t length;
+        const char *cause, *stage;
+    } poison[] = {
+        { NULL, 0, "null_value", "decode" },
+        { bare, 3, "bad_framing", "decode" },
+        { bare, 0, "bad_framing", "decode" },
+        { magic, sizeof magic, "bad_framing", "decode" },
+        { bare, sizeof bare, "undecodable", "decode" },
+        { trailing, sizeof trailing, "undecodable", "decode" },
+        { forged, sizeof forged, "undecodable", "decode" },
+        { unknown, sizeof unknown, "unknown_schema", "decode" },
+        { unusable, sizeof unusable, "unresolvable_schema", "decode" },
+        { not_a_number, sizeof not_a_number, "invalid_value", "process" },
+        { infinite, sizeof infinite, "invalid_value", "process" },
+        { too_much, sizeof too_much, "invalid_value", "process" },
+    };
+    enum { COUNT = sizeof poison / sizeof *poison };
+    struct world world;
+    world_create(&world, &(struct world_options) { .partitions = 1, .min_value = -1, .max_value = 999.99 });
+    assert_int_equal(of_registry_mock_register(world.registry, "{\"type\":\"record\",\"name\":\"X\",\"fields\":[]}"), 2);
+    for (int i = 0; i < COUNT; i++) {
+        world_append_order(&world, 0, 2 * i);
+        world_append_raw(&world, 0, poison[i].value, poison[i].length);
+    }
+    world_start(&world);
+    world_run_to_end(&world, 5000);
+    assert_int_equal(world_dead_count(&world), COUNT);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        const struct of_memory_record *dead = of_memory_at(world.cluster, OF_MEMORY_DEAD, 0, i);
+        assert_true(of_slice_equal(dead->value, of_slice_of(poison[i].value, poison[i].length)));
+        assert_string_equal(world_dead_header(&world, 0, i, "__orderflow.errors.cause"), poison[i].cause);
+        assert_string_equal(world_dead_header(&world, 0, i, "__orderflow.errors.class"), "poison");
+        assert_string_equal(world_dead_header(&world, 0, i, "__orderflow.errors.attempts"), "0");
+        assert_string_equal(world_dead_header(&world, 0, i, "__orderflow.errors.stage"), poison[i].stage);
+    }
+    struct of_totals totals;
+    world_stop(&world, &totals);
+    assert_int_equal(totals.orders_processed, COUNT);
+    assert_int_equal(totals.retry_attempts, 0);
+    assert_int_equal(totals.dead_letters, COUNT);
+    of_totals_fini(&totals);
+    world_destroy(&world);
+}
+
+static void
+append_with_retry_header(struct world *world, enum of_memory_topic topic, const char *group, int number)
+{
+    uint8_t value[64], packed[256];
+    char id[16];
+    snprintf(id, sizeof id, "%d", number);
+    size_t length = world_encode(world->schema_id, id, "Phone", 1.5F, value, sizeof value);
+    const struct of_retry_header header = {
+        .group = of_slice_str(group), .origin_topic = of_slice_str("orders"), .origin_offset = 5, .attempts = 3,
+        .due_ms = 1, .first_failed_ms = 1, .cause = OF_CAUSE_SIMULATED,
+    };
+    size_t bytes = of_retry_header_encode(&header, packed, sizeof packed);
+    assert_int_not_equal(bytes, 0);
+    const struct of_header headers[] = { { OF_RETRY_HEADER_NAME, of_slice_of(packed, bytes) } };
+    of_memory_append(world->cluster, topic, 0, of_slice_str(id), of_slice_of(value, length), headers, 1);
+}
+
+static void
+test_retry_headers_count_only_where_they_belong(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) { .partitions = 1, .failure_rate = 1.0 });
+    append_with_retry_header(&world, OF_MEMORY_ORDERS, "order-consumer-group", 1); /* ignored: a new order */
+    append_with_retry_header(&world, OF_MEMORY_RETRY, "another-group", 2);         /* passed over */
+    append_with_retry_header(&world, OF_MEMORY_RETRY, "order-consumer-group", 3);  /* its last attempt */
+    uint8_t value[64];
+    size_t length = world_encode(world.schema_id, "4", "Phone", 1.5F, value, sizeof value);
+    const struct of_header garbage = { OF_RETRY_HEADER_NAME, of_slice_str("garbage") };
+    of_memory_append(world.cluster, OF_MEMORY_RETRY, 0, of_slice_str("4"), of_slice_of(value, length), &garbage, 1);
+    world_start(&world);
+    world_run_to_end(&world, 20000);
+    struct of_totals totals;
+    world_stop(&world, &totals);
+    assert_int_equal(totals.dead_letters, 3);
+    assert_int_equal(totals.retry_attempts, 3 + 0 + 3);
+    assert_int_equal(totals.orders_processed, 0);
+    assert_true(of_slice_equal(of_memory_at(world.cluster, OF_MEMORY_DEAD, 0, 0)->key, of_slice_str("3")));
+    assert_string_equal(world_dead_header(&world, 0, 0, "__orderflow.errors.offset"), "5");
+    for (uint32_t i = 1; i < 3; i++) { /* 1 and 4, in either order */
+        bool from_retry = strcmp(world_dead_header(&world, 0, i, "__orderflow.errors.topic"), "orders-retry") == 0;
+        const char *offset = world_dead_header(&world, 0, i, "__orderflow.errors.offset");
+        assert_string_equal(offset, from_retry ? "2" : "0");
+    }
+    of_totals_fini(&totals);
+    world_destroy(&world);
+}
+
+/* ---- holds ---- */
+
+static void
+test_registry_down_holds_only_the_partition_that_needs_it(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) { .partitions = 3 });
+    world_append_orders(&world, 0, 30);
+    world_start(&world);
+    world_pass_ms(&world, 200);
+    assert_int_equal(world_live_orders(&world), 30);
+
+    uint32_t second = of_registry_mock_register(
+        world.registry, "{\"type\":\"record\",\"name\":\"Order2\",\"fields\":["
+                        "{\"name\":\"orderId\",\"type\":\"string\"},{\"name\":\"product\",\"type\":\"string\"},"
+                        "{\"name\":\"price\",\"type\":\"float\"}]}");
+    of_registry_mock_inject(world.registry, OF_MOCK_SILENT, NULL, OF_MOCK_FOREVER);
+    world_append_order(&world, 1, 31); /* before the cut: counted */
+    uint8_t value[64];
+    size_t length = world_encode(second, "x", "Desk", 2.0F, value, sizeof value);
+    world_append_raw(&world, 1, value, length);
+    world_append_order(&world, 1, 34); /* behind it: waits, although its schema is known */
+    world_append_order(&world, 0, 30);
+    world_append_order(&world, 2, 32);
+    world_pass_ms(&world, 20000);
+    assert_int_equal(world_live_orders(&world), 33);
+    assert_int_equal(of_memory_committed(world.cluster, OF_MEMORY_ORDERS, 0), 11);
+    assert_int_equal(of_memory_committed(world.cluster, OF_MEMORY_ORDERS, 1), 11);
+    assert_int_equal(world_dead_count(&world), 0);
+    struct of_pipeline_progress progress;
+    of_pipeline_progress(world.pipeline, &progress);
+    assert_int_equal(progress.held, 1);
+
+    of_registry_mock_inject(world.registry, 0, NULL, 0);
+    world_run_to_end(&world, 10000);
+    assert_int_equal(world_live_orders(&world), 35);
+    of_pipeline_progress(world.pipeline, &progress);
+    assert_int_equal(progress.held, 0);
+    struct of_totals totals;
+    world_stop(&world, &totals);
+    assert_int_equal(totals.orders_processed, 35);
+    assert_int_equal(totals.dead_letters, 0);
+    of_totals_fini(&totals);
+    world_destroy(&world);
+}
+
+static void
+test_a_held_partition_can_be_revoked(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) { .partitions = 2 });
+    of_registry_mock_inject(world.registry, 503, NULL, OF_MOCK_FOREVER);
+    world_append_orders(&world, 0, 10);
+    world_start(&world);
+    world_pass_ms(&world, 1000);
+    of_memory_revoke(world.cluster, 0);
+    world_pass_ms(&world, 500);
+    of_registry_mock_inject(world.registry, 0, NULL, 0);
+    of_memory_assign(world.cluster, 0);
+    world_run_to_end(&world, 10000);
+    world_stop_and_check(&world, 10);
+    world_destroy(&world);
+}
+
+/* A letter is refused, at once or by its report: the partition starts again from what is committed, the others go on,
+ * and nothing is counted twice. */
+static void
+refuse_letters(enum of_memory_topic topic, bool later)
+{
+    struct world world;
+    world_create(&world, &(struct world_options) { .partitions = 3, .failure_rate = 0.3, .retry_delay_ms = 50 });
+    world_append_orders(&world, 0, 600);
+    world_start(&world);
+    world_pass_ms(&world, 5);
+    of_memory_fail_letters(world.cluster, topic, 40, OF_RETRY, later);
+    world_append_orders(&world, 600, 600);
+    world_run_to_end(&world, 120000);
+    struct world_expected expected;
+    world_expect(&world, 1200, &expected);
+    assert_int_equal(world_dead_count(&world), expected.dead); /* written once each */
+    of_exact_sum_fini(&expected.sum);
+    world_stop_and_check(&world, 1200);
+    world_destroy(&world);
+}
+
+static void
+test_refused_letters_lose_and_double_nothing(void **state)
+{
+    (void)state;
+    refuse_letters(OF_MEMORY_RETRY, false);
+    refuse_letters(OF_MEMORY_RETRY, true);
+    refuse_letters(OF_MEMORY_DEAD, false);
+    refuse_letters(OF_MEMORY_DEAD, true);
+}
+
+static void
+test_offsets_wait_for_acknowledged_letters(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) { .partitions = 1, .failure_rate = 1.0, .max_retries = UINT32_MAX });
+    of_memory_hold_reports(world.cluster, true);
+    world_append_orders(&world, 0, 10);
+    world_start(&world);
+    world_pass_ms(&world, 5000);
+    assert_int_equal(world_dead_count(&world), 10);
+    assert_true(of_memory_committed(world.cluster, OF_MEMORY_ORDERS, 0) <= 0);
+    of_memory_hold_reports(world.cluster, false);
+    world_pass_ms(&world, 200);
+    assert_int_equal(of_memory_committed(world.cluster, OF_MEMORY_ORDERS, 0), 10);
+    world_stop_and_check(&world, 10);
+    world_destroy(&world);
+}
+
+static void
+test_oversize_dead_letters_shrink(void **state)
+{
+    (void)state;
+    static uint8_t big[8000];
+    memset(big, 'x', sizeof big);
+    const struct of_header foreign = { "foreign", of_slice_of(big, 3000) };
+    struct world world;
+    world_create(&world, &(struct world_options) { .partitions = 1 });
+    of_memory_append(world.cluster, OF_MEMORY_ORDERS, 0, of_slice_str("a"), of_slice_of(big, 1000), &foreign, 1);
+    of_memory_append(world.cluster, OF_MEMORY_ORDERS, 0, of_slice_str("b"), of_slice_of(big, 8000), NULL, 0);
+    of_memory_limit_letters(world.cluster, 3000);
+    world_start(&world);
+    world_run_to_end(&world, 5000);
+    assert_int_equal(world_dead_count(&world), 2);
+    assert_null(world_dead_header(&world, 0, 0, "foreign"));
+    assert_int_equal(of_memory_at(world.cluster, OF_MEMORY_DEAD, 0, 0)->value.length, 1000);
+    assert_int_equal(of_memory_at(world.cluster, OF_MEMORY_DEAD, 0, 1)->value.length, 1024);
+    assert_string_equal(world_dead_header(&world, 0, 1, "__orderflow.errors.value_bytes"), "8000");
+    assert_int_equal(strlen(world_dead_header(&world, 0, 1, "__orderflow.errors.value_sha256")), 64);
+    struct of_totals totals;
+    world_stop(&world, &totals);
+    of_totals_fini(&totals);
+    world_destroy(&world);
+}
+
+static void
+test_letters_too_large_by_report_shrink_too(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) { .partitions = 1, .failure_rate = 1.0 });
+    of_memory_fail_letters(world.cluster, OF_MEMORY_RETRY, 1, OF_POISON, true);
+    world_append_orders(&world, 0, 1);
+    world_start(&world);
+    world_run_to_end(&world, 10000);
+    assert_int_equal(world_dead_count(&world), 1); /* it cannot be retried, so it is dead after its first attempt */
+    assert_string_equal(world_dead_header(&world, 0, 0, "__orderflow.errors.attempts"), "1");
+    struct of_totals totals;
+    world_stop(&world, &totals);
+    assert_int_equal(totals.dead_letters, 1);
+    assert_int_equal(totals.retry_attempts, 0);
+    of_totals_fini(&totals);
+    world_destroy(&world);
+}
+
+static void
+test_a_full_producer_is_back_pressure(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) {
+        .partitions = 2, .failure_rate = 0.5, .retry_delay_ms = 10, .letters_in_flight = 7 });
+    of_memory_limit_queue(world.cluster, 5);
+    world_append_orders(&world, 0, 3000);
+    world_start(&world);
+    world_run_to_end(&world, 60000);
+    world_stop_and_check(&world, 3000);
+    world_destroy(&world);
+}
+
+/* ---- commits and rebalances ---- */
+
+static void
+test_a_commit_that_fails_is_sent_again(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) { .failure_rate = 0.1, .retry_delay_ms = 20 });
+    of_memory_fail_commits(world.cluster, 3, OF_RETRY);
+    world_append_orders(&world, 0, 300);
+    world_start(&world);
+    world_run_to_end(&world, 5000);
+    world_stop_and_check(&world, 300);
+    world_destroy(&world);
+}
+
+static void
+test_a_commit_that_is_refused_takes_everything_back(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) { .partitions = 2 });
+    world_append_orders(&world, 0, 100);
+    world_start(&world);
+    world_pass_ms(&world, 150);
+    assert_int_equal(of_memory_committed(world.cluster, OF_MEMORY_ORDERS, 0), 50);
+    of_memory_fail_commits(world.cluster, 1, OF_ABORT);
+    world_append_orders(&world, 100, 100);
+    world_pass_ms(&world, 110);
+    assert_int_equal(of_memory_committed(world.cluster, OF_MEMORY_ORDERS, 0), 50);
+    world_run_to_end(&world, 5000);
+    assert_int_equal(world_live_orders(&world), 200);
+    world_stop_and_check(&world, 200);
+    world_destroy(&world);
+}
+
+static void
+test_revoked_partitions_are_drained_and_committed(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) { .lanes = 2, .partitions = 4, .decode_threads = 2,
+                                                   .failure_rate = 0.2, .retry_delay_ms = 100 });
+    world_start(&world);
+    for (int round = 0; round < 20; round++) {
+        world_append_orders(&world, 100 * round, 100);
+        world_pass_ms(&world, 7 * round);
+        of_memory_revoke(world.cluster, (uint32_t)round % 2);
+        world_pass_ms(&world, 3);
+        int64_t end = of_memory_end(world.cluster, OF_MEMORY_ORDERS, (uint32_t)round % 2);
+        assert_int_equal(of_memory_committed(world.cluster, OF_MEMORY_ORDERS, (uint32_t)round % 2), end);
+        of_memory_assign(world.cluster, (uint32_t)round % 2);
+    }
+    world_run_to_end(&world, 10000);
+    world_stop_and_check(&world, 2000);
+    world_destroy(&world);
+}
+
+static void
+test_lost_partitions_count_only_what_was_committed(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) { .partitions = 2 });
+    world_append_orders(&world, 0, 100);
+    world_start(&world);
+    world_pass_ms(&world, 150);
+    world_append_orders(&world, 100, 60);
+    world_pass_ms(&world, 2);
+    assert_int_equal(world_live_orders(&world), 160);
+    of_memory_lose(world.cluster, 0);
+    world_pass_ms(&world, 2);
+    assert_int_equal(world_live_orders(&world), 100);
+    assert_int_equal(of_memory_committed(world.cluster, OF_MEMORY_ORDERS, 0), 50);
+    of_memory_assign(world.cluster, 0);
+    world_run_to_end(&world, 5000);
+    world_stop_and_check(&world, 160);
+    world_destroy(&world);
+}
+
+static void
+test_draining_gives_up_at_its_deadline(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) { .partitions = 1, .failure_rate = 1.0, .max_retries = UINT32_MAX,
+                                                   .drain_timeout_ms = 3000 });
+    of_memory_hold_reports(world.cluster, true);
+    world_append_orders(&world, 0, 10);
+    world_start(&world);
+    world_pass_ms(&world, 500);
+    of_memory_revoke(world.cluster, 0);
+    world_pass_ms(&world, 2900);
+    struct of_pipeline_progress progress;
+    of_pipeline_progress(world.pipeline, &progress);
+    assert_false(progress.drain_timed_out);
+    world_pass_ms(&world, 200);
+    of_pipeline_progress(world.pipeline, &progress);
+    assert_true(progress.drain_timed_out);
+    assert_int_equal(progress.slots, 0);
+    assert_true(of_memory_committed(world.cluster, OF_MEMORY_ORDERS, 0) <= 0);
+
+    /* The next owner, here the same member, reads them again; late reports of the first time concern nobody. */
+    of_memory_hold_reports(world.cluster, false);
+    of_memory_assign(world.cluster, 0);
+    world_run_to_end(&world, 5000);
+    struct of_totals totals;
+    world_stop(&world, &totals);
+    assert_int_equal(totals.dead_letters, 10);
+    of_totals_fini(&totals);
+    world_destroy(&world);
+}
+
+static void
+test_positions_are_asked_for_until_they_are_known(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) { 0 });
+    of_memory_fail_positions(world.cluster, 5);
+    world_append_orders(&world, 0, 30);
+    world_start(&world);
+    world_pass_ms(&world, 1000);
+    assert_int_equal(world_live_orders(&world), 0);
+    world_run_to_end(&world, 5000);
+    world_stop_and_check(&world, 30);
+    world_destroy(&world);
+}
+
+static void
+test_stops_before_anything_is_assigned(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) { .lanes = 3, .partitions = 2 });
+    world_start(&world);
+    world_stop_and_check(&world, 0);
+    world_destroy(&world);
+}
+
+static void
+test_a_second_run_goes_on_where_the_first_stopped(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) { .failure_rate = 0.3 });
+    world_append_orders(&world, 0, 500);
+    world_start(&world);
+    world_pass_ms(&world, 150);
+    struct of_totals totals;
+    world_stop(&world, &totals); /* retries wait in their topic */
+    assert_true(totals.orders_processed < 500 && totals.orders_processed > 300);
+    for (uint32_t p = 0; p < 3; p++)
+        assert_int_equal(of_memory_committed(world.cluster, OF_MEMORY_ORDERS, p),
+                         of_memory_end(world.cluster, OF_MEMORY_ORDERS, p));
+    of_totals_fini(&totals);
+    world_destroy(&world);
+}
+
+static void
+test_wiring_can_be_printed(void **state)
+{
+    (void)state;
+    char *text;
+    size_t length;
+    FILE *out = open_memstream(&text, &length);
+    struct world world;
+    world_create(&world, &(struct world_options) { .lanes = 2, .decode_threads = 2 });
+    of_pipeline_print_wiring(world.pipeline, out);
+    fclose(out);
+    assert_non_null(strstr(text, "fetch[1]"));
+    assert_non_null(strstr(text, "batches home"));
+    free(text);
+    world_destroy(&world);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_counts_every_order_once_whatever_the_threads),
+        cmocka_unit_test(test_live_totals_follow_at_once),
+        cmocka_unit_test(test_gaps_and_empty_partitions_are_normal),
+        cmocka_unit_test(test_a_retry_waits_its_time_and_nothing_else_does),
+        cmocka_unit_test(test_a_clock_step_keeps_no_retry_for_long),
+        cmocka_unit_test(test_dead_letters_say_what_happened),
+        cmocka_unit_test(test_poison_is_dead_at_once_with_its_cause),
+        cmocka_unit_test(test_retry_headers_count_only_where_they_belong),
+        cmocka_unit_test(test_registry_down_holds_only_the_partition_that_needs_it),
+        cmocka_unit_test(test_a_held_partition_can_be_revoked),
+        cmocka_unit_test(test_refused_letters_lose_and_double_nothing),
+        cmocka_unit_test(test_offsets_wait_for_acknowledged_letters),
+        cmocka_unit_test(test_oversize_dead_letters_shrink),
+        cmocka_unit_test(test_letters_too_large_by_report_shrink_too),
+        cmocka_unit_test(test_a_full_producer_is_back_pressure),
+        cmocka_unit_test(test_a_commit_that_fails_is_sent_again),
+        cmocka_unit_test(test_a_commit_that_is_refused_takes_everything_back),
+        cmocka_unit_test(test_revoked_partitions_are_drained_and_committed),
+        cmocka_unit_test(test_lost_partitions_count_only_what_was_committed),
+        cmocka_unit_test(test_draining_gives_up_at_its_deadline),
+        cmocka_unit_test(test_positions_are_asked_for_until_they_are_known),
+        cmocka_unit_test(test_stops_before_anything_is_assigned),
+        cmocka_unit_test(test_a_second_run_goes_on_where_the_first_stopped),
+        cmocka_unit_test(test_wiring_can_be_printed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
