@@ -67,5 +67,6 @@ of_handed_forget(struct of_handed *handed, int64_t committed)
     handed->count -= keep_from;
     handed->forgotten += keep_from;
     handed->cursor = handed->cursor > keep_from ? handed->cursor - keep_from : 0;
-    memmove(handed->entries, handed->entries + keep_from, handed->count * sizeof *handed->entries);
+    if (handed->count > 0)
+        memmove(handed->entries, handed->entries + keep_from, handed->count * sizeof *handed->entries);
 }
