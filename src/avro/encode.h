@@ -1,8 +1,8 @@
 /* Orders to Avro bytes, with libavro: what `produce` and the tests write.
  *
  * The schema must be a record of exactly the fields orderId (string), product (string) and price (float or double), in
- * any order. Owner: whoever creates it. Threads: one encoder belongs to one thread; several encoders do not disturb each
- * other. Cost: some 150 ns an order. */
+ * any order. Owner: whoever creates it. Threads: one encoder belongs to one thread; several do not disturb each other.
+ * Cost: some 150 ns an order. */
 #ifndef OF_AVRO_ENCODE_H
 #define OF_AVRO_ENCODE_H
 

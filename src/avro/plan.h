@@ -60,7 +60,7 @@ enum of_decode_result {
 };
 
 /* Compiles schema_json for those fields. max_field_bytes bounds every string and bytes field, taken or passed over.
- * OF_POISON: text is no schema, the record is not flat, or a field is missing or of a type that its role cannot have. */
+ * OF_POISON, *out NULL: the text is no schema, the record is not flat, or a field is missing or of a wrong type. */
 OF_MUST_USE enum of_status of_plan_compile(struct of_slice schema_json, const struct of_plan_fields *fields,
                                            size_t max_field_bytes, struct of_plan **out, struct of_error *err);
 

@@ -1,6 +1,6 @@
 /* Schema id to plan, for threads that must not wait.
  *
- * Decode threads ask by id and get an answer at once; one lookup thread asks the registry, compiles plans, and publishes.
+ * Decode threads ask by id and get an answer at once; one lookup thread asks the registry, compiles plans, publishes.
  * What an id is known to be:
  *
  *     state          a record with that id   moved on by
@@ -12,8 +12,8 @@
  *     UNRESOLVABLE   is poison; text: why    nothing
  *
  * UNKNOWN takes two answers of the registry 500 ms apart, as a registry's follower may lag behind what a producer has
- * just registered. At most 10,000 ids are kept: beyond that the oldest that are not READY make room, poison first. An id
- * for which nobody has asked for a minute is no longer retried but forgotten.
+ * just registered. At most 10,000 ids are kept: beyond that the oldest that are not READY make room, poison first. An
+ * id for which nobody has asked for a minute is no longer retried but forgotten.
  *
  * Waiting is done elsewhere: whoever was told to wait asks again after `changed`. Every change also moves a version, so
  * that a change between an answer and the wait for the next one is not missed: read the version before find, and do not
@@ -27,8 +27,8 @@
  *   step                  no                           if not threaded, outside read_begin and read_end
  *   create, stop, destroy no                           yes; destroy when all others have left
  *
- * Errors: states, see above. Cost: find is a binary search in an array that does not change: some 5 ns; it never blocks,
- * and allocates nothing. Only cache.c knows liburcu. */
+ * Errors: states, see above. Cost: find is a binary search in an array that does not change; it never blocks, and
+ * allocates nothing. Only table.c knows liburcu. */
 #ifndef OF_REGISTRY_CACHE_H
 #define OF_REGISTRY_CACHE_H
 
@@ -59,8 +59,8 @@ struct of_schema_found {
     const char *text;           /* why not, in the states that have a text, valid until read_end. Otherwise NULL */
 };
 
-/* Takes the client, clears the caller's pointer, and, if threaded, starts the lookup thread. OF_FATAL: the system has no
- * thread or no descriptor left; the client is then closed. */
+/* Takes the client, clears the caller's pointer, and, if threaded, starts the lookup thread. OF_FATAL: the system has
+ * no thread or no descriptor left; the client is then closed. */
 OF_MUST_USE enum of_status of_schema_cache_create(const struct of_schema_cache_options *options,
                                                   struct of_registry_client **client, struct of_schema_cache **out,
                                                   struct of_error *err);

@@ -178,11 +178,13 @@ judge_schema(const struct reply *reply, uint32_t id, char **schema_json, struct 
         return say_garbage(reply, "no JSON with a schema", err);
     const char *type = json_string_value(json_object_get(reply->json, "schemaType"));
     if (type != NULL && strcmp(type, "AVRO") != 0) {
-        of_error_set(err, OF_POISON, "the schema with id %" PRIu32 " is of type %.32s; only AVRO can be read", id, type);
+        of_error_set(err, OF_POISON, "the schema with id %" PRIu32 " is of type %.32s; only AVRO can be read", id,
+                     type);
         return OF_REGISTRY_UNUSABLE;
     }
     if (json_array_size(json_object_get(reply->json, "references")) > 0) {
-        of_error_set(err, OF_POISON, "the schema with id %" PRIu32 " refers to other schemas, which cannot be read", id);
+        of_error_set(err, OF_POISON, "the schema with id %" PRIu32 " refers to other schemas, which cannot be read",
+                     id);
         return OF_REGISTRY_UNUSABLE;
     }
     *schema_json = of_strdup(text);

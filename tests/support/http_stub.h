@@ -2,7 +2,7 @@
  *
  * Listens on a free port of 127.0.0.1, takes one connection after the other and closes each after its request. Answers
  * are given in the order in which they were pushed; when there are none left, the last one again.
- * Threads: the stub has one of its own; all calls from one other thread, except that it may be read while requests run. */
+ * Threads: the stub has one of its own; any may call, also while requests run, except start and stop. */
 #ifndef OF_TESTS_SUPPORT_HTTP_STUB_H
 #define OF_TESTS_SUPPORT_HTTP_STUB_H
 

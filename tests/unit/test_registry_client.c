@@ -173,7 +173,7 @@ every_answer_has_its_class_and_says_what_to_do(void **state)
         { { .act = OF_STUB_GARBAGE }, OF_REGISTRY_UNAVAILABLE, "no schema registry" },
         { { .act = OF_STUB_CUT, .status = 200, .body = FOUND_BODY }, OF_REGISTRY_UNAVAILABLE, "cannot reach" },
         { { .status = 200, .delay_ms = 2000, .body = FOUND_BODY }, OF_REGISTRY_UNAVAILABLE, "in time" },
-        { { .status = 200, .body = "{\"schema\":\"\",\"schemaType\":\"PROTOBUF\"}" }, OF_REGISTRY_UNUSABLE, "PROTOBUF" },
+        { { .status = 200, .body = "{\"schema\":\"\",\"schemaType\":\"JSON\"}" }, OF_REGISTRY_UNUSABLE, "type JSON" },
         { { .status = 200, .body = "{\"schema\":\"\",\"references\":[{}]}" }, OF_REGISTRY_UNUSABLE, "refers to" },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -221,7 +221,7 @@ registration_has_its_own_refusals(void **state)
         enum of_registry_answer expected;
         const char *text;
     } rows[] = {
-        { { .status = 409, .body = "{\"error_code\":409,\"message\":\"m\"}" }, OF_REGISTRY_UNUSABLE, "incompatible): m" },
+        { { .status = 409, .body = "{\"message\":\"m\"}" }, OF_REGISTRY_UNUSABLE, "incompatible): m" },
         { { .status = 422 }, OF_REGISTRY_UNUSABLE, "refuses the schema for subject s" },
         { { .status = 404, .body = "{\"error_code\":40401}" }, OF_REGISTRY_UNAVAILABLE, "base path" },
         { { .status = 403 }, OF_REGISTRY_DENIED, "refuses access" },

@@ -293,6 +293,29 @@ hostile_ids_push_out_each_other_and_no_plan(void **state)
     destroy(cache);
 }
 
+static void
+a_waiting_id_that_makes_room_is_a_change(void **state)
+{
+    (void)state;
+    struct of_schema_cache *cache = create(false);
+    of_registry_mock_inject(MOCK, OF_MOCK_SILENT, NULL, OF_MOCK_FOREVER);
+    enum { LIMIT = 10000 };
+    int64_t now = START_NS;
+    for (uint32_t id = 1; id <= LIMIT; id++) {
+        find(cache, id, now);
+        if (id % 10 == 0)
+            of_schema_cache_step(cache, now);
+        now++;
+    }
+    assert_int_equal(changes, LIMIT);
+    assert_int_equal(find(cache, 1, now), OF_SCHEMA_UNAVAILABLE);
+    find(cache, LIMIT + 1, now);
+    of_schema_cache_step(cache, now);
+    assert_int_equal(changes, LIMIT + 2); /* one was forgotten, one became unavailable */
+    assert_int_equal(find(cache, 1, now), OF_SCHEMA_PENDING);
+    destroy(cache);
+}
+
 /* ---- with threads ---- */
 
 enum { READERS = 4, IDS = 20 };
@@ -368,6 +391,7 @@ main(void)
         cmocka_unit_test(what_is_unavailable_is_retried_with_back_off_until_it_recovers),
         cmocka_unit_test(what_nobody_wants_is_no_longer_retried),
         cmocka_unit_test(hostile_ids_push_out_each_other_and_no_plan),
+        cmocka_unit_test(a_waiting_id_that_makes_room_is_a_change),
         cmocka_unit_test(many_threads_ask_and_the_registry_is_asked_once),
         cmocka_unit_test(stop_before_any_request_is_immediate),
     };
