@@ -356,24 +356,8 @@ of_console_stop(struct of_console *console, const struct of_console_result *resu
     of_console_finish(console, result);
 }
 
-/* ---- what both views need ---- */
-
 double
 of_console_rate(const struct of_console_result *result)
 {
     return result->seconds > 0 ? (double)result->run->orders_processed / result->seconds : 0;
-}
-
-const char *
-of_console_hide_password(const char *url, char *out, size_t size)
-{
-    const char *scheme = strstr(url, "://");
-    const char *host = scheme != NULL ? scheme + 3 : url;
-    size_t authority = strcspn(host, "/?#");
-    const char *at = scheme != NULL ? memrchr(host, '@', authority) : NULL;
-    if (at == NULL)
-        snprintf(out, size, "%s", url);
-    else
-        snprintf(out, size, "%.*s***%s", (int)(host - url), url, at);
-    return out;
 }

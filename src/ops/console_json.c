@@ -1,7 +1,9 @@
 #include <stdlib.h>
+#include <string.h>
 
 #include "ops/console_views.h"
 #include "ops/json.h"
+#include "registry/url.h"
 
 static void
 begin(struct of_json *json, const char *event, int64_t wall_ms)
@@ -31,8 +33,10 @@ put_setting(struct of_json *json, const struct of_option *option, const char *te
         of_json_number(json, option->name, strtod(text, NULL));
     else if (option->type == OF_OPTION_BOOL)
         of_json_bool(json, option->name, *text == 't');
+    else if (strstr(text, "://") != NULL)
+        of_json_string(json, option->name, of_registry_url_print(text, shown, sizeof shown));
     else
-        of_json_string(json, option->name, of_console_hide_password(text, shown, sizeof shown));
+        of_json_string(json, option->name, text);
 }
 
 /* Values of properties may be secrets: only their names are told. */
@@ -58,7 +62,7 @@ json_started(FILE *out, const struct of_console_banner *banner, int64_t wall_ms)
     begin(&json, "started", wall_ms);
     of_json_string(&json, "version", ORDERFLOW_VERSION);
     of_json_string(&json, "brokers", banner->brokers);
-    of_json_string(&json, "registry", of_console_hide_password(banner->registry, registry, sizeof registry));
+    of_json_string(&json, "registry", of_registry_url_print(banner->registry, registry, sizeof registry));
     of_json_string(&json, "group", banner->group);
     of_json_string(&json, "topic", banner->topic);
     of_json_string(&json, "retry_topic", banner->retry_topic);

@@ -3,6 +3,7 @@
 
 #include "core/escape.h"
 #include "ops/console_views.h"
+#include "registry/url.h"
 
 enum { PRODUCTS_SHOWN = 50 };
 
@@ -66,9 +67,9 @@ text_started(FILE *out, const struct of_console_banner *banner, int64_t wall_ms)
             "  retries            %" PRId64 " at most, each after %" PRId64 " ms\n"
             "  guarantee          %s\n"
             "Waiting for orders. Ctrl+C stops.\n\n",
-            ORDERFLOW_VERSION, banner->brokers,
-            of_console_hide_password(banner->registry, registry, sizeof registry), banner->group, banner->topic,
-            banner->retry_topic, banner->dlq_topic, banner->max_retries, banner->retry_delay_ms, banner->guarantee);
+            ORDERFLOW_VERSION, banner->brokers, of_registry_url_print(banner->registry, registry, sizeof registry),
+            banner->group, banner->topic, banner->retry_topic, banner->dlq_topic, banner->max_retries,
+            banner->retry_delay_ms, banner->guarantee);
 }
 
 /* ---- events of records ---- */

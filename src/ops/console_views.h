@@ -31,9 +31,6 @@ struct of_console_view {
 extern const struct of_console_view of_console_text_view;
 extern const struct of_console_view of_console_json_view;
 
-/* The address with "***" in place of user name and password. Returns `out`. */
-const char *of_console_hide_password(const char *url, char *out, size_t size);
-
 /* 0 without orders or time. */
 double of_console_rate(const struct of_console_result *result);
 
