@@ -150,8 +150,10 @@ handle_log(struct of_kafka_client *client, rd_kafka_event_t *event)
 {
     const char *facility, *text;
     int level;
-    /* CONFWARN: a producer's property on a consumer and the like; the same properties are given to both. */
-    if (rd_kafka_event_log(event, &facility, &text, &level) == 0 && strcmp(facility, "CONFWARN") != 0)
+    /* CONFWARN: a producer's property on a consumer and the like; the same properties are given to both.
+     * FAIL: a connection; comes as an error, too. */
+    if (rd_kafka_event_log(event, &facility, &text, &level) == 0 && strcmp(facility, "CONFWARN") != 0 &&
+        strcmp(facility, "FAIL") != 0)
         of_kafka_log_line(client->options, level, "librdkafka %s: %s", facility, text);
 }
 

@@ -1,0 +1,134 @@
+#include "kafka/admin.h"
+
+#include <stdlib.h>
+
+#include "core/memory.h"
+#include "kafka/client.h"
+
+enum { DESTROY_MS = 1000 };
+
+struct of_admin {
+    struct of_kafka_client client;
+};
+
+/* A consumer, although it never reads: only consumers can ask for a topic without having it created. */
+enum of_status
+of_admin_open(const struct of_kafka_options *options, struct of_admin **out, struct of_error *err)
+{
+    static const struct of_kafka_property settings[] = { { "allow.auto.create.topics", "false" } };
+    struct of_admin *admin = of_alloc(sizeof *admin);
+    enum of_status status = of_kafka_client_open(&admin->client, RD_KAFKA_CONSUMER, options, settings,
+                                                 sizeof settings / sizeof *settings, 0, err);
+    *out = admin;
+    if (status != OF_OK) {
+        free(admin);
+        *out = NULL;
+    }
+    return status;
+}
+
+void
+of_admin_close(struct of_admin **admin)
+{
+    if (*admin == NULL)
+        return;
+    of_kafka_client_close(&(*admin)->client, DESTROY_MS);
+    free(*admin);
+    *admin = NULL;
+}
+
+static enum of_status
+fail(struct of_admin *admin, rd_kafka_resp_err_t code, const char *what, const char *topic, const char *text,
+     struct of_error *err)
+{
+    of_kafka_client_serve(&admin->client);
+    return of_error_set(err, of_kafka_transient(code) ? OF_RETRY : OF_FATAL, "cannot %s topic %s at %s: %s", what,
+                        topic, admin->client.options->brokers, text != NULL ? text : rd_kafka_err2str(code));
+}
+
+/* ---- looking up ---- */
+
+static rd_kafka_resp_err_t
+count_partitions(const struct rd_kafka_metadata *metadata, int32_t *partitions)
+{
+    if (metadata->topic_cnt != 1 || metadata->topics[0].err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+        return RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (metadata->topics[0].err == RD_KAFKA_RESP_ERR_NO_ERROR)
+        *partitions = metadata->topics[0].partition_cnt;
+    return metadata->topics[0].err;
+}
+
+enum of_status
+of_admin_look_up(struct of_admin *admin, const char *topic, int timeout_ms, int32_t *partitions, struct of_error *err)
+{
+    *partitions = 0;
+    const struct rd_kafka_metadata *metadata;
+    rd_kafka_topic_t *handle = rd_kafka_topic_new(admin->client.rk, topic, NULL);
+    if (handle == NULL)
+        return fail(admin, rd_kafka_last_error(), "look up", topic, NULL, err);
+    rd_kafka_resp_err_t code = rd_kafka_metadata(admin->client.rk, 0, handle, &metadata, timeout_ms);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        of_kafka_client_reached(&admin->client);
+        code = count_partitions(metadata, partitions);
+        rd_kafka_metadata_destroy(metadata);
+    }
+    rd_kafka_topic_destroy(handle);
+    of_kafka_client_serve(&admin->client);
+    return code == RD_KAFKA_RESP_ERR_NO_ERROR ? OF_OK : fail(admin, code, "look up", topic, NULL, err);
+}
+
+/* ---- creating ---- */
+
+static enum of_status
+take_result(struct of_admin *admin, const char *topic, rd_kafka_event_t *event, struct of_error *err)
+{
+    if (event == NULL)
+        return fail(admin, RD_KAFKA_RESP_ERR__TIMED_OUT, "create", topic, NULL, err);
+    rd_kafka_resp_err_t code = rd_kafka_event_error(event);
+    const char *text = rd_kafka_event_error_string(event);
+    const rd_kafka_CreateTopics_result_t *result = rd_kafka_event_CreateTopics_result(event);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && result != NULL) {
+        size_t count;
+        const rd_kafka_topic_result_t **topics = rd_kafka_CreateTopics_result_topics(result, &count);
+        if (count == 1) {
+            code = rd_kafka_topic_result_error(topics[0]);
+            text = rd_kafka_topic_result_error_string(topics[0]);
+        }
+    }
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
+        return OF_OK;
+    return fail(admin, code, "create", topic, text, err);
+}
+
+static enum of_status
+request(struct of_admin *admin, rd_kafka_NewTopic_t *topic, const char *name, int timeout_ms, struct of_error *err)
+{
+    char why[256];
+    rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(admin->client.rk, RD_KAFKA_ADMIN_OP_CREATETOPICS);
+    rd_kafka_AdminOptions_set_request_timeout(options, timeout_ms, why, sizeof why);
+    rd_kafka_AdminOptions_set_operation_timeout(options, timeout_ms, why, sizeof why);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(admin->client.rk);
+    rd_kafka_CreateTopics(admin->client.rk, &topic, 1, options, queue);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, timeout_ms);
+    enum of_status status = take_result(admin, name, event, err);
+    if (event != NULL)
+        rd_kafka_event_destroy(event);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_AdminOptions_destroy(options);
+    return status;
+}
+
+enum of_status
+of_admin_create_topic(struct of_admin *admin, const struct of_topic_spec *spec, int timeout_ms, struct of_error *err)
+{
+    char why[256];
+    rd_kafka_NewTopic_t *topic =
+        rd_kafka_NewTopic_new(spec->name, spec->partitions, spec->replication, why, sizeof why);
+    if (topic == NULL)
+        return of_error_set(err, OF_FATAL, "cannot create topic %s: %s", spec->name, why);
+    if (spec->retention_ms != NULL)
+        rd_kafka_NewTopic_set_config(topic, "retention.ms", spec->retention_ms);
+    enum of_status status = request(admin, topic, spec->name, timeout_ms, err);
+    rd_kafka_NewTopic_destroy(topic);
+    return status;
+}

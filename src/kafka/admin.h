@@ -1,0 +1,33 @@
+/* Topics: whether they exist, and creating them.
+ *
+ * Looking a topic up never creates it, whatever the broker's settings are.
+ * Owner: whoever opened it. Threads: one at a time. Every call blocks for its timeout at most. */
+#ifndef OF_KAFKA_ADMIN_H
+#define OF_KAFKA_ADMIN_H
+
+#include "kafka/options.h"
+
+struct of_admin;
+
+struct of_topic_spec {
+    const char *name;
+    int32_t partitions;
+    int32_t replication;      /* -1: the broker's default */
+    const char *retention_ms; /* NULL: the broker's default */
+};
+
+/* options must outlive the admin. OF_FATAL: a property is refused. */
+OF_MUST_USE enum of_status of_admin_open(const struct of_kafka_options *options, struct of_admin **out,
+                                         struct of_error *err);
+
+/* *partitions: how many the topic has, 0 when it does not exist. OF_OK; OF_RETRY: no answer; OF_FATAL: not allowed. */
+OF_MUST_USE enum of_status of_admin_look_up(struct of_admin *admin, const char *topic, int timeout_ms,
+                                            int32_t *partitions, struct of_error *err);
+
+/* OF_OK: the topic exists now, maybe because another process was faster. OF_RETRY: no answer; OF_FATAL: refused. */
+OF_MUST_USE enum of_status of_admin_create_topic(struct of_admin *admin, const struct of_topic_spec *spec,
+                                                 int timeout_ms, struct of_error *err);
+
+void of_admin_close(struct of_admin **admin);
+
+#endif
