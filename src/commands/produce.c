@@ -1,7 +1,163 @@
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
 
 #include "commands/commands.h"
-#include "commands/settings.h"
+#include "commands/embedded.h"
+#include "commands/interrupt.h"
+#include "commands/kafka_options.h"
+#include "commands/publisher.h"
+#include "core/log.h"
+#include "core/memory.h"
+#include "kafka/admin.h"
+#include "registry/client.h"
+
+enum {
+    START_TIMEOUT_MS = 60000, /* for brokers and registry to answer */
+    LOOK_UP_MS = 1000,
+    CREATE_MS = 10000,
+    SUBJECT_BYTES = 512,
+};
+
+/* All that a run needs, and what it opened. */
+struct produce {
+    const struct of_settings *settings;
+    struct of_kafka_options kafka;
+    struct of_admin *admin;
+    struct of_registry_client *registry;
+    struct of_order_input input;
+    struct of_publisher publisher;
+};
+
+/* Tries again for START_TIMEOUT_MS: brokers and registry may be starting, too. */
+static enum of_status
+insist(struct produce *produce, enum of_status (*step)(struct produce *, struct of_error *), struct of_error *err)
+{
+    int64_t deadline_ns = of_clock_mono_ns(produce->publisher.clock) + START_TIMEOUT_MS * OF_MS_NS;
+    enum of_status status;
+    while ((status = step(produce, err)) == OF_RETRY && !of_interrupt_requested() &&
+           of_clock_mono_ns(produce->publisher.clock) < deadline_ns) {
+        of_log_limited(OF_LOG_WARNING, "produce", "%s; trying again", err->text);
+        nanosleep(&(struct timespec) { .tv_nsec = 500 * OF_MS_NS }, NULL);
+    }
+    return status;
+}
+
+static enum of_status
+register_schema(struct produce *produce, struct of_error *err)
+{
+    const struct of_settings *settings = produce->settings;
+    char subject[SUBJECT_BYTES];
+    snprintf(subject, sizeof subject, "%s%s", settings->subject != NULL ? settings->subject : settings->topic,
+             settings->subject != NULL ? "" : "-value");
+    enum of_registry_answer answer = of_registry_register(produce->registry, subject, of_embedded_order_schema,
+                                                          &produce->publisher.schema_id, err);
+    if (answer == OF_REGISTRY_FOUND)
+        return OF_OK;
+    of_error_prefix(err, "cannot register the schema of orders as subject %s", subject);
+    return answer == OF_REGISTRY_UNAVAILABLE ? OF_RETRY : OF_FATAL;
+}
+
+/* The producer itself waits until a new topic is known everywhere. */
+static enum of_status
+prepare_topic(struct produce *produce, struct of_error *err)
+{
+    const struct of_settings *settings = produce->settings;
+    int32_t partitions;
+    enum of_status status = of_admin_look_up(produce->admin, settings->topic, LOOK_UP_MS, &partitions, err);
+    if (status != OF_OK || partitions > 0)
+        return status;
+    if (!settings->create_topics)
+        return of_error_set(err, OF_FATAL, "topic %s does not exist: create it, or allow --create-topics",
+                            settings->topic);
+    const struct of_topic_spec spec = {
+        .name = settings->topic,
+        .partitions = (int32_t)settings->partitions,
+        .replication = (int32_t)settings->replication,
+    };
+    status = of_admin_create_topic(produce->admin, &spec, CREATE_MS, err);
+    if (status == OF_OK)
+        of_log_info("produce", "created topic %s with %d partitions", spec.name, (int)spec.partitions);
+    return status;
+}
+
+static enum of_status
+begin(struct produce *produce, struct of_error *err)
+{
+    struct of_publisher *publisher = &produce->publisher;
+    publisher->input = &produce->input;
+    publisher->value = of_alloc(OF_PUBLISHER_VALUE_BYTES);
+    enum of_status status = of_encoder_create(of_slice_str(of_embedded_order_schema), &publisher->encoder, err);
+    if (status == OF_OK)
+        status = of_admin_open(&produce->kafka, &produce->admin, err);
+    if (status == OF_OK)
+        status = of_registry_client_open(&(struct of_registry_options) { .urls = produce->settings->registry },
+                                         &produce->registry, err);
+    if (status == OF_OK)
+        status = insist(produce, prepare_topic, err);
+    if (status == OF_OK)
+        status = insist(produce, register_schema, err);
+    if (status == OF_OK)
+        status = of_writer_open(&produce->kafka, produce->settings->topic, &publisher->writer, err);
+    return status;
+}
+
+static void
+end(struct produce *produce)
+{
+    of_order_input_close(&produce->input);
+    of_encoder_destroy(&produce->publisher.encoder);
+    of_registry_client_close(&produce->registry);
+    of_admin_close(&produce->admin);
+    of_writer_close(&produce->publisher.writer);
+    of_exact_sum_fini(&produce->publisher.sum);
+    free(produce->publisher.value);
+    of_kafka_options_fini(&produce->kafka);
+}
+
+static double
+interval_ns(const struct of_settings *settings)
+{
+    if (isnan(settings->rate))
+        return (double)settings->interval_ms * (double)OF_MS_NS;
+    return settings->rate > 0 ? (double)OF_SECOND_NS / settings->rate : 0;
+}
+
+static enum of_status
+open_input(struct produce *produce, const struct of_command_line *line, struct of_error *err)
+{
+    const struct of_settings *settings = produce->settings;
+    bool all = settings->file != NULL && of_options_origin(&line->options, "count") == OF_ORIGIN_DEFAULT;
+    return of_order_input_open(&produce->input, settings->file, all ? UINT64_MAX : (uint64_t)settings->count,
+                               (uint64_t)settings->seed, (uint64_t)settings->first_id, err);
+}
+
+static int
+open_and_run(const struct of_command_line *line)
+{
+    const struct of_settings *settings = &line->settings;
+    struct produce produce = {
+        .settings = settings,
+        .publisher = { .settings = settings, .clock = of_clock_system(), .interval_ns = interval_ns(settings) },
+    };
+    struct of_error err;
+    of_kafka_options_init(&produce.kafka, line);
+    int exit_status = OF_EXIT_USAGE;
+    enum of_status status = of_kafka_check_properties(&produce.kafka, &err);
+    if (status == OF_OK)
+        status = open_input(&produce, line, &err);
+    if (status == OF_OK) {
+        exit_status = OF_EXIT_FAILED;
+        status = begin(&produce, &err);
+    }
+    if (status == OF_OK)
+        exit_status = of_publisher_run(&produce.publisher);
+    else
+        fprintf(stderr, "orderflow produce: %s\n", err.text);
+    end(&produce);
+    return exit_status;
+}
 
 int
 of_command_produce(int argc, char **argv)
@@ -10,7 +166,8 @@ of_command_produce(int argc, char **argv)
     int status;
     if (!of_settings_load(&line, OF_COMMAND_PRODUCE, argc, argv, &status))
         return status;
-    fprintf(stderr, "orderflow produce: not built yet\n");
+    of_interrupt_install();
+    status = open_and_run(&line);
     of_settings_fini(&line);
-    return OF_EXIT_FAILED;
+    return status;
 }

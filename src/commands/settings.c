@@ -32,12 +32,29 @@ topic_complaint(const char *name)
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ? "is no topic name" : NULL;
 }
 
-static const char *
-registry_complaint(const char *url)
+static bool
+is_registry_url(const char *url)
 {
-    if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
-        return "is no address of a registry (allowed: http://HOST:PORT or https://HOST:PORT)";
-    return *(strstr(url, "://") + 3) == '\0' ? "names no host" : NULL;
+    static const char *const schemes[] = { "http://", "https://", "mock://" };
+    url += strspn(url, " ");
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+        size_t length = strlen(schemes[i]);
+        if (strncmp(url, schemes[i], length) == 0 && url[length] != '\0' && url[length] != ',')
+            return true;
+    }
+    return false;
+}
+
+static const char *
+registry_complaint(const char *urls)
+{
+    for (const char *url = urls;; url++) {
+        if (!is_registry_url(url))
+            return "is no address of a registry (allowed: http://HOST:PORT or https://HOST:PORT, several with commas)";
+        url += strcspn(url, ",");
+        if (*url == '\0')
+            return NULL;
+    }
 }
 
 static const char *
@@ -63,7 +80,7 @@ static const struct of_option rows[] = {
     { .name = "brokers", SECTION, STRING, AT(brokers), .commands = BOTH, .initial = "localhost:9092",
       .placeholder = "HOST:PORT,...", .help = "Kafka brokers to ask first" },
     { .name = "registry", SECTION, STRING, AT(registry), .commands = BOTH, .initial = "http://localhost:8081",
-      .placeholder = "URL", .complaint = registry_complaint, .help = "schema registry" },
+      .placeholder = "URL,...", .complaint = registry_complaint, .help = "schema registry" },
     { .name = "group", SECTION, STRING, AT(group), .commands = RUN, .initial = "order-consumer-group",
       .placeholder = "NAME", .help = "consumer group" },
     { .name = "from", SECTION, CHOICE(from_names), AT(from), .commands = RUN, .initial = "earliest",

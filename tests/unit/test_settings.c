@@ -190,8 +190,12 @@ static const struct {
     { OF_COMMAND_RUN, { "--topic=a b" },
       "--topic: 'a b' is no topic name (allowed: letters, digits, '.', '_' and '-')" },
     { OF_COMMAND_RUN, { "--topic=orders-dlq" }, "--topic and --dlq-topic are both 'orders-dlq': they must differ" },
-    { OF_COMMAND_RUN, { "--registry=localhost:8081" }, "--registry: 'localhost:8081' is no address of a registry "
-                                                       "(allowed: http://HOST:PORT or https://HOST:PORT)" },
+    { OF_COMMAND_RUN, { "--registry=localhost:8081" },
+      "--registry: 'localhost:8081' is no address of a registry "
+      "(allowed: http://HOST:PORT or https://HOST:PORT, several with commas)" },
+    { OF_COMMAND_RUN, { "--registry=http://a,b" },
+      "--registry: 'http://a,b' is no address of a registry "
+      "(allowed: http://HOST:PORT or https://HOST:PORT, several with commas)" },
     { OF_COMMAND_RUN, { "--min-value=2", "--max-value=1" }, "--min-value 2 is above --max-value 1" },
     { OF_COMMAND_RUN, { "--", "--group" }, "unexpected argument '--group'" },
     { OF_COMMAND_RUN, { "-X" }, "-X needs a property: -X NAME=VALUE" },

@@ -1,0 +1,274 @@
+#include "commands/publisher.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "commands/commands.h"
+#include "commands/interrupt.h"
+#include "core/escape.h"
+#include "registry/url.h"
+
+enum {
+    POLL_EVERY = 256,           /* orders between two looks at the deliveries, when as fast as it goes */
+    ONE_BY_ONE_PER_SECOND = 50, /* a line per order and delivery up to this rate */
+    POLL_MS = 100,              /* how late a Ctrl+C may be noticed */
+    INTERRUPTED_FLUSH_MS = 10000,
+    FLUSH_MS = OF_WRITER_TIMEOUT_MS + 5000, /* by then the producer itself has given everything up */
+};
+
+static int64_t
+now_ns(const struct of_publisher *publisher)
+{
+    return of_clock_mono_ns(publisher->clock);
+}
+
+/* ---- what is printed ---- */
+
+static void
+print_escaped(struct of_slice text)
+{
+    char shown[400];
+    of_escape(OF_ESCAPE_TERMINAL, text, shown, sizeof shown);
+    fputs(shown, stdout);
+}
+
+static void
+print_order(const struct of_publisher *publisher, const struct of_order *order)
+{
+    printf("#%-6" PRIu64 " order ", publisher->published + 1);
+    print_escaped(order->id);
+    fputs("  ", stdout);
+    print_escaped(order->product);
+    printf("  $%.2f\n", (double)order->price);
+    fflush(stdout);
+}
+
+static void
+print_delivery(const struct of_publisher *publisher, const struct of_delivery *delivery)
+{
+    fputs("        order ", stdout);
+    print_escaped(delivery->key);
+    if (delivery->error == NULL)
+        printf("  delivered to %s[%" PRId32 "] at offset %" PRId64 "\n", publisher->settings->topic,
+               delivery->partition, delivery->offset);
+    else
+        printf("  not delivered: %s\n", delivery->error);
+    fflush(stdout);
+}
+
+static void
+print_progress_when_due(struct of_publisher *publisher)
+{
+    int64_t now = now_ns(publisher);
+    if (publisher->one_by_one || now < publisher->next_progress_ns)
+        return;
+    double elapsed_s = (double)(now - publisher->next_progress_ns + OF_SECOND_NS) / (double)OF_SECOND_NS;
+    printf("%6.0f s  %.0f orders/s  %" PRIu64 " published  %" PRIu64 " delivered  %" PRIu64 " failed\n",
+           (double)(now - publisher->start_ns) / (double)OF_SECOND_NS,
+           (double)(publisher->delivered - publisher->delivered_before) / elapsed_s, publisher->published,
+           publisher->delivered, publisher->failed);
+    fflush(stdout);
+    publisher->delivered_before = publisher->delivered;
+    publisher->next_progress_ns = now + OF_SECOND_NS;
+}
+
+static void
+print_banner(const struct of_publisher *publisher)
+{
+    const struct of_settings *s = publisher->settings;
+    printf("orderflow %s: publishing ", ORDERFLOW_VERSION);
+    if (publisher->input->left == UINT64_MAX)
+        fputs("all orders", stdout);
+    else
+        printf("%" PRIu64 " orders", publisher->input->left);
+    if (s->file != NULL)
+        printf(" of %s", s->file);
+    printf(" to topic %s", s->topic);
+    if (publisher->interval_ns == 0)
+        puts(", as fast as it goes");
+    else if (isnan(s->rate))
+        printf(", one every %" PRId64 " ms\n", s->interval_ms);
+    else
+        printf(", %.15g per second\n", s->rate);
+    char registry[1024];
+    printf("  brokers            %s\n  schema registry    %s\n", s->brokers,
+           of_registry_url_print(s->registry, registry, sizeof registry));
+    puts("Ctrl+C stops.\n");
+    fflush(stdout);
+}
+
+static void
+print_statistics(const struct of_publisher *publisher)
+{
+    double seconds = (double)(now_ns(publisher) - publisher->start_ns) / (double)OF_SECOND_NS;
+    char money[OF_EXACT_SUM_MONEY_BYTES];
+    of_exact_sum_money(&publisher->sum, money, sizeof money);
+    char *exact = of_exact_sum_decimal(&publisher->sum);
+    printf("\nFinal statistics\n"
+           "  orders delivered   %" PRIu64 "\n"
+           "  price sum          $%s (exactly %s)\n"
+           "  average price      ",
+           publisher->delivered, money, exact);
+    if (publisher->delivered > 0)
+        printf("$%.2f\n", of_exact_sum_average(&publisher->sum, publisher->delivered));
+    else
+        puts("none");
+    printf("  not delivered      %" PRIu64 "\n  time               %.3f s, %.0f orders/s\n", publisher->failed, seconds,
+           seconds > 0 ? (double)publisher->delivered / seconds : 0);
+    fflush(stdout);
+    free(exact);
+}
+
+/* ---- deliveries ---- */
+
+static void
+note_failure(struct of_publisher *publisher, struct of_slice id, const char *why)
+{
+    char shown[200];
+    of_escape(OF_ESCAPE_TERMINAL, id, shown, sizeof shown);
+    if (publisher->failed++ == 0)
+        of_error_set(&publisher->first_failure, OF_FATAL, "order %s: %s", shown, why);
+}
+
+/* The tag carries the price, so that a delivery needs no look-up. */
+static uint64_t
+tag_of_price(float price)
+{
+    uint32_t bits;
+    memcpy(&bits, &price, sizeof bits);
+    return bits;
+}
+
+static float
+price_of_tag(uint64_t tag)
+{
+    uint32_t bits = (uint32_t)tag;
+    float price;
+    memcpy(&price, &bits, sizeof price);
+    return price;
+}
+
+static void
+take_delivery(void *context, const struct of_delivery *delivery)
+{
+    struct of_publisher *publisher = context;
+    if (delivery->error == NULL) {
+        publisher->delivered++;
+        of_exact_sum_add(&publisher->sum, (double)price_of_tag(delivery->tag));
+    } else {
+        note_failure(publisher, delivery->key, delivery->error);
+    }
+    if (publisher->one_by_one)
+        print_delivery(publisher, delivery);
+}
+
+static void
+poll_deliveries(struct of_publisher *publisher, int timeout_ms)
+{
+    of_writer_poll(publisher->writer, timeout_ms, take_delivery, publisher);
+    print_progress_when_due(publisher);
+}
+
+/* ---- publishing ---- */
+
+/* Waits until the next order is due; short waits are rounded up, and made good by the orders that are overdue then. */
+static void
+wait_until_due(struct of_publisher *publisher)
+{
+    int64_t due_ns = publisher->start_ns + (int64_t)((double)publisher->published * publisher->interval_ns);
+    int64_t left_ns;
+    while ((left_ns = due_ns - now_ns(publisher)) > 0 && !of_interrupt_requested()) {
+        int64_t left_ms = left_ns / OF_MS_NS + 1;
+        poll_deliveries(publisher, (int)(left_ms < POLL_MS ? left_ms : POLL_MS));
+    }
+    if (publisher->one_by_one || publisher->published % POLL_EVERY == 0)
+        poll_deliveries(publisher, 0);
+}
+
+static enum of_status
+write_order(struct of_publisher *publisher, const struct of_order *order, struct of_error *err)
+{
+    size_t length;
+    enum of_status status =
+        of_encoder_encode(publisher->encoder, publisher->schema_id, order->id, order->product, (double)order->price,
+                          publisher->value, OF_PUBLISHER_VALUE_BYTES, &length, err);
+    if (status != OF_OK)
+        return status;
+    struct of_slice value = of_slice_of(publisher->value, length);
+    while ((status = of_writer_write(publisher->writer, order->id, value, tag_of_price(order->price), err)) ==
+               OF_AGAIN && !of_interrupt_requested())
+        poll_deliveries(publisher, POLL_MS);
+    return status;
+}
+
+/* OF_OK also for an order that can never be delivered: it is counted. OF_AGAIN: interrupted, and not published. */
+static enum of_status
+publish(struct of_publisher *publisher, const struct of_order *order, struct of_error *err)
+{
+    if (publisher->one_by_one)
+        print_order(publisher, order);
+    enum of_status status = write_order(publisher, order, err);
+    if (status == OF_AGAIN)
+        return OF_AGAIN;
+    publisher->published++;
+    if (status != OF_OK)
+        note_failure(publisher, order->id, err->text);
+    return status == OF_FATAL ? OF_FATAL : OF_OK;
+}
+
+static enum of_status
+publish_all(struct of_publisher *publisher, struct of_error *err)
+{
+    publisher->start_ns = now_ns(publisher);
+    publisher->next_progress_ns = publisher->start_ns + OF_SECOND_NS;
+    for (;;) {
+        struct of_order order;
+        enum of_status status = of_order_input_next(publisher->input, &order, err);
+        if (status == OF_OK)
+            wait_until_due(publisher);
+        if (of_interrupt_requested())
+            return OF_OK; /* an interrupted read of the file is no error */
+        if (status == OF_OK)
+            status = publish(publisher, &order, err);
+        if (status != OF_OK)
+            return status == OF_AGAIN ? OF_OK : status;
+    }
+}
+
+/* What is not settled by the deadline is counted as not delivered. */
+static void
+flush(struct of_publisher *publisher)
+{
+    int64_t deadline_ns = now_ns(publisher) + FLUSH_MS * OF_MS_NS;
+    bool shortened = false;
+    while (of_writer_pending(publisher->writer) > 0 && now_ns(publisher) < deadline_ns) {
+        if (of_interrupt_requested() && !shortened) {
+            deadline_ns = now_ns(publisher) + INTERRUPTED_FLUSH_MS * OF_MS_NS;
+            shortened = true;
+        }
+        poll_deliveries(publisher, POLL_MS);
+    }
+    uint64_t pending = of_writer_pending(publisher->writer);
+    if (pending > 0 && publisher->failed == 0)
+        of_error_set(&publisher->first_failure, OF_FATAL, "no acknowledgement in time");
+    publisher->failed += pending;
+}
+
+int
+of_publisher_run(struct of_publisher *publisher)
+{
+    struct of_error err;
+    publisher->one_by_one = publisher->interval_ns * ONE_BY_ONE_PER_SECOND >= (double)OF_SECOND_NS;
+    print_banner(publisher);
+    enum of_status status = publish_all(publisher, &err);
+    flush(publisher);
+    print_statistics(publisher);
+    if (status != OF_OK)
+        fprintf(stderr, "orderflow produce: stopped after %" PRIu64 " orders: %s\n", publisher->published, err.text);
+    if (publisher->failed > 0)
+        fprintf(stderr, "orderflow produce: %" PRIu64 " of %" PRIu64 " orders were not delivered; %s\n",
+                publisher->failed, publisher->published, publisher->first_failure.text);
+    return status == OF_OK && publisher->failed == 0 ? OF_EXIT_DONE : OF_EXIT_FAILED;
+}
