@@ -1,0 +1,124 @@
+"""What `orderflow produce` publishes, read back by a client that shares nothing with it."""
+import re
+from fractions import Fraction
+
+from lib import orders, process
+from lib.environment import TestCase, main
+
+
+def without_doc(schema):
+    fields = [{key: value for key, value in field.items() if key != "doc"} for field in schema["fields"]]
+    return {**schema, "fields": fields}
+
+
+class Produce(TestCase):
+    def produce(self, topic, *arguments, status=0, seconds=60, **options):
+        with self.orderflow("produce", "--topic", topic, *arguments, **options) as program:
+            self.assertEqual(program.wait(seconds), status, program.stderr())
+            return program
+
+    def published(self, topic):
+        """The orders of the topic by id, each record checked."""
+        found, schemas = {}, set()
+        for record in self.client.read(topic):
+            number, order = orders.decode(record.value)
+            schemas.add(number)
+            self.assertEqual(record.key, order.order_id.encode(), "the key is the order id")
+            self.assertNotIn(order.order_id, found)
+            found[order.order_id] = (order, record.partition, record.offset)
+        self.assertEqual(len(schemas), 1)
+        self.assertEqual(without_doc(self.registry.schema(schemas.pop())), orders.SCHEMA)
+        return found
+
+    def assert_statistics(self, program, found):
+        """The end of the output tells count, exact sum and average of exactly what is in the topic."""
+        text = "\n".join(program.lines)
+        total = orders.exact_sum(order.price for order, _, _ in found.values())
+        self.assertIn(f"orders delivered   {len(found)}\n", text)
+        exact = re.search(r"price sum .*exactly ([0-9.-]+)\)", text).group(1)
+        self.assertEqual(Fraction(exact), total)
+        average = re.search(r"average price +\$([0-9.-]+)", text).group(1)
+        self.assertLessEqual(abs(Fraction(average) - total / len(found)), Fraction(1, 200))
+
+    def test_orders_are_told_one_by_one(self):
+        topic = self.unique("orders")
+        program = self.produce(topic, "--interval-ms", "20", "--partitions", "4")
+        self.assertEqual(len(self.client.partitions(topic)), 4, "the topic was created")
+        found = self.published(topic)
+        self.assertEqual(sorted(found), [str(number) for number in range(1001, 1021)])
+        text = "\n".join(program.lines)
+        for order_id, (order, partition, offset) in found.items():
+            self.assertIn(f"order {order_id}  {order.product}  ${order.price:.2f}\n", text)
+            self.assertIn(f"order {order_id}  delivered to {topic}[{partition}] at offset {offset}\n", text)
+        self.assert_statistics(program, found)
+
+    def test_as_fast_as_it_goes_loses_nothing(self):
+        topic = self.unique("orders")
+        program = self.produce(topic, "--count", "50000", "--rate", "0", "--first-id", "1", "--seed", "7")
+        found = self.published(topic)
+        self.assertEqual(set(found), {str(number) for number in range(1, 50001)})
+        self.assert_statistics(program, found)
+
+    def test_the_seed_decides(self):
+        prices = []
+        for seed in ("5", "5", "6"):
+            topic = self.unique("orders" + str(len(prices)))
+            self.produce(topic, "--rate", "0", "--seed", seed)
+            prices.append([order for order, _, _ in sorted(self.published(topic).values())])
+        self.assertEqual(prices[0], prices[1])
+        self.assertNotEqual(prices[0], prices[2])
+
+    def test_rows_of_a_file(self):
+        topic = self.unique("orders")
+        rows = 'orderId,price,product\n7,1.5,"Lap, top"\n8,-2.25,Gerät\n'.encode()
+        program = self.produce(topic, "--file", "-", "--rate", "1000", stdin=rows)
+        found = self.published(topic)
+        self.assertEqual([found[key][0] for key in ("7", "8")],
+                         [orders.Order("7", "Lap, top", 1.5), orders.Order("8", "Gerät", -2.25)])
+        self.assert_statistics(program, found)
+
+    def test_a_bad_row_ends_it_after_the_good_ones(self):
+        topic = self.unique("orders")
+        rows = b'{"orderId": 1, "product": "a", "price": 1}\n{"orderId": 2, "product": "b", "price": "x"}\n'
+        program = self.produce(topic, "--file", "-", "--rate", "0", stdin=rows, status=1)
+        self.assertEqual(list(self.published(topic)), ["1"])
+        self.assertRegex(program.stderr(), "line 2, column price")
+
+    def test_the_subject_follows_the_topic_or_the_option(self):
+        topic, subject = self.unique("orders"), self.unique("subject")
+        self.produce(topic, "--count", "1", "--rate", "0")
+        self.assertIn(topic + "-value", self.registry.subjects())
+        self.produce(topic, "--count", "1", "--rate", "0", "--subject", subject)
+        self.assertIn(subject, self.registry.subjects())
+
+    def test_no_topic_and_none_wanted(self):
+        topic = self.unique("orders")
+        program = self.produce(topic, "--no-create-topics", status=1)
+        self.assertIn(f"topic {topic} does not exist", program.stderr())
+        self.assertNotIn(topic, self.client.topics())
+
+    def test_interrupt_delivers_what_was_published(self):
+        topic = self.unique("orders")
+        with self.orderflow("produce", "--topic", topic, "--rate", "2000", "--count", "10000000") as program:
+            self.wait_for_line(program, " published ")
+            program.interrupt()
+            self.assertEqual(program.wait(15), 0, program.stderr())
+        found = self.published(topic)
+        self.assertGreater(len(found), 1000)
+        self.assert_statistics(program, found)
+
+    def wait_for_line(self, program, text, seconds=30):
+        process.wait_until(lambda: any(text in line for line in program.lines), seconds, text)
+
+    def test_a_broker_that_goes_away_is_told(self):
+        kafka = self.own_kafka()
+        with self.orderflow("produce", "--interval-ms", "100", "--count", "100", "-X", "message.timeout.ms=3000",
+                            brokers=kafka.bootstrap) as program:
+            self.wait_for_line(program, "delivered to orders")
+            kafka.kill()
+            self.assertEqual(program.wait(90), 1, program.stderr())
+            self.assertRegex(program.stderr(), r"\d+ of 100 orders were not delivered; order \d+: ")
+
+
+if __name__ == "__main__":
+    main()
