@@ -67,9 +67,10 @@ ahead_of(struct of_kafka_assignment *assignment, struct of_kafka_part *part)
 /* ---- assigning ---- */
 
 static void
-route(struct of_kafka_assignment *assignment, struct of_kafka_part *part)
+route(struct of_kafka_assignment *assignment, struct of_kafka_part *part, bool wanted)
 {
-    rd_kafka_queue_forward(part->queue, part->slot->role == OF_ROLE_ORDERS ? assignment->data : NULL);
+    rd_kafka_queue_t *own_way = part->slot->role == OF_ROLE_ORDERS ? assignment->data : NULL;
+    rd_kafka_queue_forward(part->queue, wanted ? own_way : assignment->unwanted);
 }
 
 static void
@@ -80,7 +81,7 @@ add_part(struct of_kafka_assignment *assignment, struct of_kafka_part *part, str
     slot->source = part;
     part->queue = rd_kafka_queue_get_partition(assignment->client->rk, slot->topic, slot->partition);
     OF_ASSERT(part->queue != NULL);
-    route(assignment, part);
+    route(assignment, part, true);
     if (slot->role == OF_ROLE_ORDERS)
         assignment->orders[slot->partition] = part;
     else if (assignment->wake_fd >= 0)
@@ -136,8 +137,8 @@ of_kafka_assignment_end(struct of_kafka_assignment *assignment)
         if (part->slot->role == OF_ROLE_RETRY) {
             of_kafka_queue_wake(part->queue, -1);
             drop_ahead(&part->ahead, -1);
+            drop_queued(part->queue);
         }
-        rd_kafka_queue_forward(part->queue, assignment->unwanted); /* with all that lies in it */
         rd_kafka_queue_destroy(part->queue);
         part->slot->source = NULL;
     }
@@ -163,8 +164,7 @@ of_kafka_part_hold(struct of_kafka_assignment *assignment, struct of_kafka_part 
     part->held = true;
     part->end = -1;
     assignment->held_count++;
-    rd_kafka_queue_forward(part->queue, assignment->unwanted);
-    drop_ahead(ahead_of(assignment, part), part->slot->partition);
+    route(assignment, part, false);
 }
 
 static enum of_status
@@ -184,6 +184,22 @@ seek(struct of_kafka_assignment *assignment, const struct of_kafka_part *part, s
     return OF_OK;
 }
 
+/* Assigns all parts anew where they are. librdkafka's main thread, which works its operations off in turn, takes the
+ * routes away when it stops a partition: they are laid again behind an operation that is answered after all stops. */
+static enum of_status
+assign_anew(struct of_kafka_assignment *assignment, const struct of_kafka_part *resumed, struct of_error *err)
+{
+    rd_kafka_topic_partition_list_t *none;
+    rd_kafka_assign(assignment->client->rk, NULL);
+    if (rd_kafka_assignment(assignment->client->rk, &none) == RD_KAFKA_RESP_ERR_NO_ERROR)
+        rd_kafka_topic_partition_list_destroy(none);
+    for (uint32_t i = 0; i < assignment->part_count; i++) {
+        struct of_kafka_part *part = &assignment->parts[i];
+        route(assignment, part, !part->held || part == resumed);
+    }
+    return assign_parts(assignment, err);
+}
+
 /* librdkafka fetches a partition no more whose offset was out of range. Assigning anew is the only way back, and costs
  * what was fetched ahead of all partitions: only when the offset has come into range. */
 static enum of_status
@@ -198,7 +214,7 @@ restart(struct of_kafka_assignment *assignment, struct of_kafka_part *part, stru
         return of_error_set(err, OF_RETRY, "offset %lld is outside %lld to %lld", (long long)part->expected,
                             (long long)low, (long long)high);
     part->stopped = false;
-    return assign_parts(assignment, err);
+    return assign_anew(assignment, part, err);
 }
 
 enum of_status
@@ -207,15 +223,19 @@ of_kafka_part_resume(struct of_kafka_assignment *assignment, struct of_kafka_par
 {
     of_kafka_part_hold(assignment, part); /* resuming what was not held is only a seek */
     part->expected = offset;
+    /* First the way, then the seek: what is fetched after it must not go to the unwanted. */
+    route(assignment, part, true);
     enum of_status status = part->stopped ? restart(assignment, part, err) : seek(assignment, part, err);
-    if (status != OF_OK)
+    if (status != OF_OK) {
+        route(assignment, part, false);
         return status;
+    }
+    drop_ahead(ahead_of(assignment, part), part->slot->partition); /* may have been taken out while it was held */
     part->held = false;
     assignment->held_count--;
     if (part->broken)
         assignment->broken_count--;
     part->broken = false;
-    route(assignment, part);
     if (assignment->held_count == 0)
         drop_queued(assignment->unwanted);
     return OF_OK;

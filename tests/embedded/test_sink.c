@@ -1,0 +1,203 @@
+/* The librdkafka sink against the contract of core/sink.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fixture.h"
+#include "kafka/sink_librdkafka.h"
+
+struct settled {
+    uint64_t count[OF_FATAL + 1]; /* by status */
+    uint64_t tags; /* sum */
+};
+
+static void
+note(void *arg, uint64_t tag, enum of_status status, const char *text)
+{
+    struct settled *settled = arg;
+    assert_non_null(text);
+    settled->count[status]++;
+    settled->tags += tag;
+}
+
+static void
+poll_until(struct of_sink *sink, struct settled *settled, uint64_t count, int timeout_ms)
+{
+    for (int64_t until_ms = test_now_ms() + timeout_ms; ; usleep(1000)) {
+        sink->ops->poll(sink->self, note, settled);
+        uint64_t all = 0;
+        for (int i = 0; i <= OF_FATAL; i++)
+            all += settled->count[i];
+        if (all >= count)
+            return;
+        assert_true(test_now_ms() < until_ms);
+    }
+}
+
+static void
+open_sink(struct fixture *fixture, struct of_sink *sink, int wake_fd)
+{
+    struct of_error err = { .text = "" };
+    assert_int_equal(of_sink_librdkafka_open(&fixture->options, sink, &err), OF_OK);
+    enum of_status status = OF_RETRY;
+    for (int i = 0; i < 10 && status == OF_RETRY; i++)
+        status = sink->ops->start(sink->self, wake_fd, &err);
+    if (status != OF_OK)
+        fail_msg("start: %s", err.text);
+}
+
+static void
+test_records_arrive_as_they_are(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct of_sink sink;
+    struct of_error err;
+    struct settled settled = { .tags = 0 };
+    const struct of_header headers[] = { { "h", of_slice_str("v") }, { "null", { NULL, 0 } }, { "empty", { (const uint8_t *)"", 0 } } };
+    const struct of_outgoing records[] = {
+        { OF_TO_RETRY, 1, of_slice_str("key"), of_slice_str("7"), headers, 3 },
+        { OF_TO_RETRY, 1 + FIXTURE_PARTITIONS, { NULL, 0 }, { NULL, 0 }, NULL, 0 },
+        { OF_TO_RETRY, 1, { (const uint8_t *)"", 0 }, { (const uint8_t *)"", 0 }, NULL, 0 },
+    };
+    fixture_open(&fixture);
+    int fd = eventfd(0, EFD_NONBLOCK);
+    open_sink(&fixture, &sink, fd);
+    for (uint64_t i = 0; i < 3; i++)
+        assert_int_equal(sink.ops->produce(sink.self, &records[i], 100 + i, &err), OF_OK);
+    poll_until(&sink, &settled, 3, 10000);
+    assert_int_equal(settled.count[OF_OK], 3);
+    assert_int_equal(settled.tags, 303);
+    uint64_t woken;
+    assert_int_equal(read(fd, &woken, sizeof woken), sizeof woken);
+    sink.ops->close(sink.self);
+    close(fd);
+
+    struct reader reader;
+    bool never = false;
+    reader_open(&reader, &fixture.options);
+    assert_true(reader_wait(&reader, &reader.assigned, 10000));
+    const struct of_source_ops *ops = reader.source.ops;
+    struct of_slot *slot = reader_slot(&reader, OF_ROLE_RETRY, 1);
+    reader.chunk.count = 0;
+    for (int i = 0; i < 3; i++) {
+        struct of_record record;
+        for (int turn = 0; turn < 500 && !ops->peek(reader.source.self, slot, &record); turn++)
+            reader_wait(&reader, &never, 10);
+        assert_int_equal(record.offset, i);
+        assert_true(of_slice_equal(record.key, records[i].key));
+        assert_true(of_slice_equal(record.value, records[i].value));
+        struct of_slice name, value;
+        for (uint32_t h = 0; h < records[i].header_count; h++) {
+            assert_true(ops->chunk_ops->header(&record, h, &name, &value));
+            assert_true(of_slice_equal(name, of_slice_str(headers[h].name)));
+            assert_true(of_slice_equal(value, headers[h].value));
+        }
+        assert_false(ops->chunk_ops->header(&record, records[i].header_count, &name, &value));
+        ops->take(reader.source.self, slot, &reader.chunk);
+    }
+    ops->release(reader.source.self, &reader.chunk);
+    reader_close(&reader);
+    fixture_close(&fixture);
+}
+
+/* A full queue says again, and takes more once reports are taken. */
+static void
+test_a_full_queue_says_again(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct of_sink sink;
+    struct of_error err;
+    struct settled settled = { .tags = 0 };
+    fixture_open(&fixture);
+    const struct of_kafka_property small = { "queue.buffering.max.messages", "100" };
+    fixture.options.properties = &small;
+    fixture.options.property_count = 1;
+    open_sink(&fixture, &sink, -1);
+    const struct of_outgoing record = { OF_TO_DEAD_LETTER, 0, of_slice_str("k"), of_slice_str("v"), NULL, 0 };
+    uint64_t produced = 0, refused = 0;
+    while (produced < 1000) {
+        enum of_status status = sink.ops->produce(sink.self, &record, 1, &err);
+        if (status == OF_OK) {
+            produced++;
+            continue;
+        }
+        assert_int_equal(status, OF_AGAIN);
+        refused++;
+        sink.ops->poll(sink.self, note, &settled);
+        usleep(500);
+    }
+    poll_until(&sink, &settled, 1000, 10000);
+    assert_true(refused > 0);
+    assert_int_equal(settled.count[OF_OK], 1000);
+    sink.ops->close(sink.self);
+    fixture_close(&fixture);
+}
+
+static void
+test_too_large_is_poison(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct of_sink sink;
+    struct of_error err;
+    fixture_open(&fixture);
+    open_sink(&fixture, &sink, -1);
+    size_t size = 2 << 20;
+    uint8_t *large = calloc(1, size);
+    const struct of_outgoing record = { OF_TO_DEAD_LETTER, 0, { NULL, 0 }, of_slice_of(large, size), NULL, 0 };
+    assert_int_equal(sink.ops->produce(sink.self, &record, 1, &err), OF_POISON);
+    free(large);
+    sink.ops->close(sink.self);
+    fixture_close(&fixture);
+}
+
+/* What cannot be written in time is reported, once each. */
+static void
+test_a_broker_that_is_down_is_reported(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct of_sink sink;
+    struct of_error err;
+    struct settled settled = { .tags = 0 };
+    fixture_open(&fixture);
+    const struct of_kafka_property quick = { "message.timeout.ms", "1000" };
+    fixture.options.properties = &quick;
+    fixture.options.property_count = 1;
+    open_sink(&fixture, &sink, -1);
+    of_embedded_set_up(fixture.cluster, false);
+    const struct of_outgoing record = { OF_TO_RETRY, 0, of_slice_str("k"), of_slice_str("v"), NULL, 0 };
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(sink.ops->produce(sink.self, &record, 1, &err), OF_OK);
+    poll_until(&sink, &settled, 10, 10000);
+    assert_int_equal(settled.count[OF_RETRY], 10);
+    of_embedded_set_up(fixture.cluster, true);
+    for (uint64_t i = 11; i < 20 && settled.count[OF_OK] == 0; i++) {
+        assert_int_equal(sink.ops->produce(sink.self, &record, 1, &err), OF_OK);
+        poll_until(&sink, &settled, i, 10000);
+    }
+    assert_int_equal(settled.count[OF_OK], 1);
+    sink.ops->close(sink.self);
+    fixture_close(&fixture);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_records_arrive_as_they_are),
+        cmocka_unit_test(test_a_full_queue_says_again),
+        cmocka_unit_test(test_too_large_is_poison),
+        cmocka_unit_test(test_a_broker_that_is_down_is_reported),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
