@@ -1,0 +1,75 @@
+#include "commands/run_topics.h"
+
+#include <inttypes.h>
+#include <time.h>
+
+#include "commands/interrupt.h"
+#include "core/clock.h"
+#include "core/log.h"
+#include "kafka/admin.h"
+
+enum { LOOK_UP_MS = 1000, CREATE_MS = 10000, PAUSE_MS = 500 };
+
+/* How long a record may wait in the retry topic, whatever else is down: a month. Dead letters stay until somebody has
+ * looked at them. */
+static const char retry_retention_ms[] = "2592000000";
+static const char dead_letter_retention_ms[] = "-1";
+
+static enum of_status
+create(struct of_admin *admin, const struct of_settings *settings, const struct of_topic_spec *spec,
+       struct of_error *err)
+{
+    if (!settings->create_topics)
+        return of_error_set(err, OF_FATAL,
+                            "topic %s does not exist: create it with %" PRId32 " partitions, or allow --create-topics",
+                            spec->name, spec->partitions);
+    enum of_status status = of_admin_create_topic(admin, spec, CREATE_MS, err);
+    if (status == OF_OK)
+        of_log_info("run", "created topic %s with %" PRId32 " partitions", spec->name, spec->partitions);
+    return status;
+}
+
+/* *partitions: what the topic has. */
+static enum of_status
+prepare(struct of_admin *admin, const struct of_settings *settings, struct of_topic_spec spec, int32_t *partitions,
+        struct of_error *err)
+{
+    spec.replication = (int32_t)settings->replication;
+    enum of_status status = of_admin_look_up(admin, spec.name, LOOK_UP_MS, partitions, err);
+    if (status != OF_OK || *partitions > 0)
+        return status;
+    *partitions = spec.partitions;
+    return create(admin, settings, &spec, err);
+}
+
+static enum of_status
+prepare_all(struct of_admin *admin, struct of_kafka_options *options, const struct of_settings *settings,
+            struct of_error *err)
+{
+    int32_t orders, dead;
+    enum of_status status = prepare(admin, settings, (struct of_topic_spec) {
+        .name = settings->topic, .partitions = (int32_t)settings->partitions }, &orders, err);
+    if (status == OF_OK)
+        status = prepare(admin, settings, (struct of_topic_spec) {
+            .name = settings->retry_topic, .partitions = orders, .retention_ms = retry_retention_ms },
+            &options->retry_partitions, err);
+    if (status == OF_OK)
+        status = prepare(admin, settings, (struct of_topic_spec) {
+            .name = settings->dlq_topic, .partitions = orders, .retention_ms = dead_letter_retention_ms }, &dead, err);
+    return status;
+}
+
+enum of_status
+of_run_prepare_topics(struct of_kafka_options *options, const struct of_settings *settings, struct of_error *err)
+{
+    struct of_admin *admin;
+    enum of_status status = of_admin_open(options, &admin, err);
+    if (status != OF_OK)
+        return status;
+    while ((status = prepare_all(admin, options, settings, err)) == OF_RETRY && !of_interrupt_requested()) {
+        of_log_limited(OF_LOG_WARNING, "run", "%s; trying again", err->text);
+        nanosleep(&(struct timespec) { .tv_nsec = PAUSE_MS * OF_MS_NS }, NULL);
+    }
+    of_admin_close(&admin);
+    return status == OF_RETRY ? of_error_prefix(err, "interrupted") : status;
+}
