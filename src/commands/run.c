@@ -181,11 +181,12 @@ build_pipeline(struct run *run, struct of_error *err)
 static enum of_status
 begin(struct run *run, struct of_error *err)
 {
-    enum of_status status = of_run_prepare_topics(&run->kafka, run->settings, err);
+    int32_t orders_partitions;
+    enum of_status status = of_run_prepare_topics(&run->kafka, run->settings, &orders_partitions, err);
     if (status == OF_OK)
         status = open_schemas(run, err);
     if (status == OF_OK && run->settings->exit_at_end)
-        status = of_end_check_open(&run->kafka, &run->end_check, err);
+        status = of_end_check_open(&run->kafka, orders_partitions, run->kafka.retry_partitions, &run->end_check, err);
     if (status == OF_OK)
         status = open_lanes(run, err);
     if (status != OF_OK)

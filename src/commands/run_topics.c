@@ -44,29 +44,30 @@ prepare(struct of_admin *admin, const struct of_settings *settings, struct of_to
 
 static enum of_status
 prepare_all(struct of_admin *admin, struct of_kafka_options *options, const struct of_settings *settings,
-            struct of_error *err)
+            int32_t *orders, struct of_error *err)
 {
-    int32_t orders, dead;
+    int32_t dead;
     enum of_status status = prepare(admin, settings, (struct of_topic_spec) {
-        .name = settings->topic, .partitions = (int32_t)settings->partitions }, &orders, err);
+        .name = settings->topic, .partitions = (int32_t)settings->partitions }, orders, err);
     if (status == OF_OK)
         status = prepare(admin, settings, (struct of_topic_spec) {
-            .name = settings->retry_topic, .partitions = orders, .retention_ms = retry_retention_ms },
+            .name = settings->retry_topic, .partitions = *orders, .retention_ms = retry_retention_ms },
             &options->retry_partitions, err);
     if (status == OF_OK)
         status = prepare(admin, settings, (struct of_topic_spec) {
-            .name = settings->dlq_topic, .partitions = orders, .retention_ms = dead_letter_retention_ms }, &dead, err);
+            .name = settings->dlq_topic, .partitions = *orders, .retention_ms = dead_letter_retention_ms }, &dead, err);
     return status;
 }
 
 enum of_status
-of_run_prepare_topics(struct of_kafka_options *options, const struct of_settings *settings, struct of_error *err)
+of_run_prepare_topics(struct of_kafka_options *options, const struct of_settings *settings,
+                      int32_t *orders_partitions, struct of_error *err)
 {
     struct of_admin *admin;
     enum of_status status = of_admin_open(options, &admin, err);
     if (status != OF_OK)
         return status;
-    while ((status = prepare_all(admin, options, settings, err)) == OF_RETRY && !of_interrupt_requested()) {
+    while ((status = prepare_all(admin, options, settings, orders_partitions, err)) == OF_RETRY && !of_interrupt_requested()) {
         of_log_limited(OF_LOG_WARNING, "run", "%s; trying again", err->text);
         nanosleep(&(struct timespec) { .tv_nsec = PAUSE_MS * OF_MS_NS }, NULL);
     }
