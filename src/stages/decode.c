@@ -296,13 +296,13 @@ decode_item(void *self, struct of_port *port, struct of_item *item)
         if (batch == NULL)
             return false;
         fill(decode, lane, chunk, batch);
-        if (batch->next_offset < 0) { /* held at its first record: nothing to pass on */
+        if (batch->next_offset < 0) { /* held at its first record: nothing to pass on, and maybe no chunk any more */
             give_back(lane, batch);
             send_home_if_done(port, chunk);
-        } else {
-            chunk->batches_out++;
-            of_port_forward(port, &batch->item);
+            return true;
         }
+        chunk->batches_out++;
+        of_port_forward(port, &batch->item);
     } while (chunk->cursor < chunk->count);
     return true;
 }
