@@ -1,6 +1,7 @@
 #include "kafka/admin.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/memory.h"
 #include "kafka/client.h"
@@ -130,5 +131,88 @@ of_admin_create_topic(struct of_admin *admin, const struct of_topic_spec *spec, 
         rd_kafka_NewTopic_set_config(topic, "retention.ms", spec->retention_ms);
     enum of_status status = request(admin, topic, spec->name, timeout_ms, err);
     rd_kafka_NewTopic_destroy(topic);
+    return status;
+}
+
+/* ---- checking ---- */
+
+static enum of_status
+judge_entry(const char *topic, const rd_kafka_ConfigEntry_t *entry, int64_t keep_ms, struct of_error *err)
+{
+    const char *name = rd_kafka_ConfigEntry_name(entry);
+    const char *value = rd_kafka_ConfigEntry_value(entry);
+    if (value == NULL)
+        return OF_OK;
+    if (strcmp(name, "cleanup.policy") == 0 && strstr(value, "compact") != NULL)
+        return of_error_set(err, OF_FATAL, "topic %s has cleanup.policy=%s, which deletes records that are still needed: "
+                            "set it to delete", topic, value);
+    if (strcmp(name, "retention.ms") != 0)
+        return OF_OK;
+    long long retention_ms = strtoll(value, NULL, 10);
+    if (retention_ms < 0 || (keep_ms >= 0 && retention_ms >= keep_ms))
+        return OF_OK;
+    return of_error_set(err, OF_POISON, "topic %s has retention.ms=%s, after which records are lost: set it to %lld or "
+                        "more, -1 is for ever", topic, value, (long long)keep_ms);
+}
+
+/* The worst of what its entries give. */
+static enum of_status
+judge_resource(const char *topic, const rd_kafka_ConfigResource_t *resource, int64_t keep_ms, struct of_error *err)
+{
+    size_t count;
+    const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(resource, &count);
+    enum of_status worst = OF_OK;
+    for (size_t i = 0; i < count && worst != OF_FATAL; i++) {
+        enum of_status status = judge_entry(topic, entries[i], keep_ms, err);
+        if (status > worst)
+            worst = status;
+    }
+    return worst;
+}
+
+static enum of_status
+judge_description(struct of_admin *admin, const char *topic, rd_kafka_event_t *event, int64_t keep_ms,
+                  struct of_error *err)
+{
+    if (event == NULL)
+        return fail(admin, RD_KAFKA_RESP_ERR__TIMED_OUT, "check", topic, NULL, err);
+    rd_kafka_resp_err_t code = rd_kafka_event_error(event);
+    const char *text = rd_kafka_event_error_string(event);
+    const rd_kafka_DescribeConfigs_result_t *result = rd_kafka_event_DescribeConfigs_result(event);
+    size_t count = 0;
+    const rd_kafka_ConfigResource_t **resources = NULL;
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && result != NULL)
+        resources = rd_kafka_DescribeConfigs_result_resources(result, &count);
+    if (count == 1) {
+        code = rd_kafka_ConfigResource_error(resources[0]);
+        text = rd_kafka_ConfigResource_error_string(resources[0]);
+    }
+    if (of_kafka_transient(code))
+        return fail(admin, code, "check", topic, text, err);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && count == 1)
+        return judge_resource(topic, resources[0], keep_ms, err);
+    of_kafka_log_line(admin->client.options, 5, "the retention of topic %s cannot be checked: %s", topic,
+                      text != NULL ? text : rd_kafka_err2str(code));
+    return OF_OK;
+}
+
+enum of_status
+of_admin_check_retention(struct of_admin *admin, const char *topic, int64_t keep_ms, int timeout_ms,
+                         struct of_error *err)
+{
+    char why[256];
+    rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(admin->client.rk, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
+    rd_kafka_AdminOptions_set_request_timeout(options, timeout_ms, why, sizeof why);
+    rd_kafka_ConfigResource_t *resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(admin->client.rk);
+    rd_kafka_DescribeConfigs(admin->client.rk, &resource, 1, options, queue);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, timeout_ms);
+    enum of_status status = judge_description(admin, topic, event, keep_ms, err);
+    if (event != NULL)
+        rd_kafka_event_destroy(event);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_ConfigResource_destroy(resource);
+    rd_kafka_AdminOptions_destroy(options);
+    of_kafka_client_serve(&admin->client);
     return status;
 }

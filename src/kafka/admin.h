@@ -1,4 +1,4 @@
-/* Topics: whether they exist, and creating them.
+/* Topics: whether they exist, creating them, and whether they are fit for what they are to hold.
  *
  * Looking a topic up never creates it, whatever the broker's settings are.
  * Owner: whoever opened it. Threads: one at a time. Every call blocks for its timeout at most. */
@@ -27,6 +27,12 @@ OF_MUST_USE enum of_status of_admin_look_up(struct of_admin *admin, const char *
 /* OF_OK: the topic exists now, maybe because another process was faster. OF_RETRY: no answer; OF_FATAL: refused. */
 OF_MUST_USE enum of_status of_admin_create_topic(struct of_admin *admin, const struct of_topic_spec *spec,
                                                  int timeout_ms, struct of_error *err);
+
+/* Whether the topic, which exists, keeps every record for at least keep_ms (-1: for ever). OF_OK: it does, or that cannot
+ * be found out (not allowed, an old broker), which is logged; OF_RETRY: no answer; OF_POISON: it keeps records for less,
+ * the text says what to change; OF_FATAL: it is compacted, which deletes records whatever their age. */
+OF_MUST_USE enum of_status of_admin_check_retention(struct of_admin *admin, const char *topic, int64_t keep_ms,
+                                                    int timeout_ms, struct of_error *err);
 
 void of_admin_close(struct of_admin **admin);
 

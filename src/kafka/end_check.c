@@ -19,8 +19,8 @@ struct of_end_check {
     struct of_kafka_client client;
     const struct of_kafka_options *options;
     int32_t orders_count, retry_count;
-    rd_kafka_topic_partition_list_t *starts; /* orders, then retry: the first offset stored when the check began */
-    rd_kafka_topic_partition_list_t *ends;   /* in the same order: the last */
+    rd_kafka_topic_partition_list_t *ends;   /* orders, then retry: the last offsets when the check began */
+    rd_kafka_topic_partition_list_t *starts; /* in the same order: where the group began, or was */
     int64_t *scanned; /* per retry partition: everything below is committed or of no concern */
 };
 
@@ -92,24 +92,48 @@ ask_edges(struct of_end_check *check, bool end, rd_kafka_topic_partition_list_t 
     return status;
 }
 
+/* Where the group begins, or already is, in all partitions. On OF_OK the caller destroys *out. */
+static enum of_status
+ask_starts(struct of_end_check *check, rd_kafka_topic_partition_list_t **out, struct of_error *err)
+{
+    rd_kafka_topic_partition_list_t *list = list_all(check);
+    struct of_partition *partitions = of_alloc_array((size_t)list->cnt + 1, sizeof *partitions);
+    for (int i = 0; i < list->cnt; i++)
+        partitions[i] = (struct of_partition) {
+            .topic = i < check->orders_count ? check->options->orders_topic : check->options->retry_topic,
+            .partition = list->elems[i].partition,
+        };
+    enum of_status status = of_kafka_query_positions(&check->client, partitions, (uint32_t)list->cnt, ASK_MS, err);
+    for (int i = 0; i < list->cnt; i++)
+        list->elems[i].offset = partitions[i].start;
+    free(partitions);
+    if (status == OF_OK)
+        *out = list;
+    else
+        rd_kafka_topic_partition_list_destroy(list);
+    return status;
+}
+
+/* The ends first: a group that begins at the end may begin behind them, and is then there. */
 static enum of_status
 take_ends(struct of_end_check *check, struct of_error *err)
 {
-    if (check->starts == NULL) {
-        enum of_status status = ask_edges(check, false, &check->starts, err);
+    if (check->ends == NULL) {
+        enum of_status status = ask_edges(check, true, &check->ends, err);
         if (status != OF_OK)
             return status;
     }
-    return check->ends != NULL ? OF_OK : ask_edges(check, true, &check->ends, err);
+    return check->starts != NULL ? OF_OK : ask_starts(check, &check->starts, err);
 }
 
-/* Whether the group has committed up to the ends taken at start. An empty partition needs no commit. */
+/* Whether the group has committed up to the ends taken at start. Where it begins there no commit is needed: an empty
+ * partition never sees one. */
 static bool
 ends_are_committed(const struct of_end_check *check, const rd_kafka_topic_partition_list_t *committed)
 {
     for (int i = 0; i < check->ends->cnt; i++) {
-        bool empty = check->ends->elems[i].offset <= check->starts->elems[i].offset;
-        if (!empty && committed->elems[i].offset < check->ends->elems[i].offset)
+        bool there = check->ends->elems[i].offset <= check->starts->elems[i].offset;
+        if (!there && committed->elems[i].offset < check->ends->elems[i].offset)
             return false;
     }
     return true;
