@@ -60,7 +60,8 @@ of_tell_record(struct of_event *event, enum of_event_kind kind, const struct of_
     event->has_order = false;
     if (was_decoded(facts->cause))
         copy_order(event, batch, at, record);
-    if (facts->message != NULL)
+    /* What the cause says by itself need not be said again. */
+    if (facts->message != NULL && facts->message != of_cause_text(facts->cause))
         snprintf(event->text, sizeof event->text, "%s", facts->message);
 }
 
