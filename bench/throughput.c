@@ -1,0 +1,308 @@
+/* `orderflow run` beside a bare librdkafka loop: how much of what librdkafka can deliver does the pipeline keep? */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bare_loop.h"
+#include "bench.h"
+#include "child.h"
+#include "core/memory.h"
+
+enum { TEXT_BYTES = 1 << 16, NAME_BYTES = 64, ARGUMENT_BYTES = 128, ARGUMENTS = 64 };
+
+struct settings {
+    struct bench_settings common;
+    const char *brokers, *registry;
+    int64_t count, partitions, waiting;
+    double failing;
+};
+
+#define AT(field) .commands = 1, .offset = offsetof(struct settings, field)
+static const struct of_option rows[] = {
+    BENCH_OPTIONS(struct settings),
+    { .name = "brokers", .section = "Kafka", .type = OF_OPTION_STRING, .initial = "localhost:9092", AT(brokers),
+      .placeholder = "HOST:PORT", .help = "a broker on this machine" },
+    { .name = "registry", .section = "Kafka", .type = OF_OPTION_STRING, AT(registry),
+      .initial = "http://localhost:8081/apis/ccompat/v7", .placeholder = "URL", .help = "schema registry" },
+    { .name = "count", .section = "Orders", .type = OF_OPTION_INT, .min = 1, .max = INT64_C(1) << 40,
+      .initial = "10000000", AT(count), .placeholder = "COUNT",
+      .help = "orders in the topic, which is filled once and kept" },
+    { .name = "partitions", .section = "Orders", .type = OF_OPTION_INT, .min = 1, .max = 1000, .initial = "8",
+      AT(partitions), .placeholder = "COUNT", .help = "its partitions" },
+    { .name = "failing", .section = "Orders", .type = OF_OPTION_DOUBLE, .low = 0, .high = 1, .initial = "0",
+      AT(failing), .placeholder = "RATE", .help = "share of attempts that fail" },
+    { .name = "waiting", .section = "Orders", .type = OF_OPTION_INT, .min = 0, .max = INT64_C(1) << 40,
+      .initial = "0", AT(waiting), .placeholder = "COUNT",
+      .help = "so many orders fail, and all wait 30 s for their retry; for memory, not for time" },
+};
+#undef AT
+
+struct throughput {
+    struct settings settings;
+    struct bench bench;
+    char topic[NAME_BYTES], retry_topic[NAME_BYTES], dlq_topic[NAME_BYTES];
+    uint32_t runs;
+    struct bare_property *properties;
+    struct bare_loop loop;
+};
+
+/* ---- the baseline ---- */
+
+static int
+be_bare_loop(void *context)
+{
+    const struct throughput *self = context;
+    uint64_t records;
+    double seconds;
+    int status = bare_loop_run(&self->loop, &records, &seconds);
+    if (status == 0)
+        printf("records %" PRIu64 " seconds %.6f\n", records, seconds);
+    return status;
+}
+
+static int
+be_counter(void *context)
+{
+    const struct throughput *self = context;
+    int64_t records = bare_count(&self->loop);
+    printf("records %" PRId64 "\n", records);
+    return records < 0;
+}
+
+static int
+be_cleaner(void *context)
+{
+    const struct throughput *self = context;
+    const char *const topics[] = { self->retry_topic, self->dlq_topic };
+    bare_delete(&self->loop, topics, 2);
+    return 0;
+}
+
+static void
+set_values(const struct throughput *self, double seconds, const struct bench_usage *usage, double *values)
+{
+    double count = (double)self->settings.count;
+    values[0] = count / seconds;
+    values[1] = usage->processor_s * 1e9 / count;
+    values[2] = usage->peak_mb;
+}
+
+static bool
+run_bare_loop(void *context, double *values)
+{
+    struct throughput *self = context;
+    char text[256];
+    struct bench_usage usage;
+    uint64_t records;
+    double seconds;
+    if (!bench_child("bare loop", be_bare_loop, self, text, sizeof text, &usage))
+        return false;
+    if (sscanf(text, "records %" SCNu64 " seconds %lf", &records, &seconds) != 2 ||
+        records != (uint64_t)self->settings.count) {
+        fprintf(stderr, "bare loop: not what was expected: %s\n", text);
+        return false;
+    }
+    set_values(self, seconds, &usage, values);
+    return true;
+}
+
+/* ---- the candidate ---- */
+
+struct command {
+    const struct throughput *self;
+    char text[ARGUMENTS][ARGUMENT_BYTES];
+    char *arguments[ARGUMENTS + 1];
+    int count;
+};
+
+static void OF_PRINTF(2, 3)
+add(struct command *command, const char *format, ...)
+{
+    if (command->count == ARGUMENTS)
+        return;
+    char *text = command->text[command->count];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, ARGUMENT_BYTES, format, args);
+    va_end(args);
+    command->arguments[command->count++] = text;
+}
+
+static void
+begin_command(struct command *command, const struct throughput *self, const char *name)
+{
+    *command = (struct command) { .self = self };
+    add(command, BENCH_ORDERFLOW);
+    add(command, "%s", name);
+    add(command, "--brokers=%s", self->settings.brokers);
+    add(command, "--registry=%s", self->settings.registry);
+    add(command, "--topic=%s", self->topic);
+    add(command, "--partitions=%" PRId64, self->settings.partitions);
+    add(command, "--log-level=warning");
+    const struct of_options *options = &self->bench.options;
+    for (size_t i = 0; i < options->property_count; i++) {
+        add(command, "-X");
+        add(command, "%s=%s", options->properties[i].name, options->properties[i].value);
+    }
+}
+
+static int
+be_orderflow(void *context)
+{
+    struct command *command = context;
+    execv(BENCH_ORDERFLOW, command->arguments);
+    perror(BENCH_ORDERFLOW);
+    return 127;
+}
+
+static void
+add_run_options(struct command *command)
+{
+    const struct settings *settings = &command->self->settings;
+    add(command, "--group=%s", command->self->retry_topic); /* a new one for each run, too */
+    add(command, "--retry-topic=%s", command->self->retry_topic);
+    add(command, "--dlq-topic=%s", command->self->dlq_topic);
+    add(command, "--console=summary");
+    add(command, "--exit-at-end");
+    if (settings->waiting > 0) {
+        add(command, "--failure-rate=%.9f", (double)settings->waiting / (double)settings->count);
+        add(command, "--retry-delay-ms=30000");
+    } else {
+        add(command, "--failure-rate=%.9f", settings->failing);
+    }
+    const struct of_options *options = &command->self->bench.options;
+    for (size_t i = 0; i < options->operand_count; i++)
+        add(command, "%s", options->operands[i]);
+}
+
+/* The number behind `name` in the final statistics; negative: it is not there. */
+static double
+read_number(const char *text, const char *name)
+{
+    const char *statistics = strstr(text, "Final statistics");
+    const char *at = statistics != NULL ? strstr(statistics, name) : NULL;
+    double number;
+    return at != NULL && sscanf(at + strlen(name), "%lf", &number) == 1 ? number : -1;
+}
+
+static bool
+run_orderflow(void *context, double *values)
+{
+    struct throughput *self = context;
+    static char text[TEXT_BYTES];
+    static struct command command;
+    struct bench_usage usage, ignored;
+    char nothing[16];
+    snprintf(self->retry_topic, sizeof self->retry_topic, "%.32s-retry-%d-%u", self->topic, (int)getpid(), self->runs);
+    snprintf(self->dlq_topic, sizeof self->dlq_topic, "%.32s-dlq-%d-%u", self->topic, (int)getpid(), self->runs++);
+    begin_command(&command, self, "run");
+    add_run_options(&command);
+    bool ended = bench_child("orderflow run", be_orderflow, &command, text, sizeof text, &usage);
+    bench_child("deleting topics", be_cleaner, self, nothing, sizeof nothing, &ignored);
+    double orders = read_number(text, "orders processed"), dead = read_number(text, "dead letters");
+    double seconds = read_number(text, "\n  time ");
+    if (!ended || orders + dead != (double)self->settings.count || seconds <= 0) {
+        fprintf(stderr, "orderflow run: not what was expected:\n%s\n", text);
+        return false;
+    }
+    set_values(self, seconds, &usage, values);
+    values[3] = read_number(text, "retry attempts");
+    return true;
+}
+
+/* ---- the topic ---- */
+
+static int64_t
+count_records(struct throughput *self)
+{
+    char text[64];
+    struct bench_usage usage;
+    int64_t records;
+    if (!bench_child("counting", be_counter, self, text, sizeof text, &usage) ||
+        sscanf(text, "records %" SCNd64, &records) != 1)
+        return -1;
+    return records;
+}
+
+static bool
+fill(struct throughput *self)
+{
+    int64_t there = count_records(self);
+    if (there == self->settings.count || there < 0)
+        return there > 0;
+    if (there > 0) {
+        fprintf(stderr, "topic %s holds %" PRId64 " orders: delete it\n", self->topic, there);
+        return false;
+    }
+    static char text[TEXT_BYTES];
+    static struct command command;
+    struct bench_usage usage;
+    fprintf(stderr, "filling topic %s\n", self->topic);
+    begin_command(&command, self, "produce");
+    add(&command, "--count=%" PRId64, self->settings.count);
+    add(&command, "--rate=0");
+    return bench_child("orderflow produce", be_orderflow, &command, text, sizeof text, &usage) &&
+           count_records(self) == self->settings.count;
+}
+
+/* ---- all together ---- */
+
+static void
+prepare(struct throughput *self)
+{
+    const struct settings *settings = &self->settings;
+    const struct of_options *options = &self->bench.options;
+    snprintf(self->topic, sizeof self->topic, "bench-%" PRId64 "-%" PRId64, settings->partitions, settings->count);
+    self->properties = of_alloc_array(options->property_count + 1, sizeof *self->properties);
+    for (size_t i = 0; i < options->property_count; i++)
+        self->properties[i] = (struct bare_property) { options->properties[i].name, options->properties[i].value };
+    self->loop = (struct bare_loop) { settings->brokers, self->topic, self->properties, options->property_count };
+}
+
+static bool
+compare(struct throughput *self)
+{
+    static const struct bench_metric metrics[] = {
+        { "orders/s", 0 }, { "CPU ns/order", 0 }, { "peak MiB", 0 }, { "retries", 0 }
+    };
+    const struct settings *settings = &self->settings;
+    char title[160];
+    int length = snprintf(title, sizeof title, "%" PRId64 " orders in %" PRId64 " partitions, ", settings->count,
+                          settings->partitions);
+    if (settings->waiting > 0)
+        snprintf(title + length, sizeof title - (size_t)length, "some %" PRId64 " retries waiting", settings->waiting);
+    else
+        snprintf(title + length, sizeof title - (size_t)length, "%g %% failing", settings->failing * 100);
+    bool retries = settings->waiting > 0 || settings->failing > 0;
+    const struct bench_case what = {
+        .title = title,
+        .metrics = metrics,
+        .metric_count = retries ? 4 : 3,
+        .baseline = { "bare librdkafka loop, nothing failing", run_bare_loop, self },
+        .candidate = { "orderflow run", run_orderflow, self },
+    };
+    return fill(self) && bench_compare(&self->bench, &what);
+}
+
+int
+main(int argc, char **argv)
+{
+    static const struct bench_description description = {
+        .name = "throughput",
+        .options = rows,
+        .option_count = sizeof rows / sizeof *rows,
+        .operands = true,
+        .properties = true,
+    };
+    static struct throughput self;
+    int status;
+    if (!bench_open(&self.bench, &description, argc, argv, &self.settings, &status))
+        return status;
+    prepare(&self);
+    status = bench_close(&self.bench, compare(&self));
+    free(self.properties);
+    return status;
+}
