@@ -324,6 +324,8 @@ run_to_end(struct run *run)
         bool interrupted = of_interrupt_requested();
         if (!interrupted)
             fprintf(stderr, "orderflow run: %s\n", err.text);
+        if (run->console != NULL)
+            of_console_stop(run->console, NULL);
         end(run);
         return interrupted ? OF_EXIT_DONE : OF_EXIT_FAILED;
     }

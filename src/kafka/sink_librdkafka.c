@@ -2,13 +2,17 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "core/assert.h"
+#include "core/clock.h"
 #include "core/memory.h"
 #include "kafka/client.h"
 
 enum {
-    LOOK_UP_MS = 500, /* per topic */
+    LOOK_UP_MS = 500,
+    KNOWN_MS = 5000, /* brokers need a moment to hear of a new topic */
+    PAUSE_MS = 50,
     DESTROY_MS = 1000,
     SMALL_RECORD_BYTES = 500, /* what a record of a few dozen bytes costs in librdkafka's queue, header included */
 };
@@ -65,18 +69,26 @@ look_up(struct sink *sink, enum of_destination destination, struct of_error *err
 }
 
 static enum of_status
+look_up_all(struct sink *sink, struct of_error *err)
+{
+    enum of_status status = OF_OK;
+    for (int i = 0; status == OF_OK && i < 2; i++)
+        if (sink->topics[i].partitions == 0)
+            status = look_up(sink, i, err);
+    return status;
+}
+
+static enum of_status
 sink_start(void *self, int wake_fd, struct of_error *err)
 {
     struct sink *sink = self;
     if (wake_fd >= 0)
         of_kafka_queue_wake(sink->client.queue, wake_fd);
-    for (int i = 0; i < 2; i++)
-        if (sink->topics[i].partitions == 0) {
-            enum of_status status = look_up(sink, i, err);
-            if (status != OF_OK)
-                return status;
-        }
-    return OF_OK;
+    int64_t deadline_ns = of_clock_mono_ns(of_clock_system()) + KNOWN_MS * OF_MS_NS;
+    enum of_status status;
+    while ((status = look_up_all(sink, err)) == OF_RETRY && of_clock_mono_ns(of_clock_system()) < deadline_ns)
+        nanosleep(&(struct timespec) { .tv_nsec = PAUSE_MS * OF_MS_NS }, NULL);
+    return status;
 }
 
 /* ---- produce ---- */
