@@ -66,10 +66,11 @@ text_started(FILE *out, const struct of_console_banner *banner, int64_t wall_ms)
             "  dead letters       %s\n"
             "  retries            %" PRId64 " at most, each after %" PRId64 " ms\n"
             "  guarantee          %s\n"
+            "%s"
             "Waiting for orders. Ctrl+C stops.\n\n",
             ORDERFLOW_VERSION, banner->brokers, of_registry_url_print(banner->registry, registry, sizeof registry),
             banner->group, banner->topic, banner->retry_topic, banner->dlq_topic, banner->max_retries,
-            banner->retry_delay_ms, banner->guarantee);
+            banner->retry_delay_ms, banner->guarantee, banner->about != NULL ? banner->about : "");
 }
 
 /* ---- events of records ---- */

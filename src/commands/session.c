@@ -1,0 +1,325 @@
+#include "commands/session.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "commands/commands.h"
+#include "commands/interrupt.h"
+#include "core/log.h"
+#include "core/memory_cluster.h"
+#include "kafka/sink_librdkafka.h"
+#include "kafka/source_librdkafka.h"
+
+enum {
+    LOOK_MS = 50,               /* how often the command looks after the pipeline */
+    LETTERS_IN_FLIGHT = 100000, /* of one lane, not acknowledged */
+    LEAVE_MS = 15000,           /* beyond the drain time-out: leaving the group, closing handles */
+};
+
+/* ---- building ---- */
+
+static void
+init(struct of_session *session)
+{
+    session->clock = of_clock_system();
+    session->lanes = (uint32_t)session->settings->fetch_threads;
+    session->groups = of_groups_create((uint32_t)session->settings->max_groups);
+}
+
+static void
+wake_pipeline(void *ctx)
+{
+    struct of_pipeline *pipeline = atomic_load(&((struct of_session *)ctx)->pipeline);
+    if (pipeline != NULL)
+        of_pipeline_wake(pipeline);
+}
+
+static enum of_status
+open_schemas(struct of_session *session, struct of_error *err)
+{
+    const struct of_settings *settings = session->settings;
+    struct of_registry_client *client;
+    enum of_status status = of_registry_client_open(&(struct of_registry_options) { .urls = settings->registry },
+                                                    &client, err);
+    if (status != OF_OK)
+        return status;
+    const struct of_schema_cache_options options = {
+        .fields = { .value = settings->value_field, .group_by = settings->group_by_field, .id = settings->id_field },
+        .max_field_bytes = (size_t)settings->max_field_bytes,
+        .threaded = true,
+        .changed = wake_pipeline,
+        .ctx = session,
+    };
+    return of_schema_cache_create(&options, &client, &session->schemas, err);
+}
+
+static bool
+wants_records(const void *arg)
+{
+    return of_console_wants_records(arg);
+}
+
+static void
+live_totals(void *context, struct of_live_totals *live)
+{
+    of_pipeline_live(((struct of_session *)context)->pipeline, live);
+}
+
+static void
+open_console(struct of_session *session)
+{
+    const struct of_settings *settings = session->settings;
+    session->console = of_console_create(&(struct of_console_config) {
+        .mode = (enum of_console_mode)settings->console,
+        .out = stdout,
+        .clock = session->clock,
+        .lanes = 2 * session->lanes, /* publish and fetch of a lane make events, each into a queue of its own */
+        .banner = {
+            .brokers = settings->brokers,
+            .registry = settings->registry,
+            .group = settings->group,
+            .topic = settings->topic,
+            .retry_topic = settings->retry_topic,
+            .dlq_topic = settings->dlq_topic,
+            .guarantee = "at-least-once",
+            .about = session->about,
+            .max_retries = settings->max_retries,
+            .retry_delay_ms = settings->retry_delay_ms,
+            .options = &session->line->options,
+        },
+        .live = live_totals,
+        .context = session,
+    });
+    for (uint32_t lane = 0; lane < session->lanes; lane++) {
+        session->listeners[lane] = (struct of_listener) {
+            .queue = of_console_queue(session->console, lane),
+            .wants_records = wants_records,
+            .waits = of_console_waits(session->console),
+            .arg = session->console,
+        };
+        session->partition_events[lane] = of_console_queue(session->console, session->lanes + lane);
+    }
+}
+
+static enum of_status
+open_lanes(struct of_session *session, struct of_error *err)
+{
+    struct of_kafka_options *options = &session->lane_kafka;
+    *options = *session->kafka;
+    options->memory_bytes /= session->lanes;
+    for (; session->opened < session->lanes; session->opened++) {
+        enum of_status status = of_source_librdkafka_open(options, &session->sources[session->opened], err);
+        if (status != OF_OK)
+            return status;
+        status = of_sink_librdkafka_open(options, &session->sinks[session->opened], err);
+        if (status != OF_OK) {
+            session->sources[session->opened].ops->close(session->sources[session->opened].self);
+            return status;
+        }
+    }
+    return OF_OK;
+}
+
+static enum of_status
+build_pipeline(struct of_session *session, struct of_error *err)
+{
+    const struct of_settings *settings = session->settings;
+    const struct of_pipeline_options options = {
+        .fetch_threads = session->lanes,
+        .decode_threads = (uint32_t)settings->decode_threads,
+        .process_threads = (uint32_t)settings->process_threads,
+        .aggregate_threads = (uint32_t)settings->aggregate_threads,
+        .threads = true,
+        .clock = session->clock,
+        .sources = session->sources,
+        .sinks = session->sinks,
+        .listeners = session->console != NULL ? session->listeners : NULL,
+        .partition_events = session->console != NULL ? session->partition_events : NULL,
+        .groups = session->groups,
+        .schemas = session->schemas,
+        .group = of_slice_str(settings->group),
+        .max_retries = (uint32_t)settings->max_retries,
+        .retry_delay_ms = settings->retry_delay_ms,
+        .commit_interval_ms = settings->commit_interval_ms,
+        .drain_timeout_ms = settings->drain_timeout_ms,
+        .memory_bytes = (size_t)settings->memory_mb << 20,
+        .letters_in_flight = LETTERS_IN_FLIGHT,
+        .process = {
+            .min_value = isnan(settings->min_value) ? -INFINITY : settings->min_value,
+            .max_value = isnan(settings->max_value) ? INFINITY : settings->max_value,
+            .failure_rate = settings->failure_rate,
+            .seed = (uint64_t)settings->seed,
+        },
+    };
+    struct of_pipeline *pipeline;
+    enum of_status status = of_pipeline_create(&options, &pipeline, err);
+    if (status != OF_OK)
+        return status;
+    session->opened = 0;
+    atomic_store(&session->pipeline, pipeline);
+    return OF_OK;
+}
+
+/* Console last, so that nothing is shown of a run that cannot begin. */
+enum of_status
+of_session_open(struct of_session *session, struct of_error *err)
+{
+    init(session);
+    enum of_status status = open_schemas(session, err);
+    if (status == OF_OK)
+        status = open_lanes(session, err);
+    if (status != OF_OK)
+        return status;
+    open_console(session);
+    status = build_pipeline(session, err);
+    if (status == OF_OK)
+        status = of_console_start(session->console, err);
+    if (status == OF_OK)
+        status = of_pipeline_start(session->pipeline, err);
+    return status;
+}
+
+void
+of_session_close(struct of_session *session)
+{
+    struct of_pipeline *pipeline = session->pipeline;
+    if (pipeline != NULL)
+        of_pipeline_finish(pipeline);
+    if (session->console != NULL)
+        of_console_stop(session->console, NULL);
+    /* Its thread may wake the pipeline, so it ends first. */
+    if (session->schemas != NULL
+        && of_schema_cache_stop(session->schemas, of_clock_mono_ns(session->clock) + 5 * OF_SECOND_NS) != OF_OK)
+        return; /* a request hangs: everything is committed, and the process ends now */
+    of_pipeline_destroy(&pipeline);
+    for (uint32_t lane = 0; lane < session->opened; lane++) {
+        session->sources[lane].ops->close(session->sources[lane].self);
+        session->sinks[lane].ops->close(session->sinks[lane].self);
+    }
+    of_console_destroy(&session->console);
+    of_schema_cache_destroy(&session->schemas);
+    of_groups_destroy(&session->groups);
+}
+
+/* ---- running ---- */
+
+static void
+rest(int64_t ms)
+{
+    nanosleep(&(struct timespec) { ms / 1000, ms % 1000 * OF_MS_NS }, NULL);
+}
+
+/* Why the run is to stop now; NULL: it goes on. */
+static const char *
+reason_to_stop(struct of_session *session, int64_t deadline_ns, int *exit_status)
+{
+    if (of_interrupt_requested())
+        return "asked to stop";
+    if (of_console_broken(session->console))
+        return "standard output is gone";
+    if (of_clock_mono_ns(session->clock) >= deadline_ns) {
+        *exit_status = OF_EXIT_STOPPED;
+        return "the exit time-out is over";
+    }
+    return session->reason_to_stop != NULL ? session->reason_to_stop(session->context, exit_status) : NULL;
+}
+
+/* Until there is a reason to stop, or the pipeline has stopped by itself. */
+static void
+watch(struct of_session *session, int *exit_status)
+{
+    int64_t timeout_ms = session->settings->exit_timeout_ms;
+    int64_t deadline_ns = timeout_ms > 0 ? of_clock_mono_ns(session->clock) + timeout_ms * OF_MS_NS : OF_NEVER_NS;
+    while (of_pipeline_state(session->pipeline) == OF_PIPELINE_RUNNING) {
+        const char *reason = reason_to_stop(session, deadline_ns, exit_status);
+        if (reason != NULL) {
+            of_log_debug(session->command, "stopping: %s", reason);
+            return;
+        }
+        rest(LOOK_MS);
+    }
+}
+
+/* Drains, commits, leaves. */
+static void
+stop(struct of_session *session, int *exit_status)
+{
+    int64_t patience_ms = session->settings->drain_timeout_ms + LEAVE_MS;
+    int64_t deadline_ns = of_clock_mono_ns(session->clock) + patience_ms * OF_MS_NS;
+    struct of_pipeline *pipeline = session->pipeline;
+    of_pipeline_stop(pipeline);
+    while (of_pipeline_state(pipeline) == OF_PIPELINE_RUNNING && of_clock_mono_ns(session->clock) < deadline_ns)
+        rest(5);
+    bool fenced;
+    switch (of_pipeline_state(pipeline)) {
+    case OF_PIPELINE_RUNNING:
+        of_log_error(session->command,
+                     "did not leave the group within %lld ms; what was not committed will be read again",
+                     (long long)patience_ms);
+        *exit_status = OF_EXIT_STOPPED;
+        break;
+    case OF_PIPELINE_FAILED:
+        of_log_error(session->command, "%s", of_pipeline_error(pipeline, &fenced));
+        *exit_status = fenced ? OF_EXIT_FENCED : OF_EXIT_FAILED;
+        break;
+    case OF_PIPELINE_LEFT: break;
+    }
+    struct of_pipeline_progress progress;
+    of_pipeline_progress(pipeline, &progress);
+    if (progress.drain_timed_out && *exit_status == OF_EXIT_DONE) {
+        of_log_warning(session->command,
+                       "draining took longer than --drain-timeout-ms; what was not committed will be read again");
+        *exit_status = OF_EXIT_STOPPED;
+    }
+}
+
+int
+of_session_run(struct of_session *session)
+{
+    int exit_status = OF_EXIT_DONE;
+    watch(session, &exit_status);
+    stop(session, &exit_status);
+    of_pipeline_finish(session->pipeline);
+    return exit_status;
+}
+
+/* Nothing was restored, so what the run committed is the total, too. */
+void
+of_session_report(struct of_session *session, struct of_totals *totals)
+{
+    struct of_pipeline_progress progress;
+    of_pipeline_progress(session->pipeline, &progress);
+    of_totals_init(totals);
+    of_pipeline_add_run_totals(session->pipeline, totals);
+    double seconds = 0;
+    if (progress.last_settled_ns > progress.first_assigned_ns && progress.first_assigned_ns > 0)
+        seconds = (double)(progress.last_settled_ns - progress.first_assigned_ns) / (double)OF_SECOND_NS;
+    of_console_stop(session->console,
+                    &(struct of_console_result) { .run = totals, .total = totals, .seconds = seconds });
+}
+
+/* ---- the wiring ---- */
+
+/* It depends on thread counts alone; sources and sinks in memory stand for the real ones. */
+int
+of_session_print_wiring(struct of_session *session)
+{
+    init(session);
+    struct of_memory_cluster *cluster = of_memory_cluster_create(1, session->lanes);
+    for (uint32_t lane = 0; lane < session->lanes; lane++) {
+        session->sources[lane] = of_memory_source(cluster, lane);
+        session->sinks[lane] = of_memory_sink(cluster, lane);
+    }
+    struct of_error err;
+    enum of_status status = build_pipeline(session, &err);
+    struct of_pipeline *pipeline = session->pipeline;
+    if (status == OF_OK)
+        of_pipeline_print_wiring(pipeline, stdout);
+    else
+        fprintf(stderr, "orderflow %s: %s\n", session->command, err.text);
+    of_pipeline_destroy(&pipeline);
+    of_groups_destroy(&session->groups);
+    of_memory_cluster_destroy(&cluster);
+    return status == OF_OK ? OF_EXIT_DONE : OF_EXIT_FAILED;
+}
