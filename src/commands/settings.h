@@ -9,7 +9,7 @@
 #include "core/option.h"
 
 /* Bit numbers in the table. */
-enum of_command_index { OF_COMMAND_RUN, OF_COMMAND_PRODUCE, OF_COMMAND_COUNT };
+enum of_command_index { OF_COMMAND_RUN, OF_COMMAND_PRODUCE, OF_COMMAND_DEMO, OF_COMMAND_COUNT };
 
 enum of_from { OF_FROM_EARLIEST, OF_FROM_LATEST };
 enum of_source_choice { OF_SOURCE_AUTO, OF_SOURCE_LIBRDKAFKA };
@@ -44,7 +44,7 @@ struct of_settings {
     int console;   /* enum of_console_mode */
     int log_level; /* enum of_log_level */
     bool print_wiring;
-    /* produce */
+    /* orders to publish */
     const char *subject; /* NULL: <topic>-value */
     const char *file;    /* NULL: random orders; "-": standard input */
     int64_t count, interval_ms, first_id;

@@ -42,6 +42,12 @@ of_option_find(const struct of_option_table *table, const char *name, size_t len
     return NULL;
 }
 
+const char *
+of_option_initial(const struct of_option *option, unsigned command)
+{
+    return option->differs.commands >> command & 1 ? option->differs.initial : option->initial;
+}
+
 static void
 store_all(const struct of_options *options, void *settings)
 {
@@ -83,7 +89,7 @@ of_options_text(const struct of_options *options, size_t index)
 {
     OF_ASSERT(index < options->table->count);
     const char *text = options->values[index].text;
-    return text != NULL ? text : options->table->options[index].initial;
+    return text != NULL ? text : of_option_initial(&options->table->options[index], options->command);
 }
 
 const char *

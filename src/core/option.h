@@ -43,6 +43,10 @@ struct of_option {
     enum of_option_type type;
     const char *section;     /* heading in the help */
     const char *initial;     /* the default as a user would write it; NULL: none */
+    struct {
+        uint32_t commands;   /* bits of those that have another default: */
+        const char *initial;
+    } differs;
     const char *placeholder; /* of the value in the help: "MS", "TOPIC"; also says the unit */
     const char *help;        /* one sentence in lower case, without a full stop */
     int64_t min, max;        /* INT: both allowed */
@@ -86,6 +90,9 @@ struct of_options {
     size_t warning_count;
     bool help; /* -h or --help was given: nothing else has been looked at */
 };
+
+/* The option's default for this command; NULL: none. */
+const char *of_option_initial(const struct of_option *option, unsigned command);
 
 void of_options_init(struct of_options *options, const struct of_option_table *table, unsigned command);
 void of_options_fini(struct of_options *options);

@@ -37,8 +37,9 @@ print_entry(FILE *out, const char *flag, const char *text)
 }
 
 static void
-print_option(FILE *out, const struct of_option *option)
+print_option(FILE *out, const struct of_option *option, unsigned command)
 {
+    const char *initial = of_option_initial(option, command);
     char flag[128], allowed[256], text[1024];
     if (option->type == OF_OPTION_BOOL)
         snprintf(flag, sizeof flag, "  --[no-]%s", option->name);
@@ -47,7 +48,7 @@ print_option(FILE *out, const struct of_option *option)
     of_option_describe(option, allowed, sizeof allowed);
     bool says_range = allowed[0] != '\0' && option->type != OF_OPTION_BOOL;
     snprintf(text, sizeof text, "%s (%s%s%s%s)", option->help, says_range ? allowed : "", says_range ? "; " : "",
-             option->initial != NULL ? "default " : "no default", option->initial != NULL ? option->initial : "");
+             initial != NULL ? "default " : "no default", initial != NULL ? initial : "");
     print_entry(out, flag, text);
 }
 
@@ -62,7 +63,7 @@ of_options_print_help(const struct of_option_table *table, unsigned command, FIL
         if (strcmp(option->section, section) != 0)
             fprintf(out, "\n%s\n", option->section);
         section = option->section;
-        print_option(out, option);
+        print_option(out, option, command);
     }
     if (table->property_commands >> command & 1)
         print_entry(out, "  -X NAME=VALUE", "set a property of librdkafka; may be repeated");
