@@ -10,6 +10,15 @@
 
 enum { RESUME_QUERY_MS = 1000 };
 
+static size_t
+queue_limit(rd_kafka_t *rk)
+{
+    char text[32] = "";
+    size_t size = sizeof text;
+    rd_kafka_conf_get(rd_kafka_conf(rk), "queued.min.messages", text, &size);
+    return strtoul(text, NULL, 10);
+}
+
 void
 of_kafka_assignment_init(struct of_kafka_assignment *assignment, struct of_kafka_client *client, int wake_fd)
 {
@@ -17,6 +26,7 @@ of_kafka_assignment_init(struct of_kafka_assignment *assignment, struct of_kafka
     assignment->ahead.messages = assignment->messages;
     assignment->data = rd_kafka_queue_new(client->rk);
     assignment->unwanted = rd_kafka_queue_new(client->rk);
+    assignment->full_at = queue_limit(client->rk);
     if (wake_fd >= 0)
         of_kafka_queue_wake(assignment->data, wake_fd);
 }
@@ -239,6 +249,34 @@ of_kafka_part_resume(struct of_kafka_assignment *assignment, struct of_kafka_par
     if (assignment->held_count == 0)
         drop_queued(assignment->unwanted);
     return OF_OK;
+}
+
+/* ---- keeping librdkafka awake ---- */
+
+/* Asks the leader of every orders partition for something, and does not wait for the answer. */
+static void
+wake_fetchers(struct of_kafka_assignment *assignment)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)assignment->part_count);
+    for (uint32_t i = 0; i < assignment->part_count; i++) {
+        const struct of_slot *slot = assignment->parts[i].slot;
+        if (slot->role == OF_ROLE_ORDERS)
+            rd_kafka_topic_partition_list_add(list, slot->topic, slot->partition)->offset = RD_KAFKA_OFFSET_END;
+    }
+    rd_kafka_offsets_for_times(assignment->client->rk, list, 0);
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+void
+of_kafka_assignment_nudge(struct of_kafka_assignment *assignment)
+{
+    size_t length = rd_kafka_queue_length(assignment->data);
+    if (length >= assignment->full_at / 4 * 3) { /* a full one may be seen only after some was taken out */
+        assignment->full = true;
+    } else if (assignment->full && length <= assignment->full_at / 2) {
+        assignment->full = false;
+        wake_fetchers(assignment);
+    }
 }
 
 /* ---- what cannot be read ---- */

@@ -54,6 +54,8 @@ struct of_kafka_assignment {
     int32_t orders_size;
     rd_kafka_message_t *messages[OF_READ_AHEAD_RECORDS];
     struct of_kafka_ahead ahead; /* orders: in messages */
+    size_t full_at; /* records in the data queue at which librdkafka stops fetching orders */
+    bool full;      /* they were seen near there, and not yet at half of it */
 };
 
 void of_kafka_assignment_init(struct of_kafka_assignment *assignment, struct of_kafka_client *client, int wake_fd);
@@ -73,6 +75,11 @@ void of_kafka_part_hold(struct of_kafka_assignment *assignment, struct of_kafka_
 /* OF_OK; OF_RETRY: not possible yet. Blocks for a second at most, and only for a part that is stopped. */
 enum of_status of_kafka_part_resume(struct of_kafka_assignment *assignment, struct of_kafka_part *part, int64_t offset,
                                     struct of_error *err) OF_MUST_USE;
+
+/* To be called when records were taken out of the data queue. librdkafka looks again at a queue that was full only when
+ * its broker's thread has something else to do, or after a second: when the queue is half empty again it is given
+ * something to do. */
+void of_kafka_assignment_nudge(struct of_kafka_assignment *assignment);
 
 /* Notes that the part cannot be read, and holds it. */
 void of_kafka_part_break(struct of_kafka_assignment *assignment, struct of_kafka_part *part,

@@ -115,12 +115,21 @@ take_run(struct of_kafka_assignment *assignment, struct of_kafka_part *part, str
     chunk->next_offset = part->expected;
 }
 
+static bool
+fill_orders(struct of_kafka_assignment *assignment)
+{
+    bool filled = fill(&assignment->ahead, assignment->data, OF_READ_AHEAD_RECORDS);
+    if (filled)
+        of_kafka_assignment_nudge(assignment);
+    return filled;
+}
+
 bool
 of_kafka_records_read(struct of_kafka_assignment *assignment, struct of_chunk *chunk)
 {
     struct of_kafka_ahead *ahead = &assignment->ahead;
     /* To the end of what is there, or the caller would sleep on it. */
-    while (ahead->at < ahead->count || fill(ahead, assignment->data, OF_READ_AHEAD_RECORDS)) {
+    while (ahead->at < ahead->count || fill_orders(assignment)) {
         rd_kafka_message_t *message = ahead->messages[ahead->at];
         struct of_kafka_part *part = message == NULL ? NULL : of_kafka_orders_part(assignment, message->partition);
         if (part == NULL || part->held) {
