@@ -8,12 +8,16 @@
 #include "core/log.h"
 #include "kafka/admin.h"
 
-enum { LOOK_UP_MS = 1000, CREATE_MS = 10000, PAUSE_MS = 500 };
+enum { LOOK_UP_MS = 1000, CREATE_MS = 10000, CHECK_MS = 5000, PAUSE_MS = 500 };
 
 /* How long a record may wait in the retry topic, whatever else is down: a month. Dead letters stay until somebody has
  * looked at them. */
 static const char retry_retention_ms[] = "2592000000";
 static const char dead_letter_retention_ms[] = "-1";
+
+/* A retry topic that was there keeps records for a day at least, or the user is told. How long dead letters stay is the
+ * user's affair once the topic is there. */
+#define RETRY_RETENTION_AT_LEAST_MS (INT64_C(24) * 60 * 60 * 1000)
 
 static enum of_status
 create(struct of_admin *admin, const struct of_settings *settings, const struct of_topic_spec *spec,
@@ -29,6 +33,22 @@ create(struct of_admin *admin, const struct of_settings *settings, const struct 
     return status;
 }
 
+/* A topic that was there already and is to hold failed records. */
+static enum of_status
+check(struct of_admin *admin, const struct of_settings *settings, const struct of_topic_spec *spec, int32_t partitions,
+      struct of_error *err)
+{
+    if (partitions < spec->partitions)
+        of_log_warning("run", "topic %s has %" PRId32 " partitions and %s %" PRId32 ": several share one", spec->name,
+                       partitions, settings->topic, spec->partitions);
+    int64_t keep_ms = spec->retention_ms == retry_retention_ms ? RETRY_RETENTION_AT_LEAST_MS : 0;
+    enum of_status status = of_admin_check_retention(admin, spec->name, keep_ms, CHECK_MS, err);
+    if (status != OF_POISON)
+        return status;
+    of_log_warning("run", "%s", err->text);
+    return OF_OK;
+}
+
 /* *partitions: what the topic has. */
 static enum of_status
 prepare(struct of_admin *admin, const struct of_settings *settings, struct of_topic_spec spec, int32_t *partitions,
@@ -36,8 +56,10 @@ prepare(struct of_admin *admin, const struct of_settings *settings, struct of_to
 {
     spec.replication = (int32_t)settings->replication;
     enum of_status status = of_admin_look_up(admin, spec.name, LOOK_UP_MS, partitions, err);
-    if (status != OF_OK || *partitions > 0)
+    if (status != OF_OK)
         return status;
+    if (*partitions > 0)
+        return spec.retention_ms == NULL ? OF_OK : check(admin, settings, &spec, *partitions, err);
     *partitions = spec.partitions;
     return create(admin, settings, &spec, err);
 }

@@ -2,7 +2,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "core/clock.h"
 #include "core/memory.h"
 #include "kafka/client.h"
 
@@ -48,6 +50,15 @@ fail(struct of_admin *admin, rd_kafka_resp_err_t code, const char *what, const c
 }
 
 /* ---- looking up ---- */
+
+static bool
+all_led(const rd_kafka_metadata_topic_t *topic)
+{
+    for (int i = 0; i < topic->partition_cnt; i++)
+        if (topic->partitions[i].leader < 0)
+            return false;
+    return topic->partition_cnt > 0;
+}
 
 static rd_kafka_resp_err_t
 count_partitions(const struct rd_kafka_metadata *metadata, int32_t *partitions)
@@ -119,6 +130,27 @@ request(struct of_admin *admin, rd_kafka_NewTopic_t *topic, const char *name, in
     return status;
 }
 
+/* A new topic is known to one broker before the next, and to all before each of its partitions has a leader. */
+static enum of_status
+await_leaders(struct of_admin *admin, const char *topic, int timeout_ms, struct of_error *err)
+{
+    int64_t until_ns = of_clock_mono_ns(of_clock_system()) + timeout_ms * OF_MS_NS;
+    const struct timespec pause = { .tv_nsec = 20 * OF_MS_NS };
+    rd_kafka_topic_t *handle = rd_kafka_topic_new(admin->client.rk, topic, NULL);
+    bool led = false;
+    while (!led && of_clock_mono_ns(of_clock_system()) < until_ns) {
+        const struct rd_kafka_metadata *metadata;
+        if (rd_kafka_metadata(admin->client.rk, 0, handle, &metadata, timeout_ms) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            led = metadata->topic_cnt == 1 && all_led(&metadata->topics[0]);
+            rd_kafka_metadata_destroy(metadata);
+        }
+        if (!led)
+            nanosleep(&pause, NULL);
+    }
+    rd_kafka_topic_destroy(handle);
+    return led ? OF_OK : fail(admin, RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, "create", topic, NULL, err);
+}
+
 enum of_status
 of_admin_create_topic(struct of_admin *admin, const struct of_topic_spec *spec, int timeout_ms, struct of_error *err)
 {
@@ -131,7 +163,7 @@ of_admin_create_topic(struct of_admin *admin, const struct of_topic_spec *spec, 
         rd_kafka_NewTopic_set_config(topic, "retention.ms", spec->retention_ms);
     enum of_status status = request(admin, topic, spec->name, timeout_ms, err);
     rd_kafka_NewTopic_destroy(topic);
-    return status;
+    return status == OF_OK ? await_leaders(admin, spec->name, timeout_ms, err) : status;
 }
 
 /* ---- checking ---- */

@@ -24,7 +24,8 @@ OF_MUST_USE enum of_status of_admin_open(const struct of_kafka_options *options,
 OF_MUST_USE enum of_status of_admin_look_up(struct of_admin *admin, const char *topic, int timeout_ms,
                                             int32_t *partitions, struct of_error *err);
 
-/* OF_OK: the topic exists now, maybe because another process was faster. OF_RETRY: no answer; OF_FATAL: refused. */
+/* OF_OK: the topic exists now, maybe because another process was faster, and its partitions have leaders. OF_RETRY: no
+ * answer; OF_FATAL: refused. May take twice the timeout. */
 OF_MUST_USE enum of_status of_admin_create_topic(struct of_admin *admin, const struct of_topic_spec *spec,
                                                  int timeout_ms, struct of_error *err);
 

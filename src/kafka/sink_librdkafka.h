@@ -6,8 +6,8 @@
  * Threads: as core/sink.h; reports wait in a queue for poll(), librdkafka's threads only write to the wake eventfd.
  * Cost: about 2 us per record with one header.
  *
- * start() looks the topics up, which also warms the connections: it may block for a second, and answers OF_RETRY when
- * no broker could be reached and may then be called again. */
+ * start() looks the topics up, which also warms the connections: it may block for five seconds, as topics may just have
+ * been made, and answers OF_RETRY when they could not be found out; it may then be called again. */
 #ifndef OF_KAFKA_SINK_LIBRDKAFKA_H
 #define OF_KAFKA_SINK_LIBRDKAFKA_H
 
