@@ -3,9 +3,10 @@
 #include <math.h>
 #include <string.h>
 
-#include "commands/refused_properties.h"
 #include "core/log.h"
+#include "kafka/options.h"
 #include "ops/console.h"
+#include "registry/url.h"
 
 enum {
     RUN = 1 << OF_COMMAND_RUN,
@@ -93,7 +94,8 @@ static const struct of_option rows[] = {
     { .name = "brokers", SECTION, STRING, AT(brokers), .commands = CONNECTS, .initial = "localhost:9092",
       .placeholder = "HOST:PORT,...", .help = "Kafka brokers to ask first" },
     { .name = "registry", SECTION, STRING, AT(registry), .commands = CONNECTS, .initial = "http://localhost:8081",
-      .placeholder = "URL,...", .complaint = registry_complaint, .help = "schema registry" },
+      .placeholder = "URL,...", .complaint = registry_complaint, .show = of_registry_url_print,
+      .help = "schema registry" },
     { .name = "group", SECTION, STRING, AT(group), .commands = RUN, .initial = "order-consumer-group",
       .placeholder = "NAME", .help = "consumer group" },
     { .name = "from", SECTION, CHOICE(from_names), AT(from), .commands = RUN, .initial = "earliest",
@@ -208,7 +210,8 @@ const struct of_option_table of_settings_table = {
     .environment_prefix = "ORDERFLOW_",
     .property_prefix = "kafka.",
     .property_commands = CONNECTS,
-    .property_complaint = of_refused_property,
+    .property_complaint = of_kafka_refused_property,
+    .property_is_secret = of_kafka_secret_property,
 };
 
 /* ---- what no single value can tell ---- */
@@ -257,7 +260,7 @@ of_settings_read(struct of_command_line *line, enum of_command_index command, co
         return status;
     if (line->options.operand_count > 0)
         return of_error_set(err, OF_FATAL, "unexpected argument '%s'", line->options.operands[0]);
-    uint32_t commands = 1u << command;
+    uint32_t commands = command == OF_COMMAND_ALL ? ALL : 1u << command;
     if (commands & CONSUMES)
         status = check_consuming(&line->settings, err);
     if (status == OF_OK && commands & PUBLISHES)

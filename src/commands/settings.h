@@ -9,7 +9,13 @@
 #include "core/option.h"
 
 /* Bit numbers in the table. */
-enum of_command_index { OF_COMMAND_RUN, OF_COMMAND_PRODUCE, OF_COMMAND_DEMO, OF_COMMAND_COUNT };
+enum of_command_index {
+    OF_COMMAND_RUN,
+    OF_COMMAND_PRODUCE,
+    OF_COMMAND_DEMO,
+    OF_COMMAND_COUNT,
+    OF_COMMAND_ALL = OF_EVERY_COMMAND,
+};
 
 enum of_from { OF_FROM_EARLIEST, OF_FROM_LATEST };
 enum of_source_choice { OF_SOURCE_AUTO, OF_SOURCE_LIBRDKAFKA };

@@ -36,6 +36,9 @@ enum of_option_type {
 
 #define OF_OPTION_NO_INT INT64_MIN
 
+/* In place of a command's number, which is less: the options of all of them. */
+enum { OF_EVERY_COMMAND = 31 };
+
 enum of_option_origin { OF_ORIGIN_DEFAULT, OF_ORIGIN_FILE, OF_ORIGIN_ENVIRONMENT, OF_ORIGIN_FLAG };
 
 struct of_option {
@@ -54,6 +57,8 @@ struct of_option {
     const char *const *choices; /* CHOICE: NULL after the last */
     /* Further check of a value as text: what is wrong with it, or NULL. Called before the type's own checks. */
     const char *(*complaint)(const char *value);
+    /* Writes the value without the passwords in it, and returns out; NULL: there can be none. */
+    const char *(*show)(const char *value, char *out, size_t size);
     uint32_t commands; /* bit k: command k has this option */
     bool is_file;      /* names the configuration file; cannot stand in it */
     size_t offset;     /* in the caller's struct */
@@ -70,17 +75,19 @@ struct of_option_table {
     uint32_t property_commands;     /* the commands that take -X */
     /* Why a property must not be set to this value, or NULL. */
     const char *(*property_complaint)(const char *name, const char *value);
+    bool (*property_is_secret)(const char *name); /* its value is never shown; NULL: all may be seen */
 };
 
 struct of_property {
     char *name, *value;
     enum of_option_origin origin;
+    int line; /* in the file; 0: from a flag */
 };
 
 /* What was given, and where. Owns the strings in the caller's struct. */
 struct of_options {
     const struct of_option_table *table;
-    unsigned command;
+    unsigned command; /* its number, or OF_EVERY_COMMAND */
     struct of_option_value *values; /* one per row of the table */
     struct of_property *properties; /* file first, then flags */
     size_t property_count;
@@ -110,6 +117,13 @@ const char *of_options_text(const struct of_options *options, size_t index);
 
 /* "default", "file", "environment", "flag". */
 const char *of_option_origin_name(enum of_option_origin origin);
+
+/* What every option of the command came to, and from where: default, FILE:LINE, environment or flag; then the
+ * properties. Passwords are not shown. */
+void of_options_print(const struct of_options *options, FILE *out);
+
+/* A configuration file with every option that can stand in one, commented out, with its help, range and default. */
+void of_options_print_template(const struct of_option_table *table, FILE *out);
 
 /* The command's options, section by section, with range, default and placeholder. */
 void of_options_print_help(const struct of_option_table *table, unsigned command, FILE *out);

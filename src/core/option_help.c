@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "core/option.h"
+#include "core/option_sources.h"
 
 enum { TEXT_COLUMN = 34, LAST_COLUMN = 110 };
 
@@ -58,14 +58,14 @@ of_options_print_help(const struct of_option_table *table, unsigned command, FIL
     const char *section = "";
     for (size_t i = 0; i < table->count; i++) {
         const struct of_option *option = &table->options[i];
-        if ((option->commands >> command & 1) == 0)
+        if (!of_option_belongs(option->commands, command))
             continue;
         if (strcmp(option->section, section) != 0)
             fprintf(out, "\n%s\n", option->section);
         section = option->section;
         print_option(out, option, command);
     }
-    if (table->property_commands >> command & 1)
+    if (of_option_belongs(table->property_commands, command))
         print_entry(out, "  -X NAME=VALUE", "set a property of librdkafka; may be repeated");
     print_entry(out, "  -h, --help", "print this text");
 }

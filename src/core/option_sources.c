@@ -11,12 +11,6 @@
 
 enum { NAME_BYTES = 128 };
 
-static bool
-belongs(const struct of_option *option, unsigned command)
-{
-    return option->commands >> command & 1;
-}
-
 static struct of_option_value *
 value_of(const struct of_options *options, const struct of_option *option)
 {
@@ -40,8 +34,7 @@ take_value(struct of_options *options, const struct of_option *option, const cha
 }
 
 static enum of_status
-take_property(struct of_options *options, const char *name, const char *text, enum of_option_origin origin,
-              struct of_error *err)
+take_property(struct of_options *options, const char *name, const char *text, int line, struct of_error *err)
 {
     const struct of_option_table *table = options->table;
     const char *complaint = table->property_complaint != NULL ? table->property_complaint(name, text) : NULL;
@@ -49,8 +42,12 @@ take_property(struct of_options *options, const char *name, const char *text, en
         return of_error_set(err, OF_FATAL, "%s: %s", name, complaint);
     options->properties = of_realloc_array(options->properties, options->property_count + 1,
                                            sizeof *options->properties);
-    options->properties[options->property_count++] =
-        (struct of_property) { of_strdup(name), of_strdup(text), origin };
+    options->properties[options->property_count++] = (struct of_property) {
+        .name = of_strdup(name),
+        .value = of_strdup(text),
+        .origin = line > 0 ? OF_ORIGIN_FILE : OF_ORIGIN_FLAG,
+        .line = line,
+    };
     return OF_OK;
 }
 
@@ -63,7 +60,7 @@ unknown_flag(const struct of_options *options, const char *flag, size_t length, 
     snprintf(name, sizeof name, "%.*s", (int)(length < NAME_BYTES ? length : NAME_BYTES - 1), flag);
     struct of_nearest nearest = of_nearest_to(strncmp(name, "no-", 3) == 0 ? name + 3 : name);
     for (size_t i = 0; i < options->table->count; i++)
-        if (belongs(&options->table->options[i], options->command))
+        if (of_option_belongs(options->table->options[i].commands, options->command))
             of_nearest_try(&nearest, options->table->options[i].name);
     if (nearest.name != NULL)
         return of_error_set(err, OF_FATAL, "unknown option '--%s'; did you mean '--%s'?", name, nearest.name);
@@ -75,7 +72,7 @@ foreign_flag(const struct of_options *options, const struct of_option *option, s
 {
     const char *const *commands = options->table->commands;
     for (unsigned k = 0; commands[k] != NULL; k++)
-        if (belongs(option, k))
+        if (of_option_belongs(option->commands, k))
             return of_error_set(err, OF_FATAL, "--%s is an option of '%s %s', not of '%s'", option->name,
                                 options->table->program, commands[k], commands[options->command]);
     return of_error_set(err, OF_FATAL, "--%s is no option of '%s'", option->name, commands[options->command]);
@@ -98,7 +95,7 @@ read_long_flag(struct of_options *options, const char *flag, const char *next, b
     }
     if (option == NULL)
         return unknown_flag(options, flag, length, err);
-    if (!belongs(option, options->command))
+    if (!of_option_belongs(option->commands, options->command))
         return foreign_flag(options, option, err);
     if (text == NULL && option->type == OF_OPTION_BOOL)
         text = "true";
@@ -115,7 +112,7 @@ static enum of_status
 read_property_flag(struct of_options *options, const char *attached, const char *next, bool *taken,
                    struct of_error *err)
 {
-    if ((options->table->property_commands >> options->command & 1) == 0)
+    if (!of_option_belongs(options->table->property_commands, options->command))
         return of_error_set(err, OF_FATAL, "unknown option '-X'");
     *taken = *attached == '\0';
     const char *text = *taken ? next : attached;
@@ -124,7 +121,7 @@ read_property_flag(struct of_options *options, const char *attached, const char 
     if (equals == NULL || equals == text || equals - text >= NAME_BYTES)
         return of_error_set(err, OF_FATAL, "-X needs a property: -X NAME=VALUE");
     snprintf(name, sizeof name, "%.*s", (int)(equals - text), text);
-    enum of_status status = take_property(options, name, equals + 1, OF_ORIGIN_FLAG, err);
+    enum of_status status = take_property(options, name, equals + 1, 0, err);
     return status == OF_OK ? OF_OK : of_error_prefix(err, "-X");
 }
 
@@ -241,7 +238,7 @@ take_key(struct of_options *options, const char *key, const char *text, int line
 {
     const char *prefix = options->table->property_prefix;
     if (strncmp(key, prefix, strlen(prefix)) == 0)
-        return take_property(options, key + strlen(prefix), text, OF_ORIGIN_FILE, err);
+        return take_property(options, key + strlen(prefix), text, line, err);
     const struct of_option *option = of_option_find(options->table, key, strlen(key));
     if (option == NULL)
         return unknown_key(options, key, err);

@@ -12,6 +12,13 @@ struct of_option_value {
     int file_line; /* 0: not in the file */
 };
 
+/* commands: bits, of an option or of the properties. */
+static inline bool
+of_option_belongs(uint32_t commands, unsigned command)
+{
+    return command == OF_EVERY_COMMAND || (commands >> command & 1) != 0;
+}
+
 /* The row whose name is the first `length` bytes of `name`, or NULL. */
 const struct of_option *of_option_find(const struct of_option_table *table, const char *name, size_t length);
 

@@ -115,8 +115,11 @@ of_option_parse(const struct of_option *option, const char *text, union of_optio
     if (*text == '\0')
         return of_error_set(err, OF_FATAL, "needs a value, not an empty one");
     const char *complaint = option->complaint != NULL ? option->complaint(text) : NULL;
-    if (complaint != NULL)
-        return of_error_set(err, OF_FATAL, "'%s' %s", text, complaint);
+    if (complaint != NULL) {
+        char shown[512];
+        return of_error_set(err, OF_FATAL, "'%s' %s",
+                            option->show != NULL ? option->show(text, shown, sizeof shown) : text, complaint);
+    }
     switch (option->type) {
     case OF_OPTION_STRING: parsed->text = text; return OF_OK;
     case OF_OPTION_INT: return parse_int(option, text, &parsed->number, err);

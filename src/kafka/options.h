@@ -40,6 +40,13 @@ struct of_kafka_options {
     of_kafka_log *log; /* NULL: nothing is logged */
 };
 
+/* Why the property must not be set to this value, because delivery depends on it, or which option sets it; NULL when it
+ * may. Static text. */
+const char *of_kafka_refused_property(const char *name, const char *value);
+
+/* Whether its value is a password or a key, and not to be shown. */
+bool of_kafka_secret_property(const char *name);
+
 /* Refuses, with the option to use instead, properties that the program sets itself because delivery depends on them, and
  * names that librdkafka does not know and values that it does not take. OF_OK or OF_FATAL. */
 enum of_status of_kafka_check_properties(const struct of_kafka_options *options, struct of_error *err) OF_MUST_USE;

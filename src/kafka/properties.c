@@ -1,42 +1,11 @@
-#include <string.h>
-
 #include "kafka/client.h"
-
-/* What delivery depends on, and what to use instead. */
-static const struct {
-    const char *name;
-    const char *instead;
-} refused[] = {
-    { "bootstrap.servers", "use --brokers" },
-    { "metadata.broker.list", "use --brokers" },
-    { "group.id", "use --group" },
-    { "group.instance.id", "use --instance-id" },
-    { "client.id", "it is set by orderflow" },
-    { "auto.offset.reset", "use --from" },
-    { "enable.auto.commit", "orderflow commits what is settled; use --commit-interval-ms" },
-    { "auto.commit.interval.ms", "use --commit-interval-ms" },
-    { "auto.commit.enable", "orderflow commits what is settled; use --commit-interval-ms" },
-    { "enable.auto.offset.store", "orderflow commits what is settled" },
-    { "isolation.level", "only committed records are read" },
-    { "enable.partition.eof", "orderflow needs it" },
-    { "partition.assignment.strategy", "a partition and its retries must go to the same instance" },
-    { "enable.idempotence", "records must not be written twice or out of order" },
-    { "acks", "a record counts when all replicas have it" },
-    { "request.required.acks", "a record counts when all replicas have it" },
-    { "transactional.id", "use --guarantee and --instance-id" },
-    { "transaction.timeout.ms", "use --guarantee" },
-    { "delivery.report.only.error", "every report is needed" },
-    { "log.queue", "orderflow reads the log" },
-    { "test.mock.num.brokers", "use orderflow demo" },
-};
 
 static enum of_status
 check_refused(const struct of_kafka_property *property, struct of_error *err)
 {
-    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
-        if (strcmp(property->name, refused[i].name) == 0)
-            return of_error_set(err, OF_FATAL, "the Kafka property %s cannot be set: %s", property->name,
-                                refused[i].instead);
+    const char *complaint = of_kafka_refused_property(property->name, property->value);
+    if (complaint != NULL)
+        return of_error_set(err, OF_FATAL, "the Kafka property %s cannot be set: %s", property->name, complaint);
     return OF_OK;
 }
 
@@ -55,7 +24,8 @@ of_kafka_set_properties(rd_kafka_conf_t *conf, const struct of_kafka_property *p
         case RD_KAFKA_CONF_UNKNOWN:
             return of_error_set(err, OF_FATAL, "unknown Kafka property %s", each->name);
         default:
-            return of_error_set(err, OF_FATAL, "Kafka property %s = %s: %s", each->name, each->value, why);
+            return of_error_set(err, OF_FATAL, "Kafka property %s = %s: %s", each->name,
+                                of_kafka_secret_property(each->name) ? "***" : each->value, why);
         }
     }
     return OF_OK;

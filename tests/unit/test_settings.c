@@ -8,9 +8,9 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "commands/refused_properties.h"
 #include "commands/settings.h"
 #include "core/log.h"
+#include "kafka/options.h"
 #include "ops/console.h"
 
 #define LIST(...) (const char *[]) { __VA_ARGS__, NULL }
@@ -270,11 +270,11 @@ properties_that_delivery_depends_on_are_refused(void **state)
         "metadata.broker.list", "enable.partition.eof", "max.in.flight", "max.in.flight.requests.per.connection",
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        assert_non_null(of_refused_property(names[i], "x"));
-    assert_non_null(of_refused_property("partition.assignment.strategy", "cooperative-sticky"));
-    assert_non_null(of_refused_property("partition.assignment.strategy", "range,cooperative-sticky"));
-    assert_null(of_refused_property("partition.assignment.strategy", "roundrobin"));
-    assert_null(of_refused_property("security.protocol", "ssl"));
+        assert_non_null(of_kafka_refused_property(names[i], "x"));
+    assert_non_null(of_kafka_refused_property("partition.assignment.strategy", "cooperative-sticky"));
+    assert_non_null(of_kafka_refused_property("partition.assignment.strategy", "range,cooperative-sticky"));
+    assert_null(of_kafka_refused_property("partition.assignment.strategy", "roundrobin"));
+    assert_null(of_kafka_refused_property("security.protocol", "ssl"));
 }
 
 /* Every row is complete, and its name leads to no other's variable. */

@@ -1,10 +1,10 @@
-#include "commands/refused_properties.h"
+#include "kafka/options.h"
 
-#include <stddef.h>
 #include <string.h>
 
-#define COMMITS "offsets are committed by orderflow itself, when what came of them is safe"
+#define COMMITS "offsets are committed by orderflow itself, when what came of them is safe; see --commit-interval-ms"
 #define EXACT "no record may be lost, repeated or reordered on its way to the broker"
+#define FROM "use --from; an offset that is gone must hold its partition, not jump"
 
 static const struct {
     const char *name; /* as librdkafka spells it, aliases included */
@@ -15,8 +15,8 @@ static const struct {
     { "group.id", "use --group" },
     { "group.instance.id", "this version takes part in the group without a fixed identity" },
     { "group.protocol", "orderflow depends on the classic group protocol" },
-    { "auto.offset.reset", "use --from; an offset that is gone must hold its partition, not jump" },
-    { "topic.auto.offset.reset", "use --from; an offset that is gone must hold its partition, not jump" },
+    { "auto.offset.reset", FROM },
+    { "topic.auto.offset.reset", FROM },
     { "enable.auto.commit", COMMITS },
     { "auto.commit.enable", COMMITS },
     { "auto.commit.interval.ms", "use --commit-interval-ms" },
@@ -44,10 +44,12 @@ static const struct {
     { "queued.min.messages", "use --memory-mb" },
     { "queued.max.messages.kbytes", "use --memory-mb" },
     { "enabled_events", "orderflow decides itself what it is told" },
+    { "log.queue", "orderflow reads the log itself" },
+    { "test.mock.num.brokers", "an embedded cluster would take the place of --brokers" },
     { "plugin.library.paths", "plug-ins could change what is delivered" },
 };
 
-/* Eager assignors that give orders p and retry p to one member; they may be combined. */
+/* Eager assignors. Range, the default, also gives an order's partition and its retries to one member. */
 static const char *
 assignor_complaint(const char *value)
 {
@@ -57,7 +59,7 @@ assignor_complaint(const char *value)
 }
 
 const char *
-of_refused_property(const char *name, const char *value)
+of_kafka_refused_property(const char *name, const char *value)
 {
     if (strcmp(name, "partition.assignment.strategy") == 0)
         return assignor_complaint(value);
@@ -65,4 +67,15 @@ of_refused_property(const char *name, const char *value)
         if (strcmp(name, refused[i].name) == 0)
             return refused[i].complaint;
     return NULL;
+}
+
+/* By parts of names, so that a property that a newer librdkafka brings is hidden as well. */
+bool
+of_kafka_secret_property(const char *name)
+{
+    static const char *const parts[] = { "password", "secret", "token", "key.pem", "sasl.oauthbearer.config" };
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (strstr(name, parts[i]) != NULL)
+            return true;
+    return false;
 }
