@@ -452,7 +452,12 @@ void
 of_pipeline_progress(const struct of_pipeline *pipeline, struct of_pipeline_progress *progress)
 {
     *progress = (struct of_pipeline_progress) { 0 };
+    for (uint32_t lane = 0; lane < pipeline->lanes; lane++)
+        progress->committed += atomic_load_explicit(&of_fetch_status(fetch_of(pipeline, lane))->committed,
+                                                    memory_order_acquire);
     for (uint32_t lane = 0; lane < pipeline->lanes; lane++) {
+        progress->retries += of_counter_read(
+            &of_publish_counts(pipeline->instances[PUBLISH][lane].port.stage)->retries);
         const struct of_fetch_status *status = of_fetch_status(fetch_of(pipeline, lane));
         int64_t assigned_ns = atomic_load_explicit(&status->first_assigned_ns, memory_order_relaxed);
         int64_t settled_ns = atomic_load_explicit(&status->last_settled_ns, memory_order_relaxed);

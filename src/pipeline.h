@@ -88,6 +88,8 @@ struct of_pipeline_progress {
     int64_t first_assigned_ns; /* monotonic; 0: nothing assigned yet */
     int64_t last_settled_ns;
     uint64_t records; /* read, retries and re-reads included */
+    int64_t committed; /* sum of the committed offsets of all partitions assigned */
+    uint64_t retries;  /* retry records handed over since the start; at least those of orders below `committed` */
     uint32_t slots, held;
     bool drain_timed_out;
 };

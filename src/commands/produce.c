@@ -1,6 +1,4 @@
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
 
 #include "commands/commands.h"
@@ -9,7 +7,6 @@
 #include "commands/kafka_options.h"
 #include "commands/publisher.h"
 #include "core/log.h"
-#include "core/memory.h"
 #include "kafka/admin.h"
 #include "registry/client.h"
 
@@ -26,7 +23,6 @@ struct produce {
     struct of_kafka_options kafka;
     struct of_admin *admin;
     struct of_registry_client *registry;
-    struct of_order_input input;
     struct of_publisher publisher;
 };
 
@@ -85,12 +81,7 @@ prepare_topic(struct produce *produce, struct of_error *err)
 static enum of_status
 begin(struct produce *produce, struct of_error *err)
 {
-    struct of_publisher *publisher = &produce->publisher;
-    publisher->input = &produce->input;
-    publisher->value = of_alloc(OF_PUBLISHER_VALUE_BYTES);
-    enum of_status status = of_encoder_create(of_slice_str(of_embedded_order_schema), &publisher->encoder, err);
-    if (status == OF_OK)
-        status = of_admin_open(&produce->kafka, &produce->admin, err);
+    enum of_status status = of_admin_open(&produce->kafka, &produce->admin, err);
     if (status == OF_OK)
         status = of_registry_client_open(&(struct of_registry_options) { .urls = produce->settings->registry },
                                          &produce->registry, err);
@@ -99,38 +90,17 @@ begin(struct produce *produce, struct of_error *err)
     if (status == OF_OK)
         status = insist(produce, register_schema, err);
     if (status == OF_OK)
-        status = of_writer_open(&produce->kafka, produce->settings->topic, &publisher->writer, err);
+        status = of_publisher_open(&produce->publisher, &produce->kafka, err);
     return status;
 }
 
 static void
 end(struct produce *produce)
 {
-    of_order_input_close(&produce->input);
-    of_encoder_destroy(&produce->publisher.encoder);
     of_registry_client_close(&produce->registry);
     of_admin_close(&produce->admin);
-    of_writer_close(&produce->publisher.writer);
-    of_exact_sum_fini(&produce->publisher.sum);
-    free(produce->publisher.value);
+    of_publisher_fini(&produce->publisher);
     of_kafka_options_fini(&produce->kafka);
-}
-
-static double
-interval_ns(const struct of_settings *settings)
-{
-    if (isnan(settings->rate))
-        return (double)settings->interval_ms * (double)OF_MS_NS;
-    return settings->rate > 0 ? (double)OF_SECOND_NS / settings->rate : 0;
-}
-
-static enum of_status
-open_input(struct produce *produce, const struct of_command_line *line, struct of_error *err)
-{
-    const struct of_settings *settings = produce->settings;
-    bool all = settings->file != NULL && of_options_origin(&line->options, "count") == OF_ORIGIN_DEFAULT;
-    return of_order_input_open(&produce->input, settings->file, all ? UINT64_MAX : (uint64_t)settings->count,
-                               (uint64_t)settings->seed, (uint64_t)settings->first_id, err);
 }
 
 static int
@@ -139,14 +109,14 @@ open_and_run(const struct of_command_line *line)
     const struct of_settings *settings = &line->settings;
     struct produce produce = {
         .settings = settings,
-        .publisher = { .settings = settings, .clock = of_clock_system(), .interval_ns = interval_ns(settings) },
+        .publisher = { .command = "produce", .settings = settings },
     };
     struct of_error err;
     of_kafka_options_init(&produce.kafka, line);
     int exit_status = OF_EXIT_USAGE;
     enum of_status status = of_kafka_check_properties(&produce.kafka, &err);
     if (status == OF_OK)
-        status = open_input(&produce, line, &err);
+        status = of_publisher_init(&produce.publisher, line, &err);
     if (status == OF_OK) {
         exit_status = OF_EXIT_FAILED;
         status = begin(&produce, &err);

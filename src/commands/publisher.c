@@ -6,14 +6,18 @@
 #include <stdlib.h>
 
 #include "commands/commands.h"
+#include "commands/embedded.h"
 #include "commands/interrupt.h"
 #include "core/escape.h"
+#include "core/memory.h"
 #include "registry/url.h"
 
 enum {
     POLL_EVERY = 256,           /* orders between two looks at the deliveries, when as fast as it goes */
     ONE_BY_ONE_PER_SECOND = 50, /* a line per order and delivery up to this rate */
     POLL_MS = 100,              /* how late a Ctrl+C may be noticed */
+    PACE_MS = 5,                /* until the pace is asked for again */
+    VALUE_BYTES = OF_ROWS_LINE_BYTES_MAX + 64,
     INTERRUPTED_FLUSH_MS = 10000,
     FLUSH_MS = OF_WRITER_TIMEOUT_MS + 5000, /* by then the producer itself has given everything up */
 };
@@ -22,6 +26,48 @@ static int64_t
 now_ns(const struct of_publisher *publisher)
 {
     return of_clock_mono_ns(publisher->clock);
+}
+
+/* ---- opening ---- */
+
+static double
+interval_ns(const struct of_settings *settings)
+{
+    if (isnan(settings->rate))
+        return (double)settings->interval_ms * (double)OF_MS_NS;
+    return settings->rate > 0 ? (double)OF_SECOND_NS / settings->rate : 0;
+}
+
+enum of_status
+of_publisher_init(struct of_publisher *publisher, const struct of_command_line *line, struct of_error *err)
+{
+    const struct of_settings *settings = publisher->settings;
+    bool all = settings->file != NULL && of_options_origin(&line->options, "count") == OF_ORIGIN_DEFAULT;
+    publisher->clock = of_clock_system();
+    publisher->interval_ns = interval_ns(settings);
+    publisher->one_by_one = publisher->interval_ns * ONE_BY_ONE_PER_SECOND >= (double)OF_SECOND_NS;
+    return of_order_input_open(&publisher->input, settings->file, all ? UINT64_MAX : (uint64_t)settings->count,
+                               (uint64_t)settings->seed, (uint64_t)settings->first_id, err);
+}
+
+enum of_status
+of_publisher_open(struct of_publisher *publisher, const struct of_kafka_options *options, struct of_error *err)
+{
+    publisher->value = of_alloc(VALUE_BYTES);
+    enum of_status status = of_encoder_create(of_slice_str(of_embedded_order_schema), &publisher->encoder, err);
+    if (status == OF_OK)
+        status = of_writer_open(options, publisher->settings->topic, &publisher->writer, err);
+    return status;
+}
+
+void
+of_publisher_fini(struct of_publisher *publisher)
+{
+    of_order_input_close(&publisher->input);
+    of_encoder_destroy(&publisher->encoder);
+    of_writer_close(&publisher->writer);
+    of_exact_sum_fini(&publisher->sum);
+    free(publisher->value);
 }
 
 /* ---- what is printed ---- */
@@ -62,7 +108,7 @@ static void
 print_progress_when_due(struct of_publisher *publisher)
 {
     int64_t now = now_ns(publisher);
-    if (publisher->one_by_one || now < publisher->next_progress_ns)
+    if (publisher->quiet || publisher->one_by_one || now < publisher->next_progress_ns)
         return;
     double elapsed_s = (double)(now - publisher->next_progress_ns + OF_SECOND_NS) / (double)OF_SECOND_NS;
     printf("%6.0f s  %.0f orders/s  %" PRIu64 " published  %" PRIu64 " delivered  %" PRIu64 " failed\n",
@@ -79,10 +125,10 @@ print_banner(const struct of_publisher *publisher)
 {
     const struct of_settings *s = publisher->settings;
     printf("orderflow %s: publishing ", ORDERFLOW_VERSION);
-    if (publisher->input->left == UINT64_MAX)
+    if (publisher->input.left == UINT64_MAX)
         fputs("all orders", stdout);
     else
-        printf("%" PRIu64 " orders", publisher->input->left);
+        printf("%" PRIu64 " orders", publisher->input.left);
     if (s->file != NULL)
         printf(" of %s", s->file);
     printf(" to topic %s", s->topic);
@@ -160,7 +206,7 @@ take_delivery(void *context, const struct of_delivery *delivery)
     } else {
         note_failure(publisher, delivery->key, delivery->error);
     }
-    if (publisher->one_by_one)
+    if (publisher->one_by_one && !publisher->quiet)
         print_delivery(publisher, delivery);
 }
 
@@ -173,16 +219,30 @@ poll_deliveries(struct of_publisher *publisher, int timeout_ms)
 
 /* ---- publishing ---- */
 
+static enum of_pace
+ask_pace(const struct of_publisher *publisher)
+{
+    return publisher->pace != NULL ? publisher->pace(publisher->context) : OF_PACE_GO;
+}
+
+static bool
+cancelled(const struct of_publisher *publisher)
+{
+    return of_interrupt_requested() || ask_pace(publisher) == OF_PACE_END;
+}
+
 /* Waits until the next order is due; short waits are rounded up, and made good by the orders that are overdue then. */
 static void
 wait_until_due(struct of_publisher *publisher)
 {
     int64_t due_ns = publisher->start_ns + (int64_t)((double)publisher->published * publisher->interval_ns);
     int64_t left_ns;
-    while ((left_ns = due_ns - now_ns(publisher)) > 0 && !of_interrupt_requested()) {
+    while ((left_ns = due_ns - now_ns(publisher)) > 0 && !cancelled(publisher)) {
         int64_t left_ms = left_ns / OF_MS_NS + 1;
         poll_deliveries(publisher, (int)(left_ms < POLL_MS ? left_ms : POLL_MS));
     }
+    while (ask_pace(publisher) == OF_PACE_WAIT && !of_interrupt_requested())
+        poll_deliveries(publisher, PACE_MS);
     if (publisher->one_by_one || publisher->published % POLL_EVERY == 0)
         poll_deliveries(publisher, 0);
 }
@@ -193,13 +253,15 @@ write_order(struct of_publisher *publisher, const struct of_order *order, struct
     size_t length;
     enum of_status status =
         of_encoder_encode(publisher->encoder, publisher->schema_id, order->id, order->product, (double)order->price,
-                          publisher->value, OF_PUBLISHER_VALUE_BYTES, &length, err);
+                          publisher->value, VALUE_BYTES, &length, err);
     if (status != OF_OK)
         return status;
     struct of_slice value = of_slice_of(publisher->value, length);
     while ((status = of_writer_write(publisher->writer, order->id, value, tag_of_price(order->price), err)) ==
-               OF_AGAIN && !of_interrupt_requested())
+               OF_AGAIN && !cancelled(publisher))
         poll_deliveries(publisher, POLL_MS);
+    if (order->id.length + length > publisher->largest_bytes)
+        publisher->largest_bytes = order->id.length + length;
     return status;
 }
 
@@ -207,7 +269,7 @@ write_order(struct of_publisher *publisher, const struct of_order *order, struct
 static enum of_status
 publish(struct of_publisher *publisher, const struct of_order *order, struct of_error *err)
 {
-    if (publisher->one_by_one)
+    if (publisher->one_by_one && !publisher->quiet)
         print_order(publisher, order);
     enum of_status status = write_order(publisher, order, err);
     if (status == OF_AGAIN)
@@ -225,10 +287,10 @@ publish_all(struct of_publisher *publisher, struct of_error *err)
     publisher->next_progress_ns = publisher->start_ns + OF_SECOND_NS;
     for (;;) {
         struct of_order order;
-        enum of_status status = of_order_input_next(publisher->input, &order, err);
+        enum of_status status = of_order_input_next(&publisher->input, &order, err);
         if (status == OF_OK)
             wait_until_due(publisher);
-        if (of_interrupt_requested())
+        if (cancelled(publisher))
             return OF_OK; /* an interrupted read of the file is no error */
         if (status == OF_OK)
             status = publish(publisher, &order, err);
@@ -244,7 +306,7 @@ flush(struct of_publisher *publisher)
     int64_t deadline_ns = now_ns(publisher) + FLUSH_MS * OF_MS_NS;
     bool shortened = false;
     while (of_writer_pending(publisher->writer) > 0 && now_ns(publisher) < deadline_ns) {
-        if (of_interrupt_requested() && !shortened) {
+        if (cancelled(publisher) && !shortened) {
             deadline_ns = now_ns(publisher) + INTERRUPTED_FLUSH_MS * OF_MS_NS;
             shortened = true;
         }
@@ -260,15 +322,17 @@ int
 of_publisher_run(struct of_publisher *publisher)
 {
     struct of_error err;
-    publisher->one_by_one = publisher->interval_ns * ONE_BY_ONE_PER_SECOND >= (double)OF_SECOND_NS;
-    print_banner(publisher);
+    if (!publisher->quiet)
+        print_banner(publisher);
     enum of_status status = publish_all(publisher, &err);
     flush(publisher);
-    print_statistics(publisher);
+    if (!publisher->quiet)
+        print_statistics(publisher);
     if (status != OF_OK)
-        fprintf(stderr, "orderflow produce: stopped after %" PRIu64 " orders: %s\n", publisher->published, err.text);
+        fprintf(stderr, "orderflow %s: stopped after %" PRIu64 " orders: %s\n", publisher->command,
+                publisher->published, err.text);
     if (publisher->failed > 0)
-        fprintf(stderr, "orderflow produce: %" PRIu64 " of %" PRIu64 " orders were not delivered; %s\n",
-                publisher->failed, publisher->published, publisher->first_failure.text);
+        fprintf(stderr, "orderflow %s: %" PRIu64 " of %" PRIu64 " orders were not delivered; %s\n",
+                publisher->command, publisher->failed, publisher->published, publisher->first_failure.text);
     return status == OF_OK && publisher->failed == 0 ? OF_EXIT_DONE : OF_EXIT_FAILED;
 }

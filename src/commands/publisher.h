@@ -1,9 +1,11 @@
-/* The work of `orderflow produce`: takes orders, publishes them at their pace, checks and tells every delivery.
+/* Publishing orders, as `orderflow produce` and `orderflow demo` do: takes orders, publishes them at their pace, checks
+ * and tells every delivery.
  *
  * At low rates a line per order and per delivery on standard output, at high ones a line per second; at the end the
- * exact sum of what was delivered.
- * Owner: the caller fills the upper part, whose objects stay its own, and zeroes the rest; of_exact_sum_fini(&sum) at
- * the end. Threads: one at a time. */
+ * exact sum of what was delivered. Or nothing of that (quiet).
+ * Owner: the caller fills the upper part, whose objects stay its own, and zeroes the rest. After init, whatever it
+ * answered, fini must be called.
+ * Threads: one at a time; schema_id is to be known before run. */
 #ifndef OF_COMMANDS_PUBLISHER_H
 #define OF_COMMANDS_PUBLISHER_H
 
@@ -14,27 +16,47 @@
 #include "kafka/writer.h"
 #include "order/exact_sum.h"
 
-enum { OF_PUBLISHER_VALUE_BYTES = OF_ROWS_LINE_BYTES_MAX + 64 };
+enum of_pace {
+    OF_PACE_GO,
+    OF_PACE_WAIT, /* not now: asked again some milliseconds later */
+    OF_PACE_END,  /* no further order, as after Ctrl+C */
+};
 
 struct of_publisher {
+    const char *command; /* its name, for messages */
     const struct of_settings *settings;
+    bool quiet; /* errors only */
+    /* Whether the next order may be published, asked before each on the thread of run. NULL: always. */
+    enum of_pace (*pace)(void *context);
+    void *context;
+    uint32_t schema_id;
+
     const struct of_clock *clock;
-    struct of_order_input *input;
+    struct of_order_input input;
     struct of_encoder *encoder;
     struct of_writer *writer;
-    uint32_t schema_id;
-    uint8_t *value;     /* OF_PUBLISHER_VALUE_BYTES */
+    uint8_t *value;     /* where an order is encoded */
     double interval_ns; /* between two orders; 0: as fast as it goes */
-
-    bool one_by_one; /* a line per order */
+    bool one_by_one;    /* a line per order */
     int64_t start_ns, next_progress_ns;
     uint64_t published, delivered, failed;
+    size_t largest_bytes;          /* of keys and values published, together */
     uint64_t delivered_before;     /* at the last line of progress */
     struct of_exact_sum sum;       /* of what was delivered */
     struct of_error first_failure; /* when failed > 0 */
 };
 
+/* Opens the input that the command line names. OF_FATAL: it cannot be read. */
+OF_MUST_USE enum of_status of_publisher_init(struct of_publisher *publisher, const struct of_command_line *line,
+                                             struct of_error *err);
+
+/* Opens what writes to the topic; options must outlive the publisher. OF_FATAL: a property is refused. */
+OF_MUST_USE enum of_status of_publisher_open(struct of_publisher *publisher, const struct of_kafka_options *options,
+                                             struct of_error *err);
+
 /* Publishes until the input ends or Ctrl+C, waits for the deliveries, and reports. Returns the exit status. */
 int of_publisher_run(struct of_publisher *publisher);
+
+void of_publisher_fini(struct of_publisher *publisher);
 
 #endif

@@ -1,8 +1,8 @@
 /* One run of the pipeline, as the commands that have one share it: schemas, console, lanes and pipeline are opened,
  * watched until there is a reason to stop, drained, reported and closed.
  *
- * Owner: the caller fills the upper part, whose objects stay its own and outlive the session, and zeroes the rest. After
- * open, whatever it answered, close must be called.
+ * Owner: the caller fills the upper part, whose objects stay its own and outlive the session, and zeroes the rest.
+ * After open, whatever it answered, close must be called.
  * Threads: one, which runs the command; `pipeline` may be read by others while run is under way. */
 #ifndef OF_COMMANDS_SESSION_H
 #define OF_COMMANDS_SESSION_H
@@ -45,8 +45,8 @@ OF_MUST_USE enum of_status of_session_open(struct of_session *session, struct of
  * commits and leaves the group, bounded by the drain time-out and some seconds. Returns the exit status. */
 OF_MUST_USE int of_session_run(struct of_session *session);
 
-/* After run: prints the final statistics. *totals, what the run committed, is initialised by the call; the caller ends it
- * before close, as its names live no longer. */
+/* After run: prints the final statistics. *totals, what the run committed, is initialised by the call; the caller ends
+ * it before close, as its names live no longer. */
 void of_session_report(struct of_session *session, struct of_totals *totals);
 
 void of_session_close(struct of_session *session);

@@ -86,7 +86,7 @@ replication_complaint(const char *factor)
 
 /* The first seed from 1 on with which the twenty orders of the demo show all fates: one of the first ten becomes a dead
  * letter, at least three others succeed after retries, one of them after two. Found by asking order/failure about the
- * places where the orders come to stand in three partitions: the key's CRC-32 modulo 3, offsets as they are published. */
+ * places where the orders come to stand in three partitions: the key's CRC-32 modulo 3, offsets as published. */
 #define DEMO_SEED "5477"
 
 static const struct of_option rows[] = {

@@ -45,7 +45,7 @@ of_end_check_open(const struct of_kafka_options *options, int32_t orders_partiti
         { "enable.partition.eof", "true" },
         { "isolation.level", "read_committed" },
         { "auto.offset.reset", "earliest" },
-        { "allow.auto.create.topics", "false" },
+        { "allow.auto.create.topics", options->embedded ? "true" : "false" }, /* which knows no such thing */
     };
     struct of_end_check *check = of_alloc(sizeof *check);
     enum of_status status = of_kafka_client_open(&check->client, RD_KAFKA_CONSUMER, options, settings,

@@ -142,9 +142,19 @@ send_barrier(struct of_fetch *fetch, struct of_port *port, enum of_barrier_kind 
 }
 
 static void
+publish_committed(struct of_fetch *fetch)
+{
+    int64_t committed = 0;
+    for (uint32_t i = 0; i < fetch->ledger.count; i++)
+        committed += fetch->ledger.slots[i].committed;
+    atomic_store_explicit(&fetch->status.committed, committed, memory_order_release);
+}
+
+static void
 settle_commit(struct of_fetch *fetch)
 {
     of_ledger_commit(&fetch->ledger, &fetch->barrier);
+    publish_committed(fetch);
     of_reading_committed(&fetch->reading, &fetch->barrier);
     fetch->commit_starts = false;
     fetch->place = HOME;
@@ -262,6 +272,7 @@ begin_assignment(struct of_fetch *fetch, struct of_port *port, int64_t now_ns)
         fetch->commit_starts |= !partitions[i].committed;
     }
     of_ledger_open(&fetch->ledger, starts, count);
+    publish_committed(fetch);
     fetch->barrier.reached = of_realloc_array(fetch->barrier.reached, count, sizeof *fetch->barrier.reached);
     fetch->offsets = of_realloc_array(fetch->offsets, count, sizeof *fetch->offsets);
     status = source_ops(fetch)->assign(source_self(fetch), fetch->reading.handles, starts, count, &err);

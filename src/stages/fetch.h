@@ -63,6 +63,7 @@ struct of_fetch_status {
     _Atomic int64_t first_assigned_ns;  /* monotonic; 0: never yet */
     _Atomic int64_t last_settled_ns;    /* when the last chunk with records came home */
     _Atomic uint64_t records;           /* read, retries and re-reads included */
+    _Atomic int64_t committed;          /* sum of the committed offsets of the slots, or of the last that there were */
     _Atomic bool drain_timed_out;       /* something was dropped because draining took too long */
     _Atomic bool fenced;                /* FAILED because another instance has the same identity */
 };
