@@ -7,6 +7,7 @@ broker       Apache Kafka nodes: start, stop, kill, restart
 registry     Apicurio Registry, and a client of the Confluent API
 stub         a registry that misbehaves on command
 client       a Kafka client for tests: topics, records, offsets
+flow         the topics and the group of a test, orders in them, and what must come of them
 oracle       what a run must come to, worked out from the documentation alone
 orders       the Order record by hand: Avro, framing, exact sums
 orderflow    the program under test as a process with JSON events

@@ -7,6 +7,7 @@
 An order is named by its origin, the place where it first stood: (topic, partition, offset).
 """
 import collections
+import copy
 import dataclasses
 import functools
 import math
@@ -293,6 +294,11 @@ class Expected:
         self.dead = {origin: verdict for origin, verdict in self.verdicts.items() if verdict.cause}
         self.retries = {(origin, attempt) for origin, verdict in self.verdicts.items() for attempt in verdict.retries}
 
+    @property
+    def settled(self):
+        """How many records end as counted orders or as dead letters."""
+        return len(self.verdicts)
+
     @functools.cached_property
     def totals(self):
         prices = defaultdict(list)
@@ -302,10 +308,19 @@ class Expected:
         products = {name: Sum(len(rows), orders.exact_sum(rows)) for name, rows in prices.items()}
         return Totals(sum(products.values(), NOTHING), len(self.retries), len(self.dead), products)
 
+    def of_group(self, group):
+        """The same for another consumer group, but for retry records of either, and sharing what is worked out."""
+        other = copy.copy(self)
+        other.settings = self.settings._replace(group=group)
+        return other
+
     # Each of these returns sentences, none when all is as it should be.
 
-    def event_complaints(self, events):
-        """Every order is told of as often as it should be, in the events of one run or of several together."""
+    def event_complaints(self, events, repeated=False):
+        """Every order is told of as often as it should be, in the events of one run or of several together.
+
+        repeated: some may be told of again, as a partition starts again where a letter was refused.
+        """
         kinds = defaultdict(Counter)
         for event in events:
             if "origin_topic" in event:
@@ -314,7 +329,11 @@ class Expected:
         verdicts = self.verdicts.values()
         wanted = {"processed": {(v.origin, v.attempts) for v in verdicts if not v.cause}, "retry": self.retries,
                   "dead_letter": {(v.origin, v.attempts) for v in verdicts if v.cause}}
-        return [line for kind in wanted for line in _compare(f"event {kind}", kinds[kind], Counter(wanted[kind]))]
+        lines = []
+        for kind, rows in wanted.items():
+            found = Counter(set(kinds[kind])) if repeated else kinds[kind]
+            lines += _compare(f"event {kind}", found, Counter(rows))
+        return lines
 
     def retry_record_complaints(self, records, retry_partitions=None):
         """Retry records that the run wrote."""
@@ -332,10 +351,10 @@ class Expected:
         wanted = {"key": verdict.record.key, "value": verdict.record.value, "group": self.settings.group,
                   "timestamp": verdict.timestamp_ms, "cause": "simulated",
                   "partition": verdict.origin.partition % (partitions or verdict.origin.partition + 1),
-                  "headers": [row for row in verdict.record.headers if row[0] != RETRY_HEADER]}
+                  "headers": _others(verdict.record), "own headers": 1}
         found = {"key": record.key, "value": record.value, "group": header.group, "timestamp": header.timestamp_ms,
-                 "cause": CAUSES[header.cause - 1], "partition": record.partition,
-                 "headers": [row for row in record.headers if row[0] != RETRY_HEADER]}
+                 "cause": CAUSES[header.cause - 1], "partition": record.partition, "headers": _others(record),
+                 "own headers": len(record.headers) - len(_others(record))}
         return _differences(f"retry record {header.origin} {header.attempts}", found, wanted)
 
     def dead_letter_complaints(self, records, between_ms=(0, math.inf), delay_ms=0, dlq_partitions=None):
@@ -377,15 +396,15 @@ class Expected:
             lines.append(f"dead letter {verdict.origin}: no message")
         wanted = {"key": verdict.record.key, "value": verdict.record.value,
                   "partition": verdict.origin.partition % (partitions or verdict.origin.partition + 1),
-                  "headers": [row for row in verdict.record.headers if not _own_header(verdict, row[0])]}
+                  "headers": _others(verdict.record)}
         found = {"key": record.key, "value": record.value, "partition": record.partition,
                  "headers": [row for row in record.headers if not row[0].startswith(ERRORS)]}
         return lines + _differences(f"dead letter {verdict.origin}", found, wanted)
 
 
-def _own_header(verdict, name):
-    """The header that a retry record brought along is used up; one on the orders topic means nothing and stays."""
-    return name == RETRY_HEADER and verdict.earlier > 0
+def _others(record):
+    """Headers that stay as they are: all but those of orderflow's names."""
+    return [row for row in record.headers if row[0] != RETRY_HEADER and not row[0].startswith(ERRORS)]
 
 
 def _times(origin, record, between_ms, delay_ms):

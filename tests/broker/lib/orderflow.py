@@ -35,7 +35,8 @@ class Orderflow:
         self.arguments = [str(argument) for argument in arguments]
         self.folder = pathlib.Path(folder)
         self.name = name
-        self.environment = {**os.environ, **(environment or {})}
+        plain = {name: value for name, value in os.environ.items() if not name.startswith("ORDERFLOW_")}
+        self.environment = {**plain, **(environment or {})}
         self.stdin = stdin              # bytes for its standard input
         self.events = []                # under _changed, as are lines
         self.lines = []
