@@ -4,21 +4,12 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
 
 #include <cmocka.h>
 
-#include "order/failure.h"
 #include "registry/mock.h"
-
-const char world_order_schema[] =
-    "{\"type\":\"record\",\"name\":\"Order\",\"namespace\":\"com.bigdata.orders\",\"fields\":["
-    "{\"name\":\"orderId\",\"type\":\"string\"},{\"name\":\"product\",\"type\":\"string\"},"
-    "{\"name\":\"price\",\"type\":\"float\"}]}";
-
-static const char *const products[] = { "Laptop", "Phone", "Tablet", "Desk", "Chair" };
-enum { PRODUCTS = sizeof products / sizeof *products };
+#include "support/orders.h"
 
 static void
 wake_pipeline(void *arg)
@@ -39,6 +30,7 @@ set_defaults(struct world_options *options)
         options->max_retries = 0;
     options->retry_delay_ms = options->retry_delay_ms ? options->retry_delay_ms : 2000;
     options->drain_timeout_ms = options->drain_timeout_ms ? options->drain_timeout_ms : 10000;
+    options->commit_interval_ms = options->commit_interval_ms ? options->commit_interval_ms : 100;
     options->letters_in_flight = options->letters_in_flight ? options->letters_in_flight : 1000;
     if (options->min_value == 0 && options->max_value == 0) {
         options->min_value = -INFINITY;
@@ -52,7 +44,7 @@ create_schemas(struct world *world)
     static int number;
     struct of_error err;
     snprintf(world->registry, sizeof world->registry, "world-%d", number++);
-    world->schema_id = of_registry_mock_register(world->registry, world_order_schema);
+    world->schema_id = of_registry_mock_register(world->registry, orders_schema);
     assert_int_not_equal(world->schema_id, 0);
     char url[80];
     snprintf(url, sizeof url, "mock://%s", world->registry);
@@ -85,7 +77,7 @@ create_pipeline(struct world *world)
         .group = of_slice_str("order-consumer-group"),
         .max_retries = world->options.max_retries,
         .retry_delay_ms = world->options.retry_delay_ms,
-        .commit_interval_ms = 100,
+        .commit_interval_ms = world->options.commit_interval_ms,
         .drain_timeout_ms = world->options.drain_timeout_ms,
         .memory_bytes = 8 << 20,
         .letters_in_flight = world->options.letters_in_flight,
@@ -214,49 +206,12 @@ world_stop(struct world *world, struct of_totals *totals)
 
 /* ---- records ---- */
 
-static size_t
-put_string(uint8_t *out, const char *text)
-{
-    size_t length = strlen(text), at = 0;
-    uint64_t zigzag = 2 * length;
-    for (; zigzag > 0x7f; zigzag >>= 7)
-        out[at++] = (uint8_t)((zigzag & 0x7f) | 0x80);
-    out[at++] = (uint8_t)zigzag;
-    memcpy(out + at, text, length);
-    return at + length;
-}
-
-size_t
-world_encode(uint32_t schema_id, const char *id, const char *product, float price, uint8_t *out, size_t size)
-{
-    assert_true(strlen(id) + strlen(product) + 32 < size);
-    size_t at = 0;
-    out[at++] = 0;
-    for (int shift = 24; shift >= 0; shift -= 8)
-        out[at++] = (uint8_t)(schema_id >> shift);
-    at += put_string(out + at, id);
-    at += put_string(out + at, product);
-    uint32_t bits;
-    memcpy(&bits, &price, sizeof bits);
-    for (int shift = 0; shift < 32; shift += 8)
-        out[at++] = (uint8_t)(bits >> shift);
-    return at;
-}
-
-static float
-price_of(int number)
-{
-    return (float)(number * 7919 % 100000) / 100.0F;
-}
-
 int64_t
 world_append_order(struct world *world, uint32_t partition, int number)
 {
-    uint8_t value[128];
     char id[16];
-    snprintf(id, sizeof id, "%d", number);
-    size_t length = world_encode(world->schema_id, id, products[number % PRODUCTS], price_of(number), value,
-                                 sizeof value);
+    uint8_t value[ORDERS_VALUE_BYTES];
+    size_t length = orders_encode_number(world->schema_id, number, id, value);
     return of_memory_append(world->cluster, OF_MEMORY_ORDERS, partition, of_slice_str(id),
                             of_slice_of(value, length), NULL, 0);
 }
@@ -310,45 +265,25 @@ world_live_orders(struct world *world)
 /* ---- what must come out ---- */
 
 void
-world_expect(const struct world *world, int count, struct world_expected *expected)
+world_expect(const struct world *world, int count, struct orders_expected *expected)
 {
-    *expected = (struct world_expected) { 0 };
-    uint64_t topic = of_fnv1a64(of_slice_str("orders"));
-    uint32_t most = world->options.max_retries + 1;
-    for (int number = 0; number < count; number++) {
-        int32_t partition = number % (int32_t)world->options.partitions;
-        int64_t offset = number / (int32_t)world->options.partitions;
-        uint32_t attempt = 1;
-        while (attempt <= most && of_failure_simulated(world->seed, topic, partition, offset, attempt,
-                                                       world->options.failure_rate))
-            attempt++;
-        bool dead = attempt > most;
-        expected->retries += dead ? most - 1 : attempt - 1;
-        expected->dead += dead;
-        expected->processed += !dead;
-        if (!dead)
-            of_exact_sum_add(&expected->sum, (double)price_of(number));
-    }
+    const struct orders_rules rules = {
+        .partitions = world->options.partitions,
+        .max_retries = world->options.max_retries,
+        .failure_rate = world->options.failure_rate,
+        .seed = world->seed,
+    };
+    orders_expect(&rules, count, expected);
 }
 
 void
 world_stop_and_check(struct world *world, int count)
 {
     struct of_totals totals;
-    struct world_expected expected;
+    struct orders_expected expected;
     world_stop(world, &totals);
     world_expect(world, count, &expected);
-    char *sum = of_exact_sum_decimal(&totals.sum), *wanted = of_exact_sum_decimal(&expected.sum);
-    assert_int_equal(totals.orders_processed, expected.processed);
-    assert_string_equal(sum, wanted);
-    assert_int_equal(totals.retry_attempts, expected.retries);
-    assert_int_equal(totals.dead_letters, expected.dead);
-    uint64_t by_product = 0;
-    for (size_t i = 0; i < totals.row_count; i++)
-        by_product += totals.rows[i].orders_processed;
-    assert_int_equal(by_product, totals.orders_processed);
-    free(sum);
-    free(wanted);
-    of_exact_sum_fini(&expected.sum);
+    orders_check(&totals, &expected);
+    orders_expected_fini(&expected);
     of_totals_fini(&totals);
 }

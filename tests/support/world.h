@@ -8,6 +8,7 @@
 
 #include "core/memory_cluster.h"
 #include "pipeline.h"
+#include "support/orders.h"
 
 struct world_options {
     uint32_t partitions; /* 0: 3 */
@@ -19,6 +20,7 @@ struct world_options {
     int64_t retry_delay_ms;      /* 0: 2000 */
     double min_value, max_value; /* both 0: no limits */
     int64_t drain_timeout_ms;    /* 0: 10000 */
+    int64_t commit_interval_ms;  /* 0: 100 */
     uint32_t letters_in_flight;  /* 0: 1000 */
 };
 
@@ -35,8 +37,6 @@ struct world {
     struct of_source sources[OF_THREADS_PER_STAGE];
     struct of_sink sinks[OF_THREADS_PER_STAGE];
 };
-
-extern const char world_order_schema[];
 
 void world_create(struct world *world, const struct world_options *options);
 void world_destroy(struct world *world);
@@ -55,9 +55,6 @@ void world_stop(struct world *world, struct of_totals *totals);
 
 /* ---- records ---- */
 
-/* The framed Avro bytes of an order. Returns their number. */
-size_t world_encode(uint32_t schema_id, const char *id, const char *product, float price, uint8_t *out, size_t size);
-
 /* Appends order `number` to a partition: id is the number, product and price follow from it. */
 int64_t world_append_order(struct world *world, uint32_t partition, int number);
 /* The same, evenly over all partitions: numbers first, first + 1, ... */
@@ -69,12 +66,8 @@ const char *world_dead_header(struct world *world, uint32_t partition, uint32_t 
 uint32_t world_dead_count(struct world *world); /* in all partitions */
 uint64_t world_live_orders(struct world *world);
 
-/* What a run over orders 0 .. count-1, appended evenly, must come to: computed record by record. */
-struct world_expected {
-    uint64_t processed, retries, dead;
-    struct of_exact_sum sum;
-};
-void world_expect(const struct world *world, int count, struct world_expected *expected);
+/* What a run over orders 0 .. count-1, appended evenly, must come to. */
+void world_expect(const struct world *world, int count, struct orders_expected *expected);
 
 /* Stops the world and compares what it committed with what orders 0 .. count-1 must come to. */
 void world_stop_and_check(struct world *world, int count);

@@ -122,7 +122,7 @@ test_dead_letters_say_what_happened(void **state)
     world_create(&world, &(struct world_options) { .partitions = 3, .failure_rate = 1.0 });
     const struct of_header header = { "trace", of_slice_str("abc") };
     uint8_t value[64];
-    size_t length = world_encode(world.schema_id, "1001", "Laptop", 756.32F, value, sizeof value);
+    size_t length = orders_encode(world.schema_id, "1001", "Laptop", 756.32F, value, sizeof value);
     of_memory_append(world.cluster, OF_MEMORY_ORDERS, 2, of_slice_str("1001"), of_slice_of(value, length), &header, 1);
     world_start(&world);
     world_run_to_end(&world, 10000);
@@ -226,7 +226,7 @@ append_with_retry_header(struct world *world, enum of_memory_topic topic, const 
     uint8_t value[64], packed[256];
     char id[16];
     snprintf(id, sizeof id, "%d", number);
-    size_t length = world_encode(world->schema_id, id, "Phone", 1.5F, value, sizeof value);
+    size_t length = orders_encode(world->schema_id, id, "Phone", 1.5F, value, sizeof value);
     const struct of_retry_header header = {
         .group = of_slice_str(group), .origin_topic = of_slice_str("orders"), .origin_offset = 5, .attempts = 3,
         .due_ms = 1, .first_failed_ms = 1, .cause = OF_CAUSE_SIMULATED,
@@ -247,7 +247,7 @@ test_retry_headers_count_only_where_they_belong(void **state)
     append_with_retry_header(&world, OF_MEMORY_RETRY, "another-group", 2);         /* passed over */
     append_with_retry_header(&world, OF_MEMORY_RETRY, "order-consumer-group", 3);  /* its last attempt */
     uint8_t value[64];
-    size_t length = world_encode(world.schema_id, "4", "Phone", 1.5F, value, sizeof value);
+    size_t length = orders_encode(world.schema_id, "4", "Phone", 1.5F, value, sizeof value);
     const struct of_header garbage = { OF_RETRY_HEADER_NAME, of_slice_str("garbage") };
     of_memory_append(world.cluster, OF_MEMORY_RETRY, 0, of_slice_str("4"), of_slice_of(value, length), &garbage, 1);
     world_start(&world);
@@ -288,7 +288,7 @@ test_registry_down_holds_only_the_partition_that_needs_it(void **state)
     of_registry_mock_inject(world.registry, OF_MOCK_SILENT, NULL, OF_MOCK_FOREVER);
     world_append_order(&world, 1, 31); /* before the cut: counted */
     uint8_t value[64];
-    size_t length = world_encode(second, "x", "Desk", 2.0F, value, sizeof value);
+    size_t length = orders_encode(second, "x", "Desk", 2.0F, value, sizeof value);
     world_append_raw(&world, 1, value, length);
     world_append_order(&world, 1, 34); /* behind it: waits, although its schema is known */
     world_append_order(&world, 0, 30);
@@ -347,10 +347,10 @@ refuse_letters(enum of_memory_topic topic, bool later)
     of_memory_fail_letters(world.cluster, topic, 40, OF_RETRY, later);
     world_append_orders(&world, 600, 600);
     world_run_to_end(&world, 120000);
-    struct world_expected expected;
+    struct orders_expected expected;
     world_expect(&world, 1200, &expected);
     assert_int_equal(world_dead_count(&world), expected.dead); /* written once each */
-    of_exact_sum_fini(&expected.sum);
+    orders_expected_fini(&expected);
     world_stop_and_check(&world, 1200);
     world_destroy(&world);
 }
