@@ -455,6 +455,10 @@ of_pipeline_progress(const struct of_pipeline *pipeline, struct of_pipeline_prog
     for (uint32_t lane = 0; lane < pipeline->lanes; lane++)
         progress->committed += atomic_load_explicit(&of_fetch_status(fetch_of(pipeline, lane))->committed,
                                                     memory_order_acquire);
+    for (uint32_t lane = 0; lane < pipeline->lanes && progress->behind >= 0; lane++) {
+        int64_t behind = atomic_load_explicit(&of_fetch_status(fetch_of(pipeline, lane))->behind, memory_order_relaxed);
+        progress->behind = behind < 0 ? -1 : progress->behind + behind;
+    }
     for (uint32_t lane = 0; lane < pipeline->lanes; lane++) {
         progress->retries += of_counter_read(
             &of_publish_counts(pipeline->instances[PUBLISH][lane].port.stage)->retries);
@@ -472,17 +476,28 @@ of_pipeline_progress(const struct of_pipeline *pipeline, struct of_pipeline_prog
     }
 }
 
+uint32_t
+of_pipeline_loads(const struct of_pipeline *pipeline, struct of_stage_load *loads, uint32_t room)
+{
+    uint32_t count = 0;
+    for (enum stage stage = FETCH; stage < STAGES; stage++)
+        for (uint32_t i = 0; i < pipeline->counts[stage] && count < room; i++)
+            loads[count++] = (struct of_stage_load) {
+                .stage = stages[stage].name,
+                .instance = i,
+                .busy_ns = of_counter_read(&pipeline->instances[stage][i].port.stats.busy_ns),
+            };
+    return count;
+}
+
 void
 of_pipeline_add_run_totals(const struct of_pipeline *pipeline, struct of_totals *totals)
 {
     struct of_table table;
     of_table_init(&table);
-    for (uint32_t lane = 0; lane < pipeline->lanes; lane++) {
-        const struct of_ledger *ledger = of_fetch_ledger(fetch_of(pipeline, lane));
-        of_ledger_add_run(ledger, &table);
-        totals->retry_attempts += ledger->retries;
-        totals->dead_letters += ledger->dead_letters;
-    }
+    for (uint32_t lane = 0; lane < pipeline->lanes; lane++)
+        of_ledger_add_run(of_fetch_ledger(fetch_of(pipeline, lane)), &table, &totals->retry_attempts,
+                          &totals->dead_letters);
     for (uint32_t i = 0; i < table.count; i++) {
         const struct of_aggregate *aggregate = &table.rows[i].aggregate;
         totals->orders_processed += aggregate->count;

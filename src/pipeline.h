@@ -10,8 +10,7 @@
  * With threads == false nothing is started: of_pipeline_turn runs everything on the caller's thread, under its clock.
  *
  *   create, start, turn, finish, destroy   one thread, in that order
- *   stop, state, live, print_wiring        any thread, between create and destroy
- *   add_run_totals                         after finish */
+ *   stop, state, and what can be seen      any thread, between create and destroy */
 #ifndef OF_PIPELINE_H
 #define OF_PIPELINE_H
 
@@ -87,6 +86,7 @@ void of_pipeline_live(const struct of_pipeline *pipeline, struct of_live_totals 
 struct of_pipeline_progress {
     int64_t first_assigned_ns; /* monotonic; 0: nothing assigned yet */
     int64_t last_settled_ns;
+    int64_t behind;   /* records between committed offsets and the ends of partitions; -1: not known */
     uint64_t records; /* read, retries and re-reads included */
     int64_t committed; /* sum of the committed offsets of all partitions assigned */
     uint64_t retries;  /* retry records handed over since the start; at least those of orders below `committed` */
@@ -95,7 +95,10 @@ struct of_pipeline_progress {
 };
 void of_pipeline_progress(const struct of_pipeline *pipeline, struct of_pipeline_progress *progress);
 
-/* What this process committed. totals is initialised; names in it live as long as the dictionary of groups. */
+/* How much every instance of every stage has worked so far, stage by stage. Returns how many there are, `room` at most. */
+uint32_t of_pipeline_loads(const struct of_pipeline *pipeline, struct of_stage_load *loads, uint32_t room);
+
+/* What this process has committed so far. Holds up commits for some 20 ns per group and partition. totals is initialised; names in it live as long as the dictionary of groups. */
 void of_pipeline_add_run_totals(const struct of_pipeline *pipeline, struct of_totals *totals);
 
 /* Threads, the stages on them, and every edge with its kind and capacity. */

@@ -13,6 +13,7 @@
 
 enum {
     LOOK_MS = 50,               /* how often the command looks after the pipeline */
+    LIVE_GROUPS = 10000,        /* beyond, gathering them every second would hold up commits */
     LETTERS_IN_FLIGHT = 100000, /* of one lane, not acknowledged */
     LEAVE_MS = 15000,           /* beyond the drain time-out: leaving the group, closing handles */
 };
@@ -67,6 +68,18 @@ live_totals(void *context, struct of_live_totals *live)
 }
 
 static void
+live_detail(void *context, struct of_live_detail *detail)
+{
+    const struct of_session *session = context;
+    struct of_pipeline_progress progress;
+    of_pipeline_progress(session->pipeline, &progress);
+    detail->behind = progress.behind;
+    detail->load_count = of_pipeline_loads(session->pipeline, detail->loads, OF_STAGE_LOADS_MAX);
+    if (of_groups_count(session->groups) <= LIVE_GROUPS)
+        of_pipeline_add_run_totals(session->pipeline, &detail->committed);
+}
+
+static void
 open_console(struct of_session *session)
 {
     const struct of_settings *settings = session->settings;
@@ -89,6 +102,7 @@ open_console(struct of_session *session)
             .options = &session->line->options,
         },
         .live = live_totals,
+        .detail = live_detail,
         .context = session,
     });
     for (uint32_t lane = 0; lane < session->lanes; lane++) {

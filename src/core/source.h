@@ -91,6 +91,10 @@ struct of_source_ops {
      * the end was reached (transaction markers count), otherwise -1. */
     int64_t (*end)(void *self, const struct of_slot *slot);
 
+    /* The offset behind the last record that may be read, as last heard; -1: not known yet. Optional. Costs no request;
+     * asked a few times per second. */
+    int64_t (*high)(void *self, const struct of_slot *slot);
+
     /* Stops reading the slot: read and peek give nothing of it until resume, which begins again at offset. */
     void (*hold)(void *self, struct of_slot *slot);
     enum of_status (*resume)(void *self, struct of_slot *slot, int64_t offset, struct of_error *err);

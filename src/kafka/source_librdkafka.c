@@ -395,6 +395,17 @@ source_end(void *self, const struct of_slot *slot)
     return part->end;
 }
 
+/* As the last answer to a fetch told it. */
+static int64_t
+source_high(void *self, const struct of_slot *slot)
+{
+    struct source *source = self;
+    int64_t low, high;
+    rd_kafka_resp_err_t code = rd_kafka_get_watermark_offsets(source->client.rk, slot->topic, slot->partition, &low,
+                                                              &high);
+    return code == RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0 ? high : -1;
+}
+
 static void
 source_hold(void *self, struct of_slot *slot)
 {
@@ -485,6 +496,7 @@ static const struct of_source_ops ops = {
     .peek = source_peek,
     .take = source_take,
     .end = source_end,
+    .high = source_high,
     .hold = source_hold,
     .resume = source_resume,
     .release = source_release,

@@ -53,6 +53,8 @@ struct of_console_config {
     struct of_console_banner banner;
     /* Fills live, whose sum is initialised and zero. */
     void (*live)(void *context, struct of_live_totals *live);
+    /* Fills what a live view shows besides; detail->committed is initialised and empty. NULL: nothing. */
+    void (*detail)(void *context, struct of_live_detail *detail);
     void *context;
 };
 

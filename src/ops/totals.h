@@ -37,4 +37,21 @@ struct of_live_totals {
     uint32_t held_partitions;
 };
 
+/* How much one instance of a stage has worked. */
+struct of_stage_load {
+    const char *stage;
+    uint32_t instance;
+    uint64_t busy_ns; /* since the start; a thread that shares a processor may be busy and wait */
+};
+
+enum { OF_STAGE_LOADS_MAX = 5 * 64 };
+
+/* What a live view shows beside the totals. */
+struct of_live_detail {
+    int64_t behind; /* records that are there and not committed; -1: not known */
+    uint32_t load_count;
+    struct of_stage_load loads[OF_STAGE_LOADS_MAX]; /* stage by stage */
+    struct of_totals committed; /* by this process; without products when there are very many */
+};
+
 #endif

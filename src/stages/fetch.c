@@ -9,6 +9,7 @@
 
 static const int64_t POSITIONS_BACKOFF_NS = 500 * OF_MS_NS;
 static const int64_t COMMIT_BACKOFF_NS = 200 * OF_MS_NS;
+static const int64_t BEHIND_NS = 500 * OF_MS_NS; /* how often the lag is looked up */
 
 enum barrier_place { HOME, OUT, COMMITTING };
 
@@ -38,6 +39,7 @@ struct of_fetch {
     bool commit_ignored; /* the answer that is still to come concerns a forgotten assignment */
 
     int64_t drain_deadline_ns;
+    int64_t next_behind_ns;
 };
 
 struct of_fetch *
@@ -47,6 +49,7 @@ of_fetch_create(const struct of_fetch_options *options)
     fetch->options = *options;
     of_reading_init(&fetch->reading, &fetch->options, &fetch->status);
     of_ledger_init(&fetch->ledger);
+    atomic_init(&fetch->status.behind, -1);
     fetch->barrier.item.kind = OF_ITEM_BARRIER;
     fetch->barrier.item.lane = options->lane;
     return fetch;
@@ -86,8 +89,8 @@ of_fetch_error(const struct of_fetch *fetch)
     return fetch->error.text;
 }
 
-const struct of_ledger *
-of_fetch_ledger(const struct of_fetch *fetch)
+struct of_ledger *
+of_fetch_ledger(struct of_fetch *fetch)
 {
     return &fetch->ledger;
 }
@@ -366,6 +369,33 @@ take_events(struct of_fetch *fetch, int64_t now_ns)
     return taken;
 }
 
+/* ---- the lag ---- */
+
+static int64_t
+count_behind(const struct of_fetch *fetch)
+{
+    int64_t behind = 0;
+    if (source_ops(fetch)->high == NULL)
+        return -1;
+    for (uint32_t i = 0; i < fetch->ledger.count; i++) {
+        int64_t high = source_ops(fetch)->high(source_self(fetch), fetch->reading.handles[i]);
+        if (high < 0)
+            return -1;
+        if (high > fetch->ledger.slots[i].committed)
+            behind += high - fetch->ledger.slots[i].committed;
+    }
+    return behind;
+}
+
+static void
+look_up_behind(struct of_fetch *fetch, int64_t now_ns)
+{
+    if (now_ns < fetch->next_behind_ns)
+        return;
+    fetch->next_behind_ns = now_ns + BEHIND_NS;
+    atomic_store_explicit(&fetch->status.behind, count_behind(fetch), memory_order_relaxed);
+}
+
 /* ---- turns, by phase ---- */
 
 static uint32_t
@@ -446,7 +476,10 @@ tick(void *self, struct of_port *port, int64_t now_ns, int64_t *deadline_ns)
         else if (fetch->positions_ns < *deadline_ns)
             *deadline_ns = fetch->positions_ns;
         break;
-    case OF_FETCH_READING: done += read_on(fetch, port, now_ns, deadline_ns); break;
+    case OF_FETCH_READING:
+        done += read_on(fetch, port, now_ns, deadline_ns);
+        look_up_behind(fetch, now_ns);
+        break;
     case OF_FETCH_DRAINING: done += drain(fetch, port, now_ns, deadline_ns); break;
     case OF_FETCH_CLEARING: done += collect(fetch, port, now_ns); break;
     case OF_FETCH_JOINING:

@@ -63,6 +63,7 @@ struct of_fetch_status {
     _Atomic int64_t first_assigned_ns;  /* monotonic; 0: never yet */
     _Atomic int64_t last_settled_ns;    /* when the last chunk with records came home */
     _Atomic uint64_t records;           /* read, retries and re-reads included */
+    _Atomic int64_t behind;             /* records between committed offsets and ends; -1: not known */
     _Atomic int64_t committed;          /* sum of the committed offsets of the slots, or of the last that there were */
     _Atomic bool drain_timed_out;       /* something was dropped because draining took too long */
     _Atomic bool fenced;                /* FAILED because another instance has the same identity */
@@ -82,7 +83,7 @@ const struct of_fetch_status *of_fetch_status(const struct of_fetch *fetch);
 /* Why the phase is FAILED. Valid once that phase was read. */
 const char *of_fetch_error(const struct of_fetch *fetch);
 
-const struct of_ledger *of_fetch_ledger(const struct of_fetch *fetch);
+struct of_ledger *of_fetch_ledger(struct of_fetch *fetch);
 
 extern const struct of_stage_ops of_fetch_stage;
 

@@ -3,10 +3,12 @@
  * Per slot the committed offset and the aggregates as of it, from which a dropped slot starts again; and what earlier
  * assignments of this lane committed, which is no longer any slot's but still counts for the run.
  *
- * Owner and only user: the lane's fetch stage; of_ledger_live by any thread, the rest by others once the lane's threads
- * have ended. */
+ * Owner and only writer: the lane's fetch stage. `live` may be read, and add_run called, by any thread: a mutex guards
+ * what add_run reads, taken by fetch a few times per commit and never per record. */
 #ifndef OF_STAGES_LEDGER_H
 #define OF_STAGES_LEDGER_H
+
+#include <pthread.h>
 
 #include "core/flow.h"
 #include "order/live_total.h"
@@ -24,6 +26,7 @@ struct of_ledger {
     uint64_t retries;        /* committed by this lane since the start */
     uint64_t dead_letters;
     struct of_live_total live; /* of `retired` */
+    pthread_mutex_t lock;      /* over all but `live`; the writer itself reads without it */
 };
 
 void of_ledger_init(struct of_ledger *ledger);
@@ -38,7 +41,7 @@ void of_ledger_commit(struct of_ledger *ledger, const struct of_barrier *barrier
 /* The assignment ends; what it committed stays counted. */
 void of_ledger_retire(struct of_ledger *ledger);
 
-/* Adds all that this lane committed in this run to the table. */
-void of_ledger_add_run(const struct of_ledger *ledger, struct of_table *table);
+/* Adds all that this lane committed in this run. Any thread; holds up a commit meanwhile: some 20 ns per row. */
+void of_ledger_add_run(struct of_ledger *ledger, struct of_table *table, uint64_t *retries, uint64_t *dead_letters);
 
 #endif
