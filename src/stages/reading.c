@@ -95,6 +95,7 @@ of_reading_assign(struct of_reading *reading, struct of_partition *partitions, u
         slot->slot.topic_hash = of_fnv1a64(of_slice_str(partitions[i].topic));
         slot->slot.partition = partitions[i].partition;
         slot->head_offset = -1;
+        slot->shift_ms = INT64_MAX;
         reading->slots[i] = slot;
         reading->handles[i] = &slot->slot;
     }
@@ -353,10 +354,12 @@ of_reading_take_notice(struct of_reading *reading, const struct of_notice *notic
 
 /* ---- retry partitions ---- */
 
-/* When the record may be read: at its due time, but never later than the delay from now, so that a step of the wall
- * clock cannot keep it. What carries no header of ours is due at once. */
+/* When the record may be read: at its due time, but never later than the delay from now, so that neither a step of the
+ * wall clock nor a longer delay of earlier runs can keep it. Those behind such a record were written by the same clock
+ * or with the same delay: they follow it as their due times do, and do not each begin to wait when they get here. What
+ * carries no header of ours is due at once. */
 static int64_t
-due_ns(const struct of_reading *reading, const struct of_record *record, int64_t now_ns)
+due_ns(const struct of_reading *reading, struct of_reading_slot *slot, const struct of_record *record, int64_t now_ns)
 {
     struct of_slice value;
     struct of_retry_header header;
@@ -364,10 +367,15 @@ due_ns(const struct of_reading *reading, const struct of_record *record, int64_t
         || !of_retry_header_parse(value, &header))
         return now_ns;
     int64_t wait_ms = header.due_ms - of_clock_wall_ms(reading->options->clock);
-    int64_t delay_ns = reading->options->retry_delay_ns;
-    if (wait_ms <= 0)
-        return now_ns;
-    return now_ns + (wait_ms > delay_ns / OF_MS_NS ? delay_ns : wait_ms * OF_MS_NS);
+    int64_t delay_ms = reading->options->retry_delay_ns / OF_MS_NS;
+    if (wait_ms <= delay_ms)
+        return wait_ms <= 0 ? now_ns : now_ns + wait_ms * OF_MS_NS;
+    int64_t now_ms = now_ns / OF_MS_NS + 1; /* rounded up: never early */
+    int64_t shift_ms = now_ms + delay_ms - header.due_ms;
+    if (shift_ms < slot->shift_ms)
+        slot->shift_ms = shift_ms;
+    int64_t due_ms = header.due_ms + slot->shift_ms;
+    return due_ms <= now_ms ? now_ns : due_ms * OF_MS_NS;
 }
 
 /* Whether the slot's next record is there and due. */
@@ -379,7 +387,7 @@ head_is_due(struct of_reading *reading, struct of_reading_slot *slot, int64_t no
         return false;
     if (slot->head_offset != record.offset) {
         slot->head_offset = record.offset;
-        slot->due_ns = due_ns(reading, &record, now_ns);
+        slot->due_ns = due_ns(reading, slot, &record, now_ns);
     }
     if (slot->due_ns <= now_ns)
         return true;

@@ -29,6 +29,7 @@ struct of_reading_slot {
 
     int64_t head_offset; /* retry: the record whose due time is known; -1: none */
     int64_t due_ns;
+    int64_t shift_ms; /* retry: from due times that no wait explains to the monotonic clock; INT64_MAX: none seen */
 };
 
 struct of_reading {

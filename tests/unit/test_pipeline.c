@@ -103,14 +103,16 @@ test_a_clock_step_keeps_no_retry_for_long(void **state)
 {
     (void)state;
     struct world world;
+    enum { COUNT = 100 };
     world_create(&world, &(struct world_options) { .partitions = 1, .failure_rate = 1.0 });
-    world_append_order(&world, 0, 0);
+    for (int i = 0; i < COUNT; i++)
+        world_append_order(&world, 0, i);
     world_start(&world);
     world_pass_ms(&world, 1);
     world.clock.fake_wall_ms -= 3600 * 1000; /* the wall clock goes back by an hour before the head is looked at again */
     world_run_to_end(&world, 8000);
-    assert_int_equal(world_dead_count(&world), 1);
-    world_stop_and_check(&world, 1);
+    assert_int_equal(world_dead_count(&world), COUNT);
+    world_stop_and_check(&world, COUNT);
     world_destroy(&world);
 }
 
