@@ -465,7 +465,9 @@ static void
 source_hold(void *self, struct of_slot *slot)
 {
     (void)self;
-    ((struct partition *)slot->source)->held = true;
+    struct partition *partition = slot->source;
+    OF_ASSERT(partition->slot == slot); /* not after unassign */
+    partition->held = true;
 }
 
 static enum of_status

@@ -489,6 +489,14 @@ tick(void *self, struct of_port *port, int64_t now_ns, int64_t *deadline_ns)
     return done;
 }
 
+/* A slot that the source has given up already needs no holding. */
+static void
+take_notice(struct of_fetch *fetch, const struct of_notice *notice)
+{
+    if (fetch->phase == OF_FETCH_READING || fetch->phase == OF_FETCH_DRAINING)
+        of_reading_take_notice(&fetch->reading, notice);
+}
+
 static void
 take_home(void *self, struct of_port *port, struct of_item *item)
 {
@@ -497,7 +505,7 @@ take_home(void *self, struct of_port *port, struct of_item *item)
     switch (item->kind) {
     case OF_ITEM_CHUNK: of_reading_take_chunk(&fetch->reading, (struct of_chunk *)item); break;
     case OF_ITEM_OPEN: of_reading_take_open(&fetch->reading, (struct of_open *)item); break;
-    case OF_ITEM_NOTICE: of_reading_take_notice(&fetch->reading, (struct of_notice *)item); break;
+    case OF_ITEM_NOTICE: take_notice(fetch, (struct of_notice *)item); break;
     case OF_ITEM_BARRIER: barrier_came_home(fetch); break;
     case OF_ITEM_BATCH: OF_ASSERT(!"a batch at fetch"); break;
     }

@@ -527,6 +527,30 @@ test_lost_partitions_count_only_what_was_committed(void **state)
     world_destroy(&world);
 }
 
+/* The refusal of a letter is reported after its partition was lost, and before anything of it is home. */
+static void
+test_a_letter_is_refused_when_its_partition_is_lost(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) { .partitions = 1, .failure_rate = 1.0, .max_retries = UINT32_MAX });
+    of_memory_hold_reports(world.cluster, true);
+    of_memory_fail_letters(world.cluster, OF_MEMORY_DEAD, 1, OF_RETRY, true);
+    world_append_orders(&world, 0, 10);
+    world_start(&world);
+    world_pass_ms(&world, 200);
+    of_memory_lose(world.cluster, 0);
+    of_memory_hold_reports(world.cluster, false);
+    world_pass_ms(&world, 200);
+    of_memory_assign(world.cluster, 0);
+    world_run_to_end(&world, 5000);
+    struct of_totals totals;
+    world_stop(&world, &totals);
+    assert_int_equal(totals.dead_letters, 10);
+    of_totals_fini(&totals);
+    world_destroy(&world);
+}
+
 static void
 test_draining_gives_up_at_its_deadline(void **state)
 {
@@ -646,6 +670,7 @@ main(void)
         cmocka_unit_test(test_a_commit_that_is_refused_takes_everything_back),
         cmocka_unit_test(test_revoked_partitions_are_drained_and_committed),
         cmocka_unit_test(test_lost_partitions_count_only_what_was_committed),
+        cmocka_unit_test(test_a_letter_is_refused_when_its_partition_is_lost),
         cmocka_unit_test(test_draining_gives_up_at_its_deadline),
         cmocka_unit_test(test_positions_are_asked_for_until_they_are_known),
         cmocka_unit_test(test_stops_before_anything_is_assigned),
