@@ -490,6 +490,29 @@ of_pipeline_loads(const struct of_pipeline *pipeline, struct of_stage_load *load
     return count;
 }
 
+bool
+of_pipeline_lane(const struct of_pipeline *pipeline, uint32_t lane, struct of_pipeline_lane *out)
+{
+    if (lane >= pipeline->lanes)
+        return false;
+    struct of_fetch *fetch = fetch_of(pipeline, lane);
+    *out = (struct of_pipeline_lane) {
+        .phase = phase_of(pipeline, lane),
+        .slots = atomic_load_explicit(&of_fetch_status(fetch)->slots, memory_order_relaxed),
+        .board = of_fetch_board(fetch),
+    };
+    return true;
+}
+
+const char *
+of_pipeline_thread(const struct of_pipeline *pipeline, uint32_t index, int64_t *turned_ns)
+{
+    if (index >= pipeline->crew_count)
+        return NULL;
+    *turned_ns = atomic_load_explicit(&pipeline->crews[index]->turned_ns, memory_order_relaxed);
+    return pipeline->crews[index]->name;
+}
+
 void
 of_pipeline_add_run_totals(const struct of_pipeline *pipeline, struct of_totals *totals)
 {

@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "commands/commands.h"
+#include "commands/health.h"
 #include "commands/interrupt.h"
 #include "commands/kafka_options.h"
 #include "commands/run_topics.h"
@@ -13,6 +14,7 @@ enum { END_CHECK_MS = 200 }; /* how often, with --exit-at-end, the group's offse
 struct run {
     struct of_session session;
     struct of_kafka_options kafka;
+    struct of_health *health;       /* NULL without --http */
     struct of_end_check *end_check; /* NULL without --exit-at-end */
     int64_t next_check_ns;
 };
@@ -33,11 +35,31 @@ end_is_reached(void *context, int *exit_status)
 }
 
 static enum of_status
+open_health(struct run *run, struct of_error *err)
+{
+    const struct of_health_options options = {
+        .address = run->session.settings->http,
+        .clock = of_clock_system(),
+        .pipeline = &run->session.pipeline,
+        .kafka = &run->kafka,
+    };
+    if (options.address == NULL)
+        return OF_OK;
+    enum of_status status = of_health_open(&options, &run->health, err);
+    if (status == OF_OK)
+        of_log_info("run", "health at http://%s/healthz and /readyz", of_health_address(run->health));
+    return status;
+}
+
+/* Health first: it also tells of a broker that has to be waited for. */
+static enum of_status
 begin(struct run *run, struct of_error *err)
 {
     const struct of_settings *settings = run->session.settings;
     int32_t orders_partitions;
-    enum of_status status = of_run_prepare_topics(&run->kafka, settings, &orders_partitions, err);
+    enum of_status status = open_health(run, err);
+    if (status == OF_OK)
+        status = of_run_prepare_topics(&run->kafka, settings, &orders_partitions, err);
     if (status == OF_OK && settings->exit_at_end)
         status = of_end_check_open(&run->kafka, orders_partitions, run->kafka.retry_partitions, &run->end_check, err);
     if (status == OF_OK)
@@ -53,12 +75,14 @@ run_to_end(struct run *run)
     if (begin(run, &err) == OF_OK) {
         struct of_totals totals;
         exit_status = of_session_run(&run->session);
+        of_health_close(&run->health);
         of_session_report(&run->session, &totals);
         of_totals_fini(&totals);
     } else if (!of_interrupt_requested()) {
         fprintf(stderr, "orderflow run: %s\n", err.text);
         exit_status = OF_EXIT_FAILED;
     }
+    of_health_close(&run->health);
     of_session_close(&run->session);
     of_end_check_close(&run->end_check);
     return exit_status;

@@ -6,6 +6,7 @@
 #include "core/log.h"
 #include "kafka/options.h"
 #include "ops/console.h"
+#include "ops/http_server.h"
 #include "registry/url.h"
 
 enum {
@@ -195,6 +196,9 @@ static const struct of_option rows[] = {
       .help = "what is printed: each order, a line per second, either by the rate, JSON, nothing" },
     { .name = "log-level", SECTION, CHOICE(of_log_level_names), AT(log_level), .commands = ALL, .initial = "info",
       .placeholder = "LEVEL", .help = "least important messages that are logged to standard error" },
+    { .name = "http", SECTION, STRING, AT(http), .commands = RUN, .placeholder = "ADDRESS",
+      .complaint = of_http_server_complaint,
+      .help = "serve health at /healthz and /readyz: PORT (this machine alone), HOST:PORT or [IPV6]:PORT" },
     { .name = "print-wiring", SECTION, BOOL, AT(print_wiring), .commands = CONSUMES, .initial = "false",
       .help = "print stages, threads and edges, and end" },
 #undef SECTION

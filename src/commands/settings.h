@@ -50,6 +50,7 @@ struct of_settings {
     int console;   /* enum of_console_mode */
     int log_level; /* enum of_log_level */
     bool print_wiring;
+    const char *http; /* NULL: none */
     /* orders to publish */
     const char *subject; /* NULL: <topic>-value */
     const char *file;    /* NULL: random orders; "-": standard input */

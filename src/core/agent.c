@@ -245,6 +245,7 @@ of_crew_turn(struct of_crew *crew, int64_t *deadline_ns)
         done += did;
     }
     wake_others(crew);
+    atomic_store_explicit(&crew->turned_ns, began_ns, memory_order_relaxed);
     return done;
 }
 
@@ -328,6 +329,7 @@ crew_main(void *arg)
 enum of_status
 of_crew_start(struct of_crew *crew, struct of_error *err)
 {
+    atomic_store_explicit(&crew->turned_ns, of_clock_mono_ns(crew->clock), memory_order_relaxed);
     /* Signals are the main thread's business. */
     sigset_t all, before;
     sigfillset(&all);
@@ -350,4 +352,5 @@ of_crew_stop(struct of_crew *crew)
     of_bell_ring(&crew->bell);
     pthread_join(crew->thread, NULL);
     crew->running = false;
+    atomic_store_explicit(&crew->turned_ns, 0, memory_order_relaxed);
 }

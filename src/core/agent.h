@@ -82,6 +82,7 @@ struct of_crew {
     pthread_t thread;
     bool running;
     _Atomic bool stop;
+    _Atomic int64_t turned_ns; /* when the last turn ended; 0: there is no thread. Read by any */
 };
 
 void of_agent_init(struct of_port *agent, const struct of_stage_ops *ops, void *stage, uint32_t instance,

@@ -16,6 +16,7 @@ enum barrier_place { HOME, OUT, COMMITTING };
 struct of_fetch {
     struct of_fetch_options options;
     struct of_fetch_status status;
+    struct of_board board;
     struct of_reading reading;
     struct of_ledger ledger;
     _Atomic bool stop_wanted;
@@ -47,7 +48,8 @@ of_fetch_create(const struct of_fetch_options *options)
 {
     struct of_fetch *fetch = of_alloc_lines(sizeof *fetch);
     fetch->options = *options;
-    of_reading_init(&fetch->reading, &fetch->options, &fetch->status);
+    of_board_init(&fetch->board);
+    of_reading_init(&fetch->reading, &fetch->options, &fetch->status, &fetch->board);
     of_ledger_init(&fetch->ledger);
     atomic_init(&fetch->status.behind, -1);
     fetch->barrier.item.kind = OF_ITEM_BARRIER;
@@ -63,6 +65,7 @@ of_fetch_destroy(struct of_fetch **fetch)
     of_reading_release_all(&(*fetch)->reading);
     (*fetch)->options.source.ops->close((*fetch)->options.source.self);
     of_reading_fini(&(*fetch)->reading);
+    of_board_fini(&(*fetch)->board);
     of_ledger_fini(&(*fetch)->ledger);
     free((*fetch)->partitions);
     free((*fetch)->offsets);
@@ -81,6 +84,12 @@ const struct of_fetch_status *
 of_fetch_status(const struct of_fetch *fetch)
 {
     return &fetch->status;
+}
+
+struct of_board *
+of_fetch_board(struct of_fetch *fetch)
+{
+    return &fetch->board;
 }
 
 const char *

@@ -31,6 +31,7 @@
 #include "core/stage.h"
 #include "order/event_queue.h"
 #include "registry/cache.h"
+#include "stages/board.h"
 #include "stages/ledger.h"
 
 struct of_fetch_options {
@@ -79,6 +80,9 @@ void of_fetch_destroy(struct of_fetch **fetch);
 void of_fetch_stop(struct of_fetch *fetch);
 
 const struct of_fetch_status *of_fetch_status(const struct of_fetch *fetch);
+
+/* What is held, for any thread to list. */
+struct of_board *of_fetch_board(struct of_fetch *fetch);
 
 /* Why the phase is FAILED. Valid once that phase was read. */
 const char *of_fetch_error(const struct of_fetch *fetch);

@@ -33,9 +33,10 @@ source_self(const struct of_reading *reading)
 /* ---- memory ---- */
 
 void
-of_reading_init(struct of_reading *reading, const struct of_fetch_options *options, struct of_fetch_status *status)
+of_reading_init(struct of_reading *reading, const struct of_fetch_options *options, struct of_fetch_status *status,
+                struct of_board *board)
 {
-    *reading = (struct of_reading) { .options = options, .status = status };
+    *reading = (struct of_reading) { .options = options, .status = status, .board = board };
     reading->chunks = of_alloc_array(options->chunks, sizeof *reading->chunks);
     reading->free_chunks = of_alloc_array(options->chunks, sizeof *reading->free_chunks);
     for (uint32_t i = 0; i < options->chunks; i++) {
@@ -114,6 +115,7 @@ of_reading_forget(struct of_reading *reading)
     reading->handles = NULL;
     reading->count = 0;
     atomic_store_explicit(&reading->status->held, 0, memory_order_relaxed);
+    of_board_clear_all(reading->board);
 }
 
 bool
@@ -195,10 +197,14 @@ hold(struct of_reading *reading, struct of_reading_slot *slot, bool restore, int
         slot->backoff_ns = LAST_BACKOFF_NS;
     slot->retry_ns = of_clock_mono_ns(reading->options->clock) + slot->backoff_ns;
     /* A schema that is being looked up is everyday life; the first of a row of holds is news. */
-    if (cause != OF_CAUSE_SCHEMA_PENDING && !slot->told) {
-        slot->told = true;
-        tell(reading, OF_EVENT_HELD, slot, offset, cause, text[0] != '\0' ? text : of_cause_text(cause));
-    }
+    if (cause == OF_CAUSE_SCHEMA_PENDING)
+        return;
+    if (text[0] == '\0')
+        text = of_cause_text(cause);
+    of_board_hold(reading->board, &slot->slot, offset, cause, text, of_clock_wall_ms(reading->options->clock));
+    if (!slot->told)
+        tell(reading, OF_EVENT_HELD, slot, offset, cause, text);
+    slot->told = true;
 }
 
 /* Only a commit shows that a slot gets anywhere: what was merely read may be refused again. */
@@ -210,8 +216,10 @@ of_reading_committed(struct of_reading *reading, const struct of_barrier *barrie
         if (slot->held || barrier->reached[i].next_offset < 0)
             continue;
         slot->backoff_ns = 0;
-        if (slot->told)
+        if (slot->told) {
             tell(reading, OF_EVENT_RESUMED, slot, slot->resume_offset, slot->cause, NULL);
+            of_board_clear(reading->board, &slot->slot);
+        }
         slot->told = false;
     }
 }
@@ -260,6 +268,8 @@ reopen(struct of_reading *reading, struct of_port *port, struct of_reading_slot 
     slot->head_offset = -1;
     slot->held = false;
     atomic_fetch_sub_explicit(&reading->status->held, 1, memory_order_relaxed);
+    if (slot->told)
+        of_board_try(reading->board, &slot->slot, of_clock_mono_ns(reading->options->clock));
     announce(port, slot, slot->restore, slot->restore ? &committed->table : NULL);
     return true;
 }

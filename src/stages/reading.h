@@ -10,6 +10,7 @@
 #include "core/stage.h"
 #include "order/cause.h"
 #include "order/event_queue.h"
+#include "stages/board.h"
 #include "stages/fetch.h"
 
 struct of_reading_slot {
@@ -35,6 +36,7 @@ struct of_reading_slot {
 struct of_reading {
     const struct of_fetch_options *options;
     struct of_fetch_status *status;
+    struct of_board *board; /* what is held, for others to see */
     struct of_reading_slot **slots;
     struct of_slot **handles; /* &slots[i]->slot, for barriers */
     uint32_t count;
@@ -46,7 +48,7 @@ struct of_reading {
 };
 
 void of_reading_init(struct of_reading *reading, const struct of_fetch_options *options,
-                     struct of_fetch_status *status);
+                     struct of_fetch_status *status, struct of_board *board);
 void of_reading_fini(struct of_reading *reading);
 
 /* Gives the source back what chunks still refer to, wherever they are: the lane's threads have ended. */

@@ -1,0 +1,245 @@
+#include "commands/health.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/memory.h"
+#include "kafka/admin.h"
+#include "ops/http_server.h"
+#include "ops/json.h"
+
+enum {
+    OK = 200,
+    NOT_FOUND = 404,
+    NOT_NOW = 503,
+    STALLED_MS = 30000,  /* a thread that has not turned for so long; idle ones turn every 100 ms */
+    PROBE_MS = 1000,     /* how long a broker may take to answer */
+    PROBE_EVERY_MS = 1000,
+    SETTLED_MS = 10000,  /* a partition that was held and has been read so long without a hold is well */
+    HELD_LISTED = 100,   /* of one lane, at most */
+};
+
+struct of_health {
+    struct of_health_options options;
+    struct of_kafka_options kafka; /* as given, but silent: what it would say, others say */
+    struct of_http_server *server;
+    /* below: the server's thread */
+    struct of_admin *admin; /* NULL until somebody asks */
+    bool probed;
+    int64_t probed_ns;
+    enum of_status reached; /* what the last probe came to */
+    bool topic_missing;
+    struct of_error why;
+    struct of_held held[HELD_LISTED];
+};
+
+/* An answer in the making. */
+struct answer {
+    struct of_json json;
+    int64_t now_ns;
+    bool good;
+};
+
+static double
+seconds(int64_t ns)
+{
+    return (double)(ns / OF_MS_NS) / 1000.0;
+}
+
+/* ---- alive ---- */
+
+static void
+write_stalled(struct answer *answer, const char *name, int64_t still_ns)
+{
+    answer->good = false;
+    of_json_open(&answer->json, NULL, '{');
+    of_json_string(&answer->json, "thread", name);
+    of_json_number(&answer->json, "seconds", seconds(still_ns));
+    of_json_close(&answer->json, '}');
+}
+
+static void
+write_alive(const struct of_pipeline *pipeline, struct answer *answer)
+{
+    of_json_open(&answer->json, "stalled", '[');
+    const char *name;
+    int64_t turned_ns;
+    for (uint32_t i = 0; pipeline != NULL && (name = of_pipeline_thread(pipeline, i, &turned_ns)) != NULL; i++)
+        if (turned_ns != 0 && answer->now_ns - turned_ns >= STALLED_MS * OF_MS_NS)
+            write_stalled(answer, name, answer->now_ns - turned_ns);
+    of_json_close(&answer->json, ']');
+    of_json_bool(&answer->json, "alive", answer->good);
+}
+
+/* ---- ready ---- */
+
+/* Opens a reason; the caller adds what else there is to say and closes it. */
+static void
+open_reason(struct answer *answer, const char *reason, const char *text)
+{
+    answer->good = false;
+    of_json_open(&answer->json, NULL, '{');
+    of_json_string(&answer->json, "reason", reason);
+    of_json_string(&answer->json, "text", text);
+}
+
+static void
+add_reason(struct answer *answer, const char *reason, const char *text)
+{
+    open_reason(answer, reason, text);
+    of_json_close(&answer->json, '}');
+}
+
+static void
+look_up_topic(struct of_health *health)
+{
+    const struct of_kafka_options *kafka = &health->kafka;
+    int32_t partitions = 0;
+    health->reached = OF_OK;
+    if (health->admin == NULL)
+        health->reached = of_admin_open(kafka, &health->admin, &health->why);
+    if (health->reached == OF_OK)
+        health->reached = of_admin_look_up(health->admin, kafka->orders_topic, PROBE_MS, &partitions, &health->why);
+    health->topic_missing = health->reached == OF_OK && partitions == 0;
+}
+
+/* Asked of the broker, as a connection that is merely open says nothing; whoever asks often gets the last answer. */
+static void
+add_broker(struct of_health *health, struct answer *answer)
+{
+    if (health->options.kafka == NULL)
+        return;
+    if (!health->probed || answer->now_ns - health->probed_ns >= PROBE_EVERY_MS * OF_MS_NS) {
+        look_up_topic(health);
+        health->probed = true;
+        health->probed_ns = of_clock_mono_ns(health->options.clock);
+    }
+    if (health->reached == OF_RETRY)
+        add_reason(answer, "broker_unreachable", health->why.text);
+    else if (health->reached != OF_OK)
+        add_reason(answer, "broker_refuses", health->why.text);
+    else if (health->topic_missing)
+        add_reason(answer, "topic_missing", "the topic of the orders does not exist");
+}
+
+static const struct {
+    const char *reason; /* NULL: nothing stands in the way */
+    const char *text;
+} phases[] = {
+    [OF_FETCH_JOINING] = { "joining", "waits for the group to assign partitions" },
+    [OF_FETCH_ASSIGNING] = { "assigning", "looks up where to begin in its partitions" },
+    [OF_FETCH_READING] = { NULL, NULL },
+    [OF_FETCH_DRAINING] = { "rebalancing", "finishes what is under way before it gives its partitions up" },
+    [OF_FETCH_CLEARING] = { "rebalancing", "has lost its partitions and waits for new ones" },
+    [OF_FETCH_LEFT] = { "left", "has left the group" },
+    [OF_FETCH_FAILED] = { "failed", NULL },
+};
+
+static void
+add_phase(const struct of_pipeline *pipeline, uint32_t number, const struct of_pipeline_lane *lane,
+          struct answer *answer)
+{
+    if (phases[lane->phase].reason == NULL)
+        return;
+    bool fenced;
+    const char *text = phases[lane->phase].text;
+    open_reason(answer, phases[lane->phase].reason, text != NULL ? text : of_pipeline_error(pipeline, &fenced));
+    of_json_count(&answer->json, "lane", number);
+    of_json_close(&answer->json, '}');
+}
+
+static void
+add_held(struct of_health *health, const struct of_pipeline_lane *lane, struct answer *answer)
+{
+    uint32_t count = of_board_list(lane->board, health->held, HELD_LISTED);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct of_held *held = &health->held[i];
+        if (held->reading_since_ns != 0 && answer->now_ns - held->reading_since_ns >= SETTLED_MS * OF_MS_NS)
+            continue;
+        open_reason(answer, "held", held->text);
+        of_json_string(&answer->json, "topic", held->topic);
+        of_json_int(&answer->json, "partition", held->partition);
+        of_json_int(&answer->json, "offset", held->offset);
+        of_json_string(&answer->json, "cause", of_cause_name(held->cause));
+        of_json_int(&answer->json, "since", held->since_ms);
+        of_json_close(&answer->json, '}');
+    }
+}
+
+static void
+write_ready(struct of_health *health, const struct of_pipeline *pipeline, struct answer *answer)
+{
+    uint64_t partitions = 0;
+    struct of_pipeline_lane lane;
+    of_json_open(&answer->json, "reasons", '[');
+    if (pipeline == NULL)
+        add_reason(answer, "starting", "the pipeline is not built yet: topics are looked up and made first");
+    add_broker(health, answer);
+    for (uint32_t i = 0; pipeline != NULL && of_pipeline_lane(pipeline, i, &lane); i++) {
+        partitions += lane.slots;
+        add_phase(pipeline, i, &lane, answer);
+        add_held(health, &lane, answer);
+    }
+    of_json_close(&answer->json, ']');
+    of_json_bool(&answer->json, "ready", answer->good);
+    of_json_count(&answer->json, "partitions", partitions);
+}
+
+/* ---- serving ---- */
+
+static unsigned
+handle(void *context, const char *path, FILE *body)
+{
+    struct of_health *health = context;
+    const struct of_pipeline *pipeline = atomic_load(health->options.pipeline);
+    struct answer answer = { of_json_to(body), of_clock_mono_ns(health->options.clock), true };
+    unsigned bad = NOT_NOW;
+    of_json_open(&answer.json, NULL, '{');
+    if (strcmp(path, "/healthz") == 0) {
+        write_alive(pipeline, &answer);
+    } else if (strcmp(path, "/readyz") == 0) {
+        write_ready(health, pipeline, &answer);
+    } else {
+        of_json_string(&answer.json, "error", "there is /healthz and /readyz");
+        answer.good = false;
+        bad = NOT_FOUND;
+    }
+    of_json_close(&answer.json, '}');
+    of_json_end_line(&answer.json);
+    return answer.good ? OK : bad;
+}
+
+enum of_status
+of_health_open(const struct of_health_options *options, struct of_health **out, struct of_error *err)
+{
+    struct of_health *health = of_alloc(sizeof *health);
+    health->options = *options;
+    if (options->kafka != NULL)
+        health->kafka = *options->kafka;
+    health->kafka.log = NULL;
+    enum of_status status = of_http_server_open(options->address, handle, health, &health->server, err);
+    if (status != OF_OK) {
+        free(health);
+        return status;
+    }
+    *out = health;
+    return OF_OK;
+}
+
+void
+of_health_close(struct of_health **health)
+{
+    if (*health == NULL)
+        return;
+    of_http_server_close(&(*health)->server);
+    if ((*health)->admin != NULL)
+        of_admin_close(&(*health)->admin);
+    free(*health);
+    *health = NULL;
+}
+
+const char *
+of_health_address(const struct of_health *health)
+{
+    return of_http_server_address(health->server);
+}

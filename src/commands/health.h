@@ -1,0 +1,36 @@
+/* Health over HTTP: whether the process lives, and whether it does what it is for.
+ *
+ *   GET /healthz   200: every thread of the pipeline turns; 503 names those that do not
+ *   GET /readyz    200: every lane is a member of the group and has its partitions (or was given none), no partition is
+ *                  held, and a broker answers; 503 says what stands in the way
+ *
+ * docs/operations.md describes the answers. Before there is a pipeline the process is alive and not ready.
+ * Owner: the command; what the options point to outlives the health. Close before the pipeline is destroyed.
+ * Threads: open and close by one; answers are made on a thread of the server's. Cost while nobody asks: none, but for a
+ * connection to a broker once somebody has asked. */
+#ifndef OF_COMMANDS_HEALTH_H
+#define OF_COMMANDS_HEALTH_H
+
+#include "kafka/options.h"
+#include "pipeline.h"
+
+struct of_health_options {
+    const char *address; /* as of_http_server_open takes it */
+    const struct of_clock *clock;
+    struct of_pipeline *_Atomic *pipeline; /* where it will be; NULL until then */
+    const struct of_kafka_options *kafka; /* where to look whether a broker answers; NULL: not looked */
+};
+
+struct of_health;
+
+/* OF_FATAL: cannot listen at that address. */
+OF_MUST_USE enum of_status of_health_open(const struct of_health_options *options, struct of_health **out,
+                                          struct of_error *err);
+
+/* Waits for an answer that is being made: two seconds at most. NULL inside is fine. */
+void of_health_close(struct of_health **health);
+
+/* "127.0.0.1:8080" */
+const char *of_health_address(const struct of_health *health);
+
+#endif

@@ -1,0 +1,202 @@
+/* Health of a pipeline that runs on one thread under a clock that stands still, asked through a real socket. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "commands/health.h"
+#include "registry/mock.h"
+#include "support/http_ask.h"
+#include "support/world.h"
+
+static struct world world;
+static struct of_health *health;
+static struct of_pipeline *_Atomic shown;
+
+/* Partitions in the world; not started, and health does not see it yet. */
+static int
+set_up(void **state)
+{
+    (void)state;
+    struct of_error err;
+    world_create(&world, &(struct world_options) { .partitions = 3 });
+    atomic_store(&shown, NULL);
+    return of_health_open(&(struct of_health_options) { .address = "0", .clock = &world.clock, .pipeline = &shown },
+                          &health, &err) == OF_OK ? 0 : -1;
+}
+
+static int
+tear_down(void **state)
+{
+    (void)state;
+    of_health_close(&health);
+    world_destroy(&world);
+    return 0;
+}
+
+static void
+show(void)
+{
+    world_start(&world);
+    atomic_store(&shown, atomic_load(&world.pipeline));
+}
+
+static json_t *
+ask(const char *path, int status)
+{
+    static struct http_answer answer;
+    http_ask(of_health_address(health), "GET", path, &answer);
+    if (answer.status != status)
+        fail_msg("%s answers %d: %s", path, answer.status, answer.body);
+    json_error_t error;
+    json_t *found = json_loads(answer.body, 0, &error);
+    if (found == NULL)
+        fail_msg("%s: %s", error.text, answer.body);
+    return found;
+}
+
+static void
+assert_ready(int partitions)
+{
+    json_t *answer = ask("/readyz", 200);
+    assert_true(json_is_true(json_object_get(answer, "ready")));
+    assert_int_equal(json_array_size(json_object_get(answer, "reasons")), 0);
+    assert_int_equal(json_integer_value(json_object_get(answer, "partitions")), partitions);
+    json_decref(answer);
+}
+
+/* Not ready, for this one reason, which is returned; the caller releases *answer. */
+static json_t *
+assert_reason(const char *reason, json_t **answer)
+{
+    *answer = ask("/readyz", 503);
+    assert_true(json_is_false(json_object_get(*answer, "ready")));
+    json_t *reasons = json_object_get(*answer, "reasons");
+    assert_int_equal(json_array_size(reasons), 1);
+    json_t *first = json_array_get(reasons, 0);
+    assert_string_equal(json_string_value(json_object_get(first, "reason")), reason);
+    assert_true(json_string_length(json_object_get(first, "text")) > 0);
+    return first;
+}
+
+static void
+assert_only_reason(const char *reason)
+{
+    json_t *answer;
+    assert_reason(reason, &answer);
+    json_decref(answer);
+}
+
+static void
+it_is_alive_before_it_is_ready(void **state)
+{
+    (void)state;
+    json_decref(ask("/healthz", 200));
+    assert_only_reason("starting");
+    show();
+    assert_only_reason("joining");
+    world_pass_ms(&world, 10);
+    assert_ready(6);
+    json_decref(ask("/", 404));
+}
+
+static void
+a_member_with_nothing_to_do_is_ready(void **state)
+{
+    (void)state;
+    show();
+    world_pass_ms(&world, 10);
+    of_memory_revoke(world.cluster, 0);
+    world_pass_ms(&world, 10);
+    assert_only_reason("joining");
+    of_memory_assign(world.cluster, 0);
+    world_pass_ms(&world, 10);
+    assert_ready(6);
+}
+
+static void
+held_partitions_say_why(void **state)
+{
+    (void)state;
+    of_registry_mock_inject(world.registry, 503, NULL, OF_MOCK_FOREVER);
+    world_append_order(&world, 1, 0);
+    show();
+    int64_t began_ms = world.clock.fake_wall_ms;
+    for (int i = 0; i < 20; i++) { /* through every try */
+        world_pass_ms(&world, 997);
+        json_t *answer, *reason = assert_reason("held", &answer);
+        assert_string_equal(json_string_value(json_object_get(reason, "topic")), "orders");
+        assert_int_equal(json_integer_value(json_object_get(reason, "partition")), 1);
+        assert_int_equal(json_integer_value(json_object_get(reason, "offset")), 0);
+        assert_string_equal(json_string_value(json_object_get(reason, "cause")), "registry_unavailable");
+        assert_in_range(json_integer_value(json_object_get(reason, "since")), began_ms, began_ms + 900);
+        assert_non_null(strstr(json_string_value(json_object_get(reason, "text")), "503"));
+        json_decref(answer);
+    }
+    json_decref(ask("/healthz", 200));
+    of_registry_mock_inject(world.registry, 0, NULL, 0);
+    world_run_to_end(&world, 10000);
+    assert_ready(6);
+}
+
+static void
+partitions_that_were_given_up_hold_nothing(void **state)
+{
+    (void)state;
+    of_registry_mock_inject(world.registry, 503, NULL, OF_MOCK_FOREVER);
+    world_append_order(&world, 1, 0);
+    show();
+    world_pass_ms(&world, 1000);
+    assert_only_reason("held");
+    of_memory_revoke(world.cluster, 0);
+    world_pass_ms(&world, 500);
+    assert_only_reason("joining");
+}
+
+static void
+a_thread_that_does_not_turn_is_told(void **state)
+{
+    (void)state;
+    show();
+    world_pass_ms(&world, 10);
+    of_clock_advance(&world.clock, 29 * OF_SECOND_NS);
+    json_decref(ask("/healthz", 200));
+    of_clock_advance(&world.clock, 2 * OF_SECOND_NS);
+    json_t *answer = ask("/healthz", 503);
+    json_t *stalled = json_array_get(json_object_get(answer, "stalled"), 0);
+    assert_string_equal(json_string_value(json_object_get(stalled, "thread")), "all");
+    assert_true(json_number_value(json_object_get(stalled, "seconds")) >= 30);
+    json_decref(answer);
+    world_pass_ms(&world, 1);
+    json_decref(ask("/healthz", 200));
+}
+
+static void
+the_end_is_told(void **state)
+{
+    (void)state;
+    show();
+    world_pass_ms(&world, 10);
+    of_pipeline_stop(world.pipeline);
+    world_pass_ms(&world, 100);
+    assert_only_reason("left");
+}
+
+int
+main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(it_is_alive_before_it_is_ready),
+        TEST(a_member_with_nothing_to_do_is_ready),
+        TEST(held_partitions_say_why),
+        TEST(partitions_that_were_given_up_hold_nothing),
+        TEST(a_thread_that_does_not_turn_is_told),
+        TEST(the_end_is_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
