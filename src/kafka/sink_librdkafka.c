@@ -94,7 +94,7 @@ sink_start(void *self, int wake_fd, struct of_error *err)
 /* ---- produce ---- */
 
 static enum of_status
-refuse(struct sink *sink, rd_kafka_resp_err_t code, struct of_error *err)
+refuse(struct sink *sink, enum of_destination destination, rd_kafka_resp_err_t code, struct of_error *err)
 {
     char why[256];
     enum of_status status;
@@ -111,7 +111,8 @@ refuse(struct sink *sink, rd_kafka_resp_err_t code, struct of_error *err)
     default:
         status = OF_RETRY;
     }
-    return of_error_set(err, status, "%s", of_kafka_why(&sink->client, code, why, sizeof why));
+    return of_error_set(err, status, "topic %s: %s", sink->topics[destination].name,
+                        of_kafka_why(&sink->client, code, why, sizeof why));
 }
 
 static rd_kafka_headers_t *
@@ -142,7 +143,7 @@ sink_produce(void *self, const struct of_outgoing *record, uint64_t tag, struct 
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         return OF_OK;
     rd_kafka_headers_destroy(headers); /* not taken over by a call that failed */
-    return refuse(sink, code, err);
+    return refuse(sink, record->destination, code, err);
 }
 
 /* ---- reports ---- */
@@ -160,11 +161,14 @@ report(struct sink *sink, rd_kafka_event_t *event, of_sink_settled *settled, voi
 {
     uint32_t count = 0;
     const rd_kafka_message_t *message;
+    char why[320] = "";
     while ((message = rd_kafka_event_message_next(event)) != NULL) {
         enum of_status status = report_status(message->err);
         if (status == OF_OK)
             of_kafka_client_reached(&sink->client);
-        settled(arg, (uint64_t)(uintptr_t)message->_private, status, status == OF_OK ? "" : rd_kafka_err2str(message->err));
+        else
+            snprintf(why, sizeof why, "topic %s: %s", rd_kafka_topic_name(message->rkt), rd_kafka_err2str(message->err));
+        settled(arg, (uint64_t)(uintptr_t)message->_private, status, status == OF_OK ? "" : why);
         count++;
     }
     return count;

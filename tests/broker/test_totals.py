@@ -1,4 +1,6 @@
 """200,000 orders with 10 % failures: whatever the threads, a run comes to what the oracle says, order by order."""
+import re
+
 from lib.client import Record
 from lib.environment import TestCase, main
 from lib.flow import Flow
@@ -42,6 +44,19 @@ class Combinations(TestCase):
             final = program.final(120)
         self.assertEqual({**final["run"], **final["total"]}, final["run"], "counted from zero: total and run agree")
         flow.check(self.expected.of_group(flow.settings.group))
+
+
+class Produced(TestCase):
+    def test_produce_and_run_agree(self):
+        flow = Flow(self)
+        with self.orderflow("produce", "--topic", flow.topic, "--count", 100000, "--rate", 0) as producer:
+            self.assertEqual(producer.wait(60), 0)
+        with flow.run("--exit-at-end") as program:
+            final = program.final(60)
+        delivered, exact = re.search(r"orders delivered +(\d+)\n.*exactly ([0-9.-]+)\)", "\n".join(producer.lines),
+                                     re.DOTALL).groups()
+        self.assertEqual((final["run"]["orders_processed"], final["run"]["price_sum"]), (100000, exact))
+        self.assertEqual(int(delivered), 100000)
 
 
 def _test(combination):

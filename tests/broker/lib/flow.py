@@ -29,6 +29,7 @@ class Flow:
         self.registry_url = registry_url or test.registry_url
         self.partitions = partitions
         self.delay_ms = delay_ms
+        self.retry_partitions = self.dlq_partitions = partitions    # what the program makes them
         self.topic = topic or self.client.create_topic(test.unique("orders"), partitions)
         name = test.unique("")[1:]
         self.retry, self.dlq = f"retry-{name}", f"dlq-{name}"
@@ -122,10 +123,10 @@ class Flow:
         self.test.assertEqual(expected.event_complaints(self.events(), repeated), [])
         mine = {(record.partition, record.offset) for record in waiting}
         written = [row for row in self.client.read(self.retry) if (row.partition, row.offset) not in mine]
-        self.test.assertEqual(expected.retry_record_complaints(written, self.partitions), [])
+        self.test.assertEqual(expected.retry_record_complaints(written, self.retry_partitions), [])
         self.check_dead_letters(expected)
 
     def check_dead_letters(self, expected):
         complaints = expected.dead_letter_complaints(self.dead_letters(), (self.began_ms, now_ms()), self.delay_ms,
-                                                     self.partitions)
+                                                     self.dlq_partitions)
         self.test.assertEqual(complaints, [])

@@ -324,7 +324,7 @@ class Expected:
         kinds = defaultdict(Counter)
         for event in events:
             if "origin_topic" in event:
-                origin = Origin(event["origin_topic"], event["origin_partition"], event["origin_offset"])
+                origin = event["origin_topic"], event["origin_partition"], event["origin_offset"]
                 kinds[event["event"]][origin, event["attempt"]] += 1
         verdicts = self.verdicts.values()
         wanted = {"processed": {(v.origin, v.attempts) for v in verdicts if not v.cause}, "retry": self.retries,
