@@ -9,6 +9,7 @@ pkg_check_modules(URCU REQUIRED IMPORTED_TARGET liburcu-memb>=0.13)
 pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl>=7.70)
 pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd>=0.9.71)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson>=2.11)
+pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto>=3.0)
 
 if(ORDERFLOW_JEMALLOC AND NOT ORDERFLOW_SANITIZE)
   pkg_check_modules(JEMALLOC REQUIRED IMPORTED_TARGET jemalloc)
