@@ -95,10 +95,11 @@ struct of_pipeline_progress {
 };
 void of_pipeline_progress(const struct of_pipeline *pipeline, struct of_pipeline_progress *progress);
 
-/* How much every instance of every stage has worked so far, stage by stage. Returns how many there are, `room` at most. */
+/* How much every instance of every stage has worked so far, stage by stage. Returns how many, `room` at most. */
 uint32_t of_pipeline_loads(const struct of_pipeline *pipeline, struct of_stage_load *loads, uint32_t room);
 
-/* What this process has committed so far. Holds up commits for some 20 ns per group and partition. totals is initialised; names in it live as long as the dictionary of groups. */
+/* What this process has committed so far. Holds up commits for some 20 ns per group and partition. totals is
+ * initialised; names in it live as long as the dictionary of groups. */
 
 /* One lane as it is now; false: there is no such lane. */
 struct of_pipeline_lane {

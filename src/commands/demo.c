@@ -235,8 +235,8 @@ open_and_run(const struct of_command_line *line)
             .line = line,
             .settings = &demo.settings,
             .kafka = &demo.kafka,
-            .about = "Kafka and the schema registry are embedded in this process, and a producer, too. The embedded\n"
-                     "Kafka keeps no transactions: the demo cannot show exactly-once.\n",
+            .about = "  demonstration      producer, Kafka and registry are inside this process\n"
+                     "                     (its Kafka keeps no transactions: no exactly-once)\n",
             .reason_to_stop = reason_to_stop,
             .context = &demo,
         },

@@ -83,9 +83,12 @@ static void
 open_console(struct of_session *session)
 {
     const struct of_settings *settings = session->settings;
+    struct of_terminal terminal;
+    of_terminal_init(&terminal, stdout, (enum of_color)settings->color);
     session->console = of_console_create(&(struct of_console_config) {
         .mode = (enum of_console_mode)settings->console,
         .out = stdout,
+        .terminal = terminal,
         .clock = session->clock,
         .lanes = 2 * session->lanes, /* publish and fetch of a lane make events, each into a queue of its own */
         .banner = {

@@ -194,6 +194,8 @@ static const struct of_option rows[] = {
     { .name = "console", SECTION, CHOICE(of_console_mode_names), AT(console), .commands = CONSUMES, .initial = "auto",
       .placeholder = "MODE",
       .help = "what is printed: each order, a line per second, either by the rate, JSON, nothing" },
+    { .name = "color", SECTION, CHOICE(of_color_names), AT(color), .commands = CONSUMES, .initial = "auto",
+      .placeholder = "WHEN", .help = "colours and columns; auto: on a terminal, without colours if NO_COLOR is set" },
     { .name = "log-level", SECTION, CHOICE(of_log_level_names), AT(log_level), .commands = ALL, .initial = "info",
       .placeholder = "LEVEL", .help = "least important messages that are logged to standard error" },
     { .name = "http", SECTION, STRING, AT(http), .commands = RUN, .placeholder = "ADDRESS",

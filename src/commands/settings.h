@@ -48,6 +48,7 @@ struct of_settings {
     int64_t fetch_threads, decode_threads, process_threads, aggregate_threads, memory_mb;
     /* output */
     int console;   /* enum of_console_mode */
+    int color;     /* enum of_color */
     int log_level; /* enum of_log_level */
     bool print_wiring;
     const char *http; /* NULL: none */

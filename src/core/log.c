@@ -14,6 +14,7 @@ const char *const of_log_level_names[] = { "error", "warning", "info", "debug", 
 
 static _Atomic int highest = OF_LOG_INFO;
 static _Atomic int output = STDERR_FILENO;
+static _Atomic uint64_t lines;
 
 void
 of_log_set_level(enum of_log_level level)
@@ -60,10 +61,17 @@ put_text(char *line, size_t at, const char *text, int wanted)
     return at;
 }
 
+uint64_t
+of_log_lines(void)
+{
+    return atomic_load_explicit(&lines, memory_order_relaxed);
+}
+
 /* Nothing can be done, and nobody told, when the log itself fails. */
 static void
 write_line(const char *line, size_t length)
 {
+    atomic_fetch_add_explicit(&lines, 1, memory_order_relaxed);
     ssize_t written = write(atomic_load_explicit(&output, memory_order_relaxed), line, length);
     (void)written;
 }

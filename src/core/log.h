@@ -29,6 +29,9 @@ void of_log_set_descriptor(int descriptor);
 
 void of_log(enum of_log_level level, const char *component, const char *format, ...) OF_PRINTF(3, 4);
 
+/* How many lines were written so far: whoever draws on the same terminal wants to know. */
+uint64_t of_log_lines(void);
+
 #define of_log_error(component, ...) of_log(OF_LOG_ERROR, component, __VA_ARGS__)
 #define of_log_warning(component, ...) of_log(OF_LOG_WARNING, component, __VA_ARGS__)
 #define of_log_info(component, ...) of_log(OF_LOG_INFO, component, __VA_ARGS__)

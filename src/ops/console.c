@@ -9,7 +9,7 @@
 #include "core/assert.h"
 #include "core/log.h"
 #include "core/memory.h"
-#include "ops/console_views.h"
+#include "ops/console_live.h"
 
 enum {
     QUEUE_EVENTS = 1024,      /* per lane; a dropped line is no loss */
@@ -26,6 +26,7 @@ const char *const of_console_mode_names[] = { "auto", "orders", "summary", "json
 struct of_console {
     struct of_console_config config;
     const struct of_console_view *view;
+    struct of_live_view live_view;
     struct of_event_queue **queues;
     _Atomic bool wants_records, broken;
 
@@ -65,7 +66,9 @@ of_console_create(const struct of_console_config *config)
     struct of_console *console = of_alloc(sizeof *console);
     console->config = *config;
     bool json = config->mode == OF_CONSOLE_JSON;
-    console->view = json ? &of_console_json_view : &of_console_text_view;
+    console->view = json                         ? &of_console_json_view
+                    : config->terminal.laid_out ? &of_console_table_view
+                                                : &of_console_text_view;
     console->queues = of_alloc_array(config->lanes, sizeof *console->queues);
     for (uint32_t k = 0; k < config->lanes; k++)
         console->queues[k] = of_event_queue_create(json ? QUEUE_EVENTS_JSON : QUEUE_EVENTS);
@@ -146,8 +149,10 @@ flush(struct of_console *console)
 static void
 show(struct of_console *console, const struct of_event *event)
 {
-    if (!silent(console))
-        console->view->event(console->config.out, &console->config.banner, event, &console->tally);
+    if (silent(console))
+        return;
+    of_live_view_erase(&console->live_view, console->config.out);
+    console->view->event(console->config.out, &console->config, event, &console->tally);
 }
 
 static void
@@ -155,8 +160,8 @@ turn_to_seconds(struct of_console *console)
 {
     set_wants_records(console, false);
     console->few_seconds = 0;
-    fprintf(console->config.out, "More than %d orders in a second: one line per second from here on.\n",
-            MANY_PER_SECOND);
+    fprintf(console->config.out, "More than %d orders in a second: %s from here on.\n", MANY_PER_SECOND,
+            console->config.terminal.redraws ? "a summary" : "one line per second");
 }
 
 /* Records that come although none are wanted were made before their maker saw that. */
@@ -221,6 +226,7 @@ turn_to_orders_when_few(struct of_console *console, const struct of_live_totals 
         return;
     take_up_live_totals(console, live);
     set_wants_records(console, true);
+    of_live_view_erase(&console->live_view, console->config.out);
     fprintf(console->config.out, "Fewer than %d orders a second: order by order again.\n", FEW_PER_SECOND);
 }
 
@@ -230,10 +236,33 @@ tell_dropped(struct of_console *console)
     uint64_t dropped = 0;
     for (uint32_t lane = 0; lane < console->config.lanes; lane++)
         dropped += of_event_queue_dropped(console->queues[lane]);
-    if (dropped > console->dropped_before && console->config.mode != OF_CONSOLE_JSON)
+    bool wanted = of_console_wants_records(console) && console->config.mode != OF_CONSOLE_JSON;
+    if (dropped > console->dropped_before && wanted)
         fprintf(console->config.out, "%" PRIu64 " events came too fast to be shown.\n",
                 dropped - console->dropped_before);
     console->dropped_before = dropped;
+}
+
+static void
+draw_live(struct of_console *console, const struct of_progress *progress)
+{
+    struct of_live_detail *detail = of_alloc(sizeof *detail);
+    of_totals_init(&detail->committed);
+    detail->behind = -1;
+    if (console->config.detail != NULL)
+        console->config.detail(console->config.context, detail);
+    of_live_view_draw(&console->live_view, console->config.out, &console->config.terminal, progress, detail);
+    of_totals_fini(&detail->committed);
+    free(detail);
+}
+
+static void
+show_progress(struct of_console *console, const struct of_progress *progress)
+{
+    if (console->config.terminal.redraws && console->config.mode != OF_CONSOLE_JSON)
+        draw_live(console, progress);
+    else
+        console->view->second(console->config.out, progress);
 }
 
 /* auto: a line per second only while orders are not shown one by one. */
@@ -253,7 +282,7 @@ show_second(struct of_console *console, const struct of_live_totals *live, int64
     enum of_console_mode mode = console->config.mode;
     bool one_by_one = of_console_wants_records(console);
     if (mode != OF_CONSOLE_ORDERS && !(mode == OF_CONSOLE_AUTO && one_by_one))
-        console->view->second(console->config.out, &progress);
+        show_progress(console, &progress);
     tell_dropped(console);
     if (mode == OF_CONSOLE_AUTO && !one_by_one)
         turn_to_orders_when_few(console, live, (double)records / elapsed_s);
@@ -291,6 +320,8 @@ of_console_finish(struct of_console *console, const struct of_console_result *re
 {
     while (take_events(console) > 0)
         flush(console);
+    if (!silent(console))
+        of_live_view_erase(&console->live_view, console->config.out);
     if (result != NULL && !silent(console)) {
         tell_dropped(console);
         console->view->final(console->config.out, result, of_clock_wall_ms(console->config.clock));
@@ -332,7 +363,7 @@ of_console_start(struct of_console *console, struct of_error *err)
     console->started_ns = console->second_ns = of_clock_mono_ns(console->config.clock);
     console->next_second_ns = console->second_ns + OF_SECOND_NS;
     if (!silent(console))
-        console->view->started(console->config.out, &console->config.banner,
+        console->view->started(console->config.out, &console->config,
                                of_clock_wall_ms(console->config.clock));
     flush(console);
     int failed = pthread_create(&console->thread, NULL, run_thread, console);

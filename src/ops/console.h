@@ -1,7 +1,7 @@
 /* What a run prints on standard output, by a thread of its own.
  *
  *   orders   the lines of every order: received, processed or failed, retries, dead letters, the running average
- *   summary  one line per second
+ *   summary  one line per second; on a terminal a view that is drawn again in place
  *   auto     orders while they are few (up to 50 in a second), one line per second while they are many
  *   json     every event as one line of JSON (docs/json-events.md)
  *   none     nothing
@@ -27,6 +27,7 @@
 
 #include "core/clock.h"
 #include "core/option.h"
+#include "ops/terminal.h"
 #include "ops/totals.h"
 #include "order/event_queue.h"
 
@@ -48,6 +49,7 @@ struct of_console_banner {
 struct of_console_config {
     enum of_console_mode mode;
     FILE *out; /* stays the caller's; written by the console's thread only */
+    struct of_terminal terminal; /* that `out` is; all zero: none */
     const struct of_clock *clock;
     uint32_t lanes;
     struct of_console_banner banner;

@@ -55,8 +55,9 @@ put_settings(struct of_json *json, const struct of_options *options)
 }
 
 static void
-json_started(FILE *out, const struct of_console_banner *banner, int64_t wall_ms)
+json_started(FILE *out, const struct of_console_config *config, int64_t wall_ms)
 {
+    const struct of_console_banner *banner = &config->banner;
     char registry[1024];
     struct of_json json = of_json_to(out);
     begin(&json, "started", wall_ms);
@@ -122,10 +123,10 @@ put_cause(struct of_json *json, const struct of_event *event)
 }
 
 static void
-json_event(FILE *out, const struct of_console_banner *banner, const struct of_event *event,
+json_event(FILE *out, const struct of_console_config *config, const struct of_event *event,
            const struct of_tally *tally)
 {
-    (void)banner, (void)tally;
+    (void)config, (void)tally;
     struct of_json json = of_json_to(out);
     begin(&json, event_name(event->kind), event->wall_ms);
     of_json_string(&json, "topic", event->topic);

@@ -18,43 +18,68 @@ put_escaped(FILE *out, struct of_slice text, bool cut)
 }
 
 static void
-put_amount(FILE *out, const char *text)
+put_sign_first(const char *amount, char text[OF_MONEY_BYTES])
 {
-    bool negative = *text == '-';
-    fprintf(out, "%s$%s", negative ? "-" : "", text + negative);
+    bool negative = *amount == '-';
+    snprintf(text, OF_MONEY_BYTES, "%s$%s", negative ? "-" : "", amount + negative);
+}
+
+/* Long enough for every double; "-0.00" is "0.00". */
+void
+of_console_money(double value, char text[OF_MONEY_BYTES])
+{
+    char amount[OF_EXACT_SUM_MONEY_BYTES];
+    snprintf(amount, sizeof amount, "%.2f", value);
+    put_sign_first(strcmp(amount, "-0.00") == 0 ? amount + 1 : amount, text);
+}
+
+void
+of_console_sum(const struct of_exact_sum *sum, char text[OF_MONEY_BYTES])
+{
+    char amount[OF_EXACT_SUM_MONEY_BYTES];
+    of_exact_sum_money(sum, amount, sizeof amount);
+    put_sign_first(amount, text);
+}
+
+void
+of_console_average(const struct of_exact_sum *sum, uint64_t orders, char text[OF_MONEY_BYTES])
+{
+    if (orders == 0)
+        strcpy(text, "none");
+    else
+        of_console_money(of_exact_sum_average(sum, orders), text);
 }
 
 static void
 put_sum(FILE *out, const struct of_exact_sum *sum)
 {
-    char text[OF_EXACT_SUM_MONEY_BYTES];
-    of_exact_sum_money(sum, text, sizeof text);
-    put_amount(out, text);
+    char text[OF_MONEY_BYTES];
+    of_console_sum(sum, text);
+    fputs(text, out);
 }
 
-/* Long enough for every double; "-0.00" is "0.00". */
 static void
 put_money(FILE *out, double value)
 {
-    char text[OF_EXACT_SUM_MONEY_BYTES];
-    snprintf(text, sizeof text, "%.2f", value);
-    put_amount(out, strcmp(text, "-0.00") == 0 ? text + 1 : text);
+    char text[OF_MONEY_BYTES];
+    of_console_money(value, text);
+    fputs(text, out);
 }
 
 static void
 put_average(FILE *out, const struct of_exact_sum *sum, uint64_t orders)
 {
-    if (orders == 0)
-        fputs("none", out);
-    else
-        put_money(out, of_exact_sum_average(sum, orders));
+    char text[OF_MONEY_BYTES];
+    of_console_average(sum, orders, text);
+    fputs(text, out);
 }
 
 /* ---- start ---- */
 
-static void
-text_started(FILE *out, const struct of_console_banner *banner, int64_t wall_ms)
+void
+of_console_text_started(FILE *out, const struct of_console_config *config, int64_t wall_ms)
 {
+    const struct of_console_banner *banner = &config->banner;
     (void)wall_ms;
     char registry[1024];
     fprintf(out,
@@ -157,37 +182,51 @@ print_dead_letter(FILE *out, const struct of_console_banner *banner, const struc
 
 /* ---- events of partitions ---- */
 
-static void
-print_partition(FILE *out, const char *what, const struct of_event *event)
+static const char *
+partition_change(enum of_event_kind kind)
 {
-    fprintf(out, "%-12s%s[%" PRId32 "] at offset %" PRId64, what, event->topic, event->partition, event->offset);
+    switch (kind) {
+    case OF_EVENT_ASSIGNED: return "assigned";
+    case OF_EVENT_REVOKED: return "revoked";
+    case OF_EVENT_LOST: return "lost";
+    case OF_EVENT_HELD: return "held";
+    default: return "resumed";
+    }
+}
+
+void
+of_console_text_partition(FILE *out, const struct of_event *event, const char *end)
+{
+    fprintf(out, "%-12s%s[%" PRId32 "] at offset %" PRId64, partition_change(event->kind), event->topic,
+            event->partition, event->offset);
     if (event->cause != OF_CAUSE_NONE)
         put_reason(out, event);
-    fputc('\n', out);
+    fprintf(out, "%s\n", end);
 }
 
 static void
-text_event(FILE *out, const struct of_console_banner *banner, const struct of_event *event,
+text_event(FILE *out, const struct of_console_config *config, const struct of_event *event,
            const struct of_tally *tally)
 {
+    const struct of_console_banner *banner = &config->banner;
     if (event->kind <= OF_EVENT_DEAD_LETTER)
         print_received(out, event);
     switch (event->kind) {
     case OF_EVENT_PROCESSED: print_processed(out, event, tally); break;
     case OF_EVENT_RETRY: print_failed(out, event), print_retry(out, banner, event); break;
     case OF_EVENT_DEAD_LETTER: print_failed(out, event), print_dead_letter(out, banner, event); break;
-    case OF_EVENT_ASSIGNED: print_partition(out, "assigned", event); break;
-    case OF_EVENT_REVOKED: print_partition(out, "revoked", event); break;
-    case OF_EVENT_LOST: print_partition(out, "lost", event); break;
-    case OF_EVENT_HELD: print_partition(out, "held", event); break;
-    case OF_EVENT_RESUMED: print_partition(out, "resumed", event); break;
+    case OF_EVENT_ASSIGNED:
+    case OF_EVENT_REVOKED:
+    case OF_EVENT_LOST:
+    case OF_EVENT_HELD:
+    case OF_EVENT_RESUMED: of_console_text_partition(out, event, ""); break;
     }
 }
 
 /* ---- seconds and the end ---- */
 
-static void
-text_second(FILE *out, const struct of_progress *progress)
+void
+of_console_text_second(FILE *out, const struct of_progress *progress)
 {
     const struct of_live_totals *live = progress->live;
     fprintf(out, "%6.0f s  %.0f orders/s  %" PRIu64 " orders  sum ", progress->seconds, progress->orders_per_second,
@@ -230,8 +269,8 @@ print_products(FILE *out, const struct of_totals *totals)
         fprintf(out, "%12s  and %zu more products; --console json lists all\n", "", totals->row_count - PRODUCTS_SHOWN);
 }
 
-static void
-text_final(FILE *out, const struct of_console_result *result, int64_t wall_ms)
+void
+of_console_text_final(FILE *out, const struct of_console_result *result, int64_t wall_ms)
 {
     (void)wall_ms;
     print_totals(out, "Final statistics", result->total);
@@ -241,4 +280,6 @@ text_final(FILE *out, const struct of_console_result *result, int64_t wall_ms)
     print_products(out, result->total);
 }
 
-const struct of_console_view of_console_text_view = { text_started, text_event, text_second, text_final };
+const struct of_console_view of_console_text_view = {
+    of_console_text_started, text_event, of_console_text_second, of_console_text_final,
+};

@@ -80,6 +80,29 @@ defaults_are_those_of_the_design(void **state)
 }
 
 static void
+the_demo_has_defaults_of_its_own(void **state)
+{
+    (void)state;
+    struct of_command_line line;
+    const struct of_settings *s = load(&line, OF_COMMAND_DEMO, NONE, NONE);
+    assert_int_equal(s->count, 20);
+    assert_int_equal(s->interval_ms, 500);
+    assert_true(s->failure_rate == 0.1);
+    assert_int_equal(s->max_retries, 3);
+    assert_int_equal(s->retry_delay_ms, 2000);
+    assert_int_not_equal(s->seed, 1);
+    of_settings_fini(&line);
+    s = load(&line, OF_COMMAND_DEMO, LIST("--interval-ms=7"), LIST("ORDERFLOW_FAILURE_RATE=0.5"));
+    assert_int_equal(s->interval_ms, 7);
+    assert_true(s->failure_rate == 0.5);
+    of_settings_fini(&line);
+    s = load(&line, OF_COMMAND_PRODUCE, NONE, NONE);
+    assert_int_equal(s->interval_ms, 2000);
+    assert_int_equal(s->seed, 1);
+    of_settings_fini(&line);
+}
+
+static void
 flag_beats_environment_beats_file_beats_default(void **state)
 {
     (void)state;
@@ -322,6 +345,7 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_file, remove_file)
     const struct CMUnitTest tests[] = {
         TEST(defaults_are_those_of_the_design),
+        TEST(the_demo_has_defaults_of_its_own),
         TEST(flag_beats_environment_beats_file_beats_default),
         TEST(booleans_have_three_spellings),
         TEST(properties_keep_their_order_and_flags_win),

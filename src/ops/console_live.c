@@ -1,0 +1,222 @@
+#include "ops/console_live.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/log.h"
+
+enum {
+    FIXED_LINES = 5, /* what is above the stages, blank lines included */
+    BAR_COLUMNS = 20,
+    NAME_COLUMNS = 12,
+    PRODUCTS_MOST = 10,
+    LINE_BYTES = 4096,
+    NUMBER_BYTES = 32,
+};
+
+/* ---- lines that fit ---- */
+
+/* A block under way. */
+struct block {
+    FILE *out;
+    const struct of_terminal *terminal;
+    unsigned column, lines;
+};
+
+/* Cuts at the last column but one: terminals differ in what they do at the last. */
+static void OF_PRINTF(3, 4)
+put(struct block *block, enum of_style style, const char *format, ...)
+{
+    char text[LINE_BYTES], shown[LINE_BYTES];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    unsigned room = block->terminal->columns - 1 - block->column;
+    block->column += of_terminal_fit(block->terminal, of_slice_str(text), 0, room, shown, sizeof shown);
+    fprintf(block->out, "%s%s%s", of_terminal_begin(block->terminal, style), shown,
+            of_terminal_end(block->terminal, style));
+}
+
+static void
+end_line(struct block *block)
+{
+    fputs("\33[K\n", block->out);
+    block->column = 0;
+    block->lines++;
+}
+
+static bool
+has_room(const struct block *block)
+{
+    return block->lines + 2 <= block->terminal->rows; /* the cursor stands below the block */
+}
+
+/* "1,234,567" */
+static const char *
+grouped(uint64_t number, char text[NUMBER_BYTES])
+{
+    char *at = text + NUMBER_BYTES - 1;
+    *at = '\0';
+    for (int digits = 0; digits == 0 || number > 0; digits++, number /= 10) {
+        if (digits > 0 && digits % 3 == 0)
+            *--at = ',';
+        *--at = (char)('0' + number % 10);
+    }
+    return at;
+}
+
+/* ---- parts ---- */
+
+static void
+put_labelled(struct block *block, const char *label, const char *text, enum of_style style)
+{
+    put(block, OF_STYLE_DIM, "%s ", label);
+    put(block, style, "%s", text);
+    put(block, OF_STYLE_PLAIN, "   ");
+}
+
+static void
+draw_totals(struct block *block, const struct of_progress *progress, int64_t behind)
+{
+    const struct of_live_totals *live = progress->live;
+    char number[NUMBER_BYTES], money[OF_MONEY_BYTES];
+    put(block, OF_STYLE_BOLD, "%s orders/s", grouped((uint64_t)(progress->orders_per_second + 0.5), number));
+    put(block, OF_STYLE_DIM, "   after %.0f s", progress->seconds);
+    end_line(block);
+    put_labelled(block, "orders", grouped(live->orders_processed, number), OF_STYLE_PLAIN);
+    of_console_average(&live->sum, live->orders_processed, money);
+    put_labelled(block, "running average", money, OF_STYLE_GOOD);
+    of_console_sum(&live->sum, money);
+    put_labelled(block, "sum", money, OF_STYLE_PLAIN);
+    end_line(block);
+    put_labelled(block, "retries", grouped(live->retry_attempts, number),
+                 live->retry_attempts > 0 ? OF_STYLE_WARN : OF_STYLE_PLAIN);
+    put_labelled(block, "dead letters", grouped(live->dead_letters, number),
+                 live->dead_letters > 0 ? OF_STYLE_BAD : OF_STYLE_PLAIN);
+    put_labelled(block, "held partitions", grouped(live->held_partitions, number),
+                 live->held_partitions > 0 ? OF_STYLE_BAD : OF_STYLE_PLAIN);
+    put_labelled(block, "lag", behind >= 0 ? grouped((uint64_t)behind, number) : "unknown", OF_STYLE_PLAIN);
+    end_line(block);
+}
+
+static double
+share(const struct of_live_view *view, const struct of_live_detail *detail, uint32_t i, double elapsed_s)
+{
+    uint64_t now = detail->loads[i].busy_ns, before = view->busy_ns[i];
+    double busy = now > before && elapsed_s > 0 ? (double)(now - before) / 1e9 / elapsed_s : 0;
+    return busy < 1 ? busy : 1;
+}
+
+/* The average as a bar, then each instance. */
+static void
+draw_stage(struct block *block, const char *stage, const double *shares, uint32_t count)
+{
+    double sum = 0;
+    for (uint32_t i = 0; i < count; i++)
+        sum += shares[i];
+    unsigned full = (unsigned)(sum / count * BAR_COLUMNS + 0.5);
+    const char *done = block->terminal->utf8 ? "\xE2\x96\x88" : "#";
+    const char *left = block->terminal->utf8 ? "\xE2\x96\x91" : ".";
+    put(block, OF_STYLE_PLAIN, "%-*s", NAME_COLUMNS, stage);
+    for (unsigned i = 0; i < BAR_COLUMNS; i++)
+        put(block, i < full ? OF_STYLE_GOOD : OF_STYLE_DIM, "%s", i < full ? done : left);
+    for (uint32_t i = 0; i < count; i++)
+        put(block, OF_STYLE_PLAIN, " %3.0f%%", shares[i] * 100);
+    end_line(block);
+}
+
+static void
+draw_stages(struct block *block, const struct of_live_view *view, const struct of_live_detail *detail,
+            double elapsed_s)
+{
+    double shares[OF_STAGE_LOADS_MAX];
+    uint32_t end;
+    for (uint32_t first = 0; first < detail->load_count && has_room(block); first = end) {
+        const char *stage = detail->loads[first].stage;
+        for (end = first; end < detail->load_count && strcmp(detail->loads[end].stage, stage) == 0; end++)
+            shares[end] = share(view, detail, end, elapsed_s);
+        draw_stage(block, stage, shares + first, end - first);
+    }
+}
+
+/* The one with more orders first. */
+static int
+compare_rows(const void *left, const void *right)
+{
+    const struct of_totals_row *l = left, *r = right;
+    return (l->orders_processed < r->orders_processed) - (l->orders_processed > r->orders_processed);
+}
+
+static void
+draw_product(struct block *block, const struct of_totals_row *row)
+{
+    char name[LINE_BYTES], number[NUMBER_BYTES], sum[OF_MONEY_BYTES], average[OF_MONEY_BYTES];
+    of_terminal_fit(block->terminal, row->product, NAME_COLUMNS, 2 * NAME_COLUMNS, name, sizeof name);
+    of_console_sum(&row->sum, sum);
+    of_console_average(&row->sum, row->orders_processed, average);
+    put(block, OF_STYLE_PLAIN, "%s %14s  %14s  %20s", name, grouped(row->orders_processed, number), average, sum);
+    end_line(block);
+}
+
+static void
+draw_products(struct block *block, struct of_totals *committed)
+{
+    if (committed->row_count == 0 || !has_room(block))
+        return;
+    end_line(block);
+    if (!has_room(block))
+        return;
+    qsort(committed->rows, committed->row_count, sizeof *committed->rows, compare_rows);
+    put(block, OF_STYLE_DIM, "%-*s %14s  %14s  %20s", NAME_COLUMNS, "product", "orders", "average", "sum");
+    end_line(block);
+    for (size_t i = 0; i < committed->row_count && i < PRODUCTS_MOST && has_room(block); i++)
+        draw_product(block, &committed->rows[i]);
+}
+
+/* ---- the block ---- */
+
+static void
+go_to_top(struct of_live_view *view, FILE *out, const struct of_terminal *terminal)
+{
+    bool moved = terminal->columns != view->columns || terminal->rows != view->rows;
+    bool logged = terminal->shows_log && of_log_lines() != view->log_lines;
+    if (view->lines > 0 && moved)
+        fputs("\33[2J\33[H", out);
+    else if (view->lines > 0 && !logged)
+        fprintf(out, "\r\33[%uA", view->lines);
+}
+
+void
+of_live_view_draw(struct of_live_view *view, FILE *out, struct of_terminal *terminal,
+                  const struct of_progress *progress, struct of_live_detail *detail)
+{
+    of_terminal_measure(terminal);
+    go_to_top(view, out, terminal);
+    struct block block = { out, terminal, 0, 0 };
+    end_line(&block);
+    if (terminal->rows > FIXED_LINES)
+        draw_totals(&block, progress, detail->behind);
+    if (has_room(&block) && detail->load_count > 0)
+        end_line(&block);
+    draw_stages(&block, view, detail, progress->seconds - view->seconds);
+    draw_products(&block, &detail->committed);
+    fputs("\33[J", out);
+    for (uint32_t i = 0; i < detail->load_count; i++)
+        view->busy_ns[i] = detail->loads[i].busy_ns;
+    view->seconds = progress->seconds;
+    view->lines = block.lines;
+    view->columns = terminal->columns;
+    view->rows = terminal->rows;
+    view->log_lines = of_log_lines();
+}
+
+void
+of_live_view_erase(struct of_live_view *view, FILE *out)
+{
+    if (view->lines > 0)
+        fprintf(out, "\r\33[%uA\33[J", view->lines);
+    view->lines = 0;
+}
