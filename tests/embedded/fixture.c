@@ -75,8 +75,8 @@ produce(struct fixture *fixture, const char *topic, int32_t partition, int first
             rd_kafka_header_add(list, headers[h].name, -1, headers[h].value.data, (ssize_t)headers[h].value.length);
         rd_kafka_resp_err_t code = rd_kafka_producev(
             rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-            RD_KAFKA_V_KEY("k", 1), RD_KAFKA_V_VALUE(value, (size_t)length), RD_KAFKA_V_HEADERS(list),
-            RD_KAFKA_V_END);
+            RD_KAFKA_V_KEY((void *)(uintptr_t)"k", 1), RD_KAFKA_V_VALUE(value, (size_t)length),
+            RD_KAFKA_V_HEADERS(list), RD_KAFKA_V_END);
         assert_int_equal(code, RD_KAFKA_RESP_ERR_NO_ERROR);
     }
     assert_int_equal(rd_kafka_flush(rk, 10000), RD_KAFKA_RESP_ERR_NO_ERROR);

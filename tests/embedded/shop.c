@@ -61,7 +61,7 @@ shop_write(struct shop *shop, int32_t partition, struct of_slice key, struct of_
 {
     rd_kafka_resp_err_t code = rd_kafka_producev(
         shop->writer, RD_KAFKA_V_TOPIC(shop->fixture.options.orders_topic), RD_KAFKA_V_PARTITION(partition),
-        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY(key.data, key.length),
+        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY((void *)(uintptr_t)key.data, key.length),
         RD_KAFKA_V_VALUE((void *)(uintptr_t)value.data, value.length), RD_KAFKA_V_END);
     assert_int_equal(code, RD_KAFKA_RESP_ERR_NO_ERROR);
 }
