@@ -62,13 +62,22 @@ print_heading(const struct bench_case *what)
 }
 
 static void
+print_value(const struct bench_metric *metric, double value)
+{
+    if (metric->decimals < 0)
+        printf("%14.3g", value);
+    else
+        printf("%14.*f", metric->decimals, value);
+}
+
+static void
 print_values(const struct bench_case *what, const char *name, double (*get)(const void *from, uint32_t m, int series),
              const void *from)
 {
     printf("%-8s", name);
     for (int series = BASELINE; series <= CANDIDATE; series++)
         for (uint32_t m = 0; m < what->metric_count; m++)
-            printf("%14.*f", what->metrics[m].decimals, get(from, m, series));
+            print_value(&what->metrics[m], get(from, m, series));
     printf("%8.3f", get(from, 0, RATIO));
 }
 

@@ -23,7 +23,7 @@ enum { BENCH_METRICS = 4, BENCH_PAIRS = 99 };
 /* A number that each run yields. */
 struct bench_metric {
     const char *name; /* heading of its column, with its unit: "ns/record" */
-    int decimals;
+    int decimals; /* negative: three significant digits, for what ranges widely */
 };
 
 struct bench_variant {
