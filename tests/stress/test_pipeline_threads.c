@@ -41,6 +41,25 @@ test_thread_counts(void **state)
     }
 }
 
+/* What a live view reads meanwhile. */
+static void
+look(struct world *world, uint64_t appended)
+{
+    struct of_totals totals;
+    struct of_pipeline_progress progress;
+    struct of_stage_load loads[OF_STAGE_LOADS_MAX];
+    of_pipeline_progress(world->pipeline, &progress);
+    assert_in_range(of_pipeline_loads(world->pipeline, loads, OF_STAGE_LOADS_MAX), 5, OF_STAGE_LOADS_MAX);
+    of_totals_init(&totals);
+    of_pipeline_add_run_totals(world->pipeline, &totals);
+    assert_true(totals.orders_processed <= appended);
+    uint64_t orders = 0;
+    for (size_t i = 0; i < totals.row_count; i++)
+        orders += totals.rows[i].orders_processed;
+    assert_int_equal(orders, totals.orders_processed);
+    of_totals_fini(&totals);
+}
+
 static void
 test_partitions_come_and_go(void **state)
 {
@@ -54,6 +73,7 @@ test_partitions_come_and_go(void **state)
         uint32_t lane = (uint32_t)round % 2;
         world_append_orders(&world, 200 * round, 200);
         of_memory_revoke(world.cluster, lane);
+        look(&world, 200 * ((uint64_t)round + 1));
         world_pass_ms(&world, round % 7);
         of_memory_assign(world.cluster, lane);
         world_pass_ms(&world, round % 5);
@@ -81,6 +101,7 @@ test_partitions_are_lost(void **state)
         if (round % 3 == 0)
             of_memory_fail_commits(world.cluster, 1, round % 2 == 0 ? OF_ABORT : OF_RETRY);
         of_memory_lose(world.cluster, lane);
+        look(&world, 300 * ((uint64_t)round + 1));
         world_pass_ms(&world, round % 4);
         of_memory_assign(world.cluster, lane);
     }
