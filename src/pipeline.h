@@ -98,9 +98,6 @@ void of_pipeline_progress(const struct of_pipeline *pipeline, struct of_pipeline
 /* How much every instance of every stage has worked so far, stage by stage. Returns how many, `room` at most. */
 uint32_t of_pipeline_loads(const struct of_pipeline *pipeline, struct of_stage_load *loads, uint32_t room);
 
-/* What this process has committed so far. Holds up commits for some 20 ns per group and partition. totals is
- * initialised; names in it live as long as the dictionary of groups. */
-
 /* One lane as it is now; false: there is no such lane. */
 struct of_pipeline_lane {
     enum of_fetch_phase phase;
@@ -113,7 +110,8 @@ bool of_pipeline_lane(const struct of_pipeline *pipeline, uint32_t lane, struct 
  * has nothing to do turns ten times a second. */
 const char *of_pipeline_thread(const struct of_pipeline *pipeline, uint32_t index, int64_t *turned_ns);
 
-/* What this process committed. totals is initialised; names in it live as long as the dictionary of groups. */
+/* What this process has committed so far. Holds up commits for some 20 ns per group and partition. totals is
+ * initialised; names in it live as long as the dictionary of groups. */
 void of_pipeline_add_run_totals(const struct of_pipeline *pipeline, struct of_totals *totals);
 
 /* Threads, the stages on them, and every edge with its kind and capacity. */

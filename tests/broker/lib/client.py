@@ -74,6 +74,10 @@ class Client:
     def cluster_id(self):
         return self.ask(lambda admin: admin.describe_cluster())["cluster_id"]
 
+    def broker_ports(self):
+        """The ports that the brokers tell those who ask at this bootstrap address."""
+        return {node["port"] for node in self.ask(lambda admin: admin.describe_cluster())["brokers"]}
+
     def features(self):
         """Finalized feature levels, such as {"metadata.version": 30}; only a KRaft cluster has that one."""
         found = self.ask(lambda admin: admin.describe_features())

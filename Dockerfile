@@ -1,0 +1,44 @@
+# syntax=docker/dockerfile:1
+# The program alone, in a small image:
+#
+#     docker build -t orderflow .
+#     docker run --rm orderflow help
+#
+# docker-compose.yml runs it with a broker and a registry.
+
+FROM debian:12 AS build
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends \
+        gcc libc6-dev cmake ninja-build pkg-config \
+        librdkafka-dev libavro-dev libck-dev liburcu-dev libcurl4-openssl-dev libssl-dev libjansson-dev \
+        libmicrohttpd-dev libjemalloc-dev \
+ && rm -rf /var/lib/apt/lists/*
+WORKDIR /source
+COPY CMakeLists.txt CMakePresets.json ./
+COPY cmake/ cmake/
+COPY schemas/ schemas/
+COPY etc/ etc/
+COPY src/ src/
+RUN cmake --preset release -DCMAKE_INSTALL_PREFIX=/usr \
+ && cmake --build build/release \
+ && DESTDIR=/installed cmake --install build/release --strip
+
+FROM debian:12-slim
+# curl is for health checks; its library is needed anyway.
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends \
+        librdkafka1 libavro23 libck0 liburcu8 libcurl4 libssl3 libjansson4 libmicrohttpd12 libjemalloc2 \
+        ca-certificates curl \
+ && rm -rf /var/lib/apt/lists/* \
+ && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin orderflow
+COPY --from=build /installed/ /
+USER orderflow
+# Health is served on all addresses of the container; who may reach it is the container engine's business.
+ENV ORDERFLOW_HTTP=0.0.0.0:8080
+EXPOSE 8080
+# Of `run`, the only command that serves health; containers with another one must disable it.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
+    CMD ["curl", "--fail", "--silent", "--show-error", "--max-time", "4", "http://127.0.0.1:8080/healthz"]
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["orderflow"]
+CMD ["help"]
