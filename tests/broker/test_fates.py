@@ -314,6 +314,21 @@ class Refused(TestCase):
         self.flow.publish_orders(30, first_id=2001)
         self.held_until_allowed(self.flow.dlq, "dead_letter_refused")
 
+    def test_not_allowed_to_write_retry_records(self):
+        flow, rules = self.flow, self.rules(self.flow.retry)
+        flow.client.create_topic(flow.retry, 3)
+        flow.publish_orders(300)
+        flow.client.ask(lambda admin: admin.create_acls(rules))
+        with flow.run("--exit-at-end") as program:
+            self.wait_until(lambda: {event["partition"] for event in program.of_kind("held")} == {0, 1, 2}, 60,
+                            "all partitions with failures held")
+            self.assertEqual({event["cause"] for event in program.of_kind("held")}, {"retry_refused"})
+            time.sleep(1)
+            self.assertEqual(flow.client.read(flow.dlq), [], "no attempt is lost by it")
+            flow.client.ask(lambda admin: admin.delete_acls(rules))
+            program.final(90)
+        flow.check(repeated=True)
+
 
 if __name__ == "__main__":
     main()
