@@ -342,6 +342,8 @@ finish_assignment(struct of_fetch *fetch)
 static void
 take_revoke(struct of_fetch *fetch, bool lost, int64_t now_ns)
 {
+    if (fetch->phase == OF_FETCH_DRAINING && !lost)
+        return; /* it is being given up already */
     if (fetch->phase == OF_FETCH_READING && !lost) {
         fetch->drain_deadline_ns = now_ns + fetch->options.drain_timeout_ns;
         set_phase(fetch, OF_FETCH_DRAINING);

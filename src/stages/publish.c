@@ -390,12 +390,13 @@ publish_item(void *self, struct of_port *port, struct of_item *item)
 
 /* ---- barriers ---- */
 
-/* A barrier only comes when the one before it is committed, or its slots began again. */
+/* A barrier only comes when the one before it is committed, except for what failed before that one was complete: such a
+ * slot is dropped, and nothing of it is forgotten until it has begun again. */
 static struct of_reached
 take_reached(struct partition *partition)
 {
     struct of_reached reached = partition->reached;
-    if (partition->barrier_offset >= 0)
+    if (partition->barrier_offset >= 0 && !of_slot_dropped(partition->slot, partition->epoch))
         of_handed_forget(&partition->handed, partition->barrier_offset);
     if (reached.next_offset >= 0)
         partition->barrier_offset = reached.next_offset;

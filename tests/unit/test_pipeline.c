@@ -367,6 +367,31 @@ test_refused_letters_lose_and_double_nothing(void **state)
     refuse_letters(OF_MEMORY_DEAD, true);
 }
 
+/* Barriers go on between the refusal and the new epoch, because other partitions move: they must not make publish forget
+ * what of the refused partition is written and not committed. */
+static void
+test_refusals_while_others_flow_double_nothing(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) { .partitions = 3, .failure_rate = 0.3, .retry_delay_ms = 50 });
+    world_start(&world);
+    int orders = 0;
+    for (int round = 0; round < 200; round++) {
+        world_append_orders(&world, orders, 30);
+        orders += 30;
+        if (round % 5 == 0)
+            of_memory_fail_letters(world.cluster, OF_MEMORY_RETRY, 1, OF_RETRY, true);
+        /* A report that comes late, behind the barrier's arrival. */
+        of_memory_hold_reports(world.cluster, round % 4 != 3);
+        world_pass_ms(&world, 40);
+    }
+    of_memory_hold_reports(world.cluster, false);
+    world_run_to_end(&world, 120000);
+    world_stop_and_check(&world, orders);
+    world_destroy(&world);
+}
+
 static void
 test_offsets_wait_for_acknowledged_letters(void **state)
 {
@@ -502,6 +527,30 @@ test_revoked_partitions_are_drained_and_committed(void **state)
     }
     world_run_to_end(&world, 10000);
     world_stop_and_check(&world, 2000);
+    world_destroy(&world);
+}
+
+/* The group asks again while the lane is draining: that changes nothing. */
+static void
+test_a_second_revocation_drops_nothing(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) { .partitions = 1, .failure_rate = 0.5, .retry_delay_ms = 20 });
+    world_start(&world);
+    world_append_orders(&world, 0, 100);
+    of_memory_hold_reports(world.cluster, true);
+    world_pass_ms(&world, 10);
+    of_memory_revoke(world.cluster, 0);
+    world_pass_ms(&world, 10);
+    of_memory_revoke(world.cluster, 0);
+    world_pass_ms(&world, 10);
+    of_memory_hold_reports(world.cluster, false);
+    world_pass_ms(&world, 10);
+    assert_int_equal(of_memory_committed(world.cluster, OF_MEMORY_ORDERS, 0), 100);
+    of_memory_assign(world.cluster, 0);
+    world_run_to_end(&world, 5000);
+    world_stop_and_check(&world, 100);
     world_destroy(&world);
 }
 
@@ -662,6 +711,7 @@ main(void)
         cmocka_unit_test(test_registry_down_holds_only_the_partition_that_needs_it),
         cmocka_unit_test(test_a_held_partition_can_be_revoked),
         cmocka_unit_test(test_refused_letters_lose_and_double_nothing),
+        cmocka_unit_test(test_refusals_while_others_flow_double_nothing),
         cmocka_unit_test(test_offsets_wait_for_acknowledged_letters),
         cmocka_unit_test(test_oversize_dead_letters_shrink),
         cmocka_unit_test(test_letters_too_large_by_report_shrink_too),
@@ -669,6 +719,7 @@ main(void)
         cmocka_unit_test(test_a_commit_that_fails_is_sent_again),
         cmocka_unit_test(test_a_commit_that_is_refused_takes_everything_back),
         cmocka_unit_test(test_revoked_partitions_are_drained_and_committed),
+        cmocka_unit_test(test_a_second_revocation_drops_nothing),
         cmocka_unit_test(test_lost_partitions_count_only_what_was_committed),
         cmocka_unit_test(test_a_letter_is_refused_when_its_partition_is_lost),
         cmocka_unit_test(test_draining_gives_up_at_its_deadline),
