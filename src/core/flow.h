@@ -15,7 +15,7 @@
  * Epochs. A slot's epoch counts how often its reading began anew; chunks and batches carry the epoch they were read in.
  * Two ways lead to a new one:
  *   hold  the partition cannot go on for now; what lies before the cut is good and is counted under the old epoch,
- *         what lies behind it goes home and is read again later.
+ *         what lies behind it goes home and is read again later, on top of what was counted: a drop voids both.
  *   drop  what is in flight cannot be trusted to be written; slot->dropped_below rises above it, every stage sends such
  *         work home uncounted, aggregate is given the committed state again, and reading restarts at the committed
  *         offset.
@@ -58,7 +58,8 @@ struct of_open {
     const void *state; /* a struct of_table, borrowed until the item is home; NULL: empty */
 };
 
-/* publish -> fetch: this slot's epoch cannot be finished; drop it. At most one per slot and epoch. */
+/* publish -> fetch: this slot's epoch cannot be finished; drop it, and what holds have begun on top of it. At most one
+ * per slot from one restoring open to the next. */
 struct of_notice {
     struct of_item item;
     struct of_slot *slot;
@@ -77,7 +78,7 @@ struct of_slot {
     int32_t partition;
     _Atomic uint32_t dropped_below; /* epochs below this one are void; written by fetch and publish, only raised */
     struct of_open open;            /* fetch's while it is home */
-    struct of_notice notice;        /* publish's until pushed, then fetch's until the next epoch is opened */
+    struct of_notice notice;        /* publish's until pushed, then fetch's until the next open restores */
     void *source;                   /* the source's own; the fetch thread's */
 };
 

@@ -18,7 +18,8 @@ static const int64_t FULL_NS = 1 * OF_MS_NS;
 struct partition {
     struct of_slot *slot;
     uint32_t epoch;
-    bool failed; /* in this epoch: nothing more of it counts */
+    uint32_t restored; /* the epoch that last began from committed state: letters of earlier ones concern nobody */
+    bool failed;       /* since then: nothing more of it counts, also not of an epoch that a hold begins */
     struct of_reached reached; /* since the last barrier */
     int64_t barrier_offset;    /* what the last barrier reached here; committed when the next one comes. -1: nothing */
     struct of_handed handed;
@@ -123,15 +124,16 @@ open_slot(void *self, const struct of_open *open)
     struct partition *partition = &publish->partitions[index];
     partition->slot = open->slot;
     partition->epoch = open->epoch;
-    partition->failed = false;
     if (open->restore) {
+        partition->restored = open->epoch;
+        partition->failed = false;
         partition->reached = (struct of_reached) { .next_offset = -1 };
         partition->barrier_offset = -1;
         of_handed_rewind(&partition->handed);
     }
 }
 
-/* The slot's epoch cannot be completed. Whoever comes first is told to fetch; the rest is consequence. */
+/* The slot's epoch cannot be completed, nor what it goes on from. Whoever comes first is told to fetch; the rest is consequence. */
 static void
 fail_slot(struct of_publish *publish, struct of_port *port, struct partition *partition, enum of_cause cause,
           const char *text)
@@ -188,7 +190,7 @@ static void
 letter_failed(struct of_publish *publish, const struct letter *letter, enum of_status status, const char *text)
 {
     struct partition *partition = &publish->partitions[letter->slot];
-    if (letter->epoch != partition->epoch)
+    if (letter->epoch < partition->restored)
         return;
     if (status == OF_POISON) {
         partition->shrunk_offset = letter->offset;

@@ -133,6 +133,8 @@ static void
 announce(struct of_port *port, struct of_reading_slot *slot, bool restore, const struct of_table *state)
 {
     slot->epoch++;
+    if (restore)
+        slot->restored = slot->epoch;
     slot->open_out = true;
     slot->slot.open = (struct of_open) {
         .item = { .kind = OF_ITEM_OPEN, .lane = slot->slot.lane, .rank = slot->slot.rank },
@@ -358,8 +360,10 @@ void
 of_reading_take_notice(struct of_reading *reading, const struct of_notice *notice)
 {
     struct of_reading_slot *slot = of_slot_reading(notice->slot);
-    if (notice->epoch == slot->epoch)
-        hold(reading, slot, true, slot->next_offset, (enum of_cause)notice->cause, notice->text);
+    if (notice->epoch < slot->restored)
+        return;
+    of_slot_drop(&slot->slot, slot->epoch); /* a hold may have begun a new one meanwhile, which builds on the void */
+    hold(reading, slot, true, slot->next_offset, (enum of_cause)notice->cause, notice->text);
 }
 
 /* ---- retry partitions ---- */

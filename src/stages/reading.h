@@ -16,6 +16,7 @@
 struct of_reading_slot {
     struct of_slot slot; /* what the other stages see */
     uint32_t epoch;
+    uint32_t restored; /* the epoch that last began from the ledger */
     uint32_t chunks_out;
     int64_t next_offset; /* behind what was read */
     bool open_out;       /* the open item is under way */

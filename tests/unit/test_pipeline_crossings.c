@@ -1,0 +1,64 @@
+/* Two things that go wrong at once: what one of them promises must hold while the other is under way. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "support/world.h"
+
+/* A record that becomes a dead letter whatever the registry says. */
+static void
+append_poison(struct world *world)
+{
+    world_append_raw(world, 0, "?", 1);
+}
+
+static void
+append_orders(struct world *world, int count)
+{
+    for (int i = 0; i < count; i++)
+        world_append_order(world, 0, i);
+}
+
+static void
+run_to_end_and_check(struct world *world, uint64_t processed, uint64_t dead)
+{
+    struct of_totals totals;
+    world_run_to_end(world, 30000);
+    assert_int_equal(world_dead_count(world), dead); /* written once each */
+    world_stop(world, &totals);
+    assert_int_equal(totals.orders_processed, processed);
+    assert_int_equal(totals.dead_letters, dead);
+    of_totals_fini(&totals);
+    world_destroy(world);
+}
+
+/* The letter was handed over before the hold; its refusal comes when the partition is read again behind it. */
+static void
+test_a_letter_refused_after_a_hold_is_written_again(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) { .partitions = 1 });
+    of_memory_hold_reports(world.cluster, true);
+    of_memory_fail_letters(world.cluster, OF_MEMORY_DEAD, 1, OF_RETRY, true);
+    append_poison(&world);
+    append_orders(&world, 1); /* its schema is looked up: a hold */
+    world_start(&world);
+    world_pass_ms(&world, 250);
+    assert_int_equal(world_live_orders(&world), 1);
+    of_memory_hold_reports(world.cluster, false);
+    run_to_end_and_check(&world, 1, 1);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_letter_refused_after_a_hold_is_written_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
