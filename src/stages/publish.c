@@ -438,6 +438,9 @@ send_barrier_home(struct of_publish *publish, struct of_port *port)
     if (barrier == NULL || (publish->unsettled[publish->generation ^ 1] > 0 && !all_dropped(publish)))
         return 0;
     publish->barrier = NULL;
+    /* Whose letters were not waited for may not commit what they stand for. */
+    for (uint32_t i = 0; publish->unsettled[publish->generation ^ 1] > 0 && i < barrier->slot_count; i++)
+        barrier->reached[i] = (struct of_reached) { .next_offset = -1 };
     for (uint32_t i = 0; i < barrier->slot_count && i < publish->partition_count; i++)
         OF_ASSERT(publish->partitions[i].slot == NULL || publish->partitions[i].slot == barrier->slots[i]);
     if (barrier->kind == OF_BARRIER_REVOKE)

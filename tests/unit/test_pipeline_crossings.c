@@ -23,6 +23,12 @@ append_orders(struct world *world, int count)
         world_append_order(world, 0, i);
 }
 
+static int64_t
+committed(struct world *world)
+{
+    return of_memory_committed(world->cluster, OF_MEMORY_ORDERS, 0);
+}
+
 static void
 run_to_end_and_check(struct world *world, uint64_t processed, uint64_t dead)
 {
@@ -54,11 +60,33 @@ test_a_letter_refused_after_a_hold_is_written_again(void **state)
     run_to_end_and_check(&world, 1, 1);
 }
 
+/* All partitions of the lane have failed, but one letter before the barrier is still on its way, and then fails too. */
+static void
+test_a_barrier_waits_for_letters_of_a_failed_partition(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) { .partitions = 1, .lanes = 1 });
+    of_memory_hold_reports(world.cluster, true);
+    of_memory_fail_letters(world.cluster, OF_MEMORY_DEAD, 1, OF_RETRY, true);
+    world_start(&world);
+    append_poison(&world);
+    world_pass_ms(&world, 250); /* a barrier waits at publish */
+    of_memory_fail_letters(world.cluster, OF_MEMORY_DEAD, 2, OF_RETRY, false);
+    append_poison(&world);
+    of_memory_append(world.cluster, OF_MEMORY_RETRY, 0, of_slice_str("key"), of_slice_str("?"), NULL, 0);
+    world_pass_ms(&world, 50);
+    assert_true(committed(&world) <= 0);
+    of_memory_hold_reports(world.cluster, false);
+    run_to_end_and_check(&world, 0, 3);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_letter_refused_after_a_hold_is_written_again),
+        cmocka_unit_test(test_a_barrier_waits_for_letters_of_a_failed_partition),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
