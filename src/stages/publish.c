@@ -392,13 +392,15 @@ publish_item(void *self, struct of_port *port, struct of_item *item)
 
 /* ---- barriers ---- */
 
-/* A barrier only comes when the one before it is committed, except for what failed before that one was complete: such a
- * slot is dropped, and nothing of it is forgotten until it has begun again. */
+/* A barrier only comes when the one before it is committed, or its slots are dropped: nothing of a dropped one is
+ * forgotten until it has begun again, and what it had reached does not count, as aggregate has counted more by now. */
 static struct of_reached
 take_reached(struct partition *partition)
 {
     struct of_reached reached = partition->reached;
-    if (partition->barrier_offset >= 0 && !of_slot_dropped(partition->slot, partition->epoch))
+    if (of_slot_dropped(partition->slot, partition->epoch))
+        return (struct of_reached) { .next_offset = -1 };
+    if (partition->barrier_offset >= 0)
         of_handed_forget(&partition->handed, partition->barrier_offset);
     if (reached.next_offset >= 0)
         partition->barrier_offset = reached.next_offset;

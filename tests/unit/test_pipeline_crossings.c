@@ -81,12 +81,58 @@ test_a_barrier_waits_for_letters_of_a_failed_partition(void **state)
     run_to_end_and_check(&world, 0, 3);
 }
 
+/* The commit is refused while a batch that is already counted waits before publish: the next barrier must not carry the
+ * count of orders whose offsets it does not commit. */
+static void
+test_no_barrier_commits_what_a_refused_commit_voided(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) { .partitions = 1 });
+    world_start(&world);
+    append_orders(&world, 10);
+    world_pass_ms(&world, 300);
+    assert_int_equal(committed(&world), 10);
+    of_memory_hold_reports(world.cluster, true);
+    of_memory_limit_queue(world.cluster, 1);
+    append_poison(&world);
+    world_pass_ms(&world, 250); /* a barrier waits for its letter */
+    append_orders(&world, 300);
+    append_poison(&world); /* its batch waits, too: the queue is full */
+    world_pass_ms(&world, 20);
+    of_memory_fail_commits(world.cluster, 1, OF_ABORT);
+    of_memory_hold_reports(world.cluster, false);
+    run_to_end_and_check(&world, 310, 2);
+}
+
+/* What was written since the last commit is remembered until it is committed, whatever barriers pass. */
+static void
+test_a_refused_commit_forgets_no_letters(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) { .partitions = 1 });
+    world_start(&world);
+    append_orders(&world, 10);
+    world_pass_ms(&world, 300);
+    of_memory_hold_reports(world.cluster, true);
+    append_poison(&world);
+    world_pass_ms(&world, 250);
+    append_orders(&world, 10);
+    world_pass_ms(&world, 5);
+    of_memory_fail_commits(world.cluster, 2, OF_ABORT);
+    of_memory_hold_reports(world.cluster, false);
+    run_to_end_and_check(&world, 20, 1);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_letter_refused_after_a_hold_is_written_again),
         cmocka_unit_test(test_a_barrier_waits_for_letters_of_a_failed_partition),
+        cmocka_unit_test(test_no_barrier_commits_what_a_refused_commit_voided),
+        cmocka_unit_test(test_a_refused_commit_forgets_no_letters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
