@@ -500,11 +500,24 @@ tick(void *self, struct of_port *port, int64_t now_ns, int64_t *deadline_ns)
     return done;
 }
 
-/* A slot that the source has given up already needs no holding. */
+/* Whether the slots are still the source's to hold. */
+static bool
+is_serving(const struct of_fetch *fetch)
+{
+    return fetch->phase == OF_FETCH_READING || fetch->phase == OF_FETCH_DRAINING;
+}
+
+static void
+take_chunk(struct of_fetch *fetch, struct of_chunk *chunk)
+{
+    chunk->held = chunk->held && is_serving(fetch);
+    of_reading_take_chunk(&fetch->reading, chunk);
+}
+
 static void
 take_notice(struct of_fetch *fetch, const struct of_notice *notice)
 {
-    if (fetch->phase == OF_FETCH_READING || fetch->phase == OF_FETCH_DRAINING)
+    if (is_serving(fetch))
         of_reading_take_notice(&fetch->reading, notice);
 }
 
@@ -514,7 +527,7 @@ take_home(void *self, struct of_port *port, struct of_item *item)
     (void)port;
     struct of_fetch *fetch = self;
     switch (item->kind) {
-    case OF_ITEM_CHUNK: of_reading_take_chunk(&fetch->reading, (struct of_chunk *)item); break;
+    case OF_ITEM_CHUNK: take_chunk(fetch, (struct of_chunk *)item); break;
     case OF_ITEM_OPEN: of_reading_take_open(&fetch->reading, (struct of_open *)item); break;
     case OF_ITEM_NOTICE: take_notice(fetch, (struct of_notice *)item); break;
     case OF_ITEM_BARRIER: barrier_came_home(fetch); break;

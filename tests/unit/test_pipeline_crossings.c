@@ -125,6 +125,33 @@ test_a_refused_commit_forgets_no_letters(void **state)
     run_to_end_and_check(&world, 20, 1);
 }
 
+/* A chunk that decode has marked held comes home when its partition is gone. */
+static void
+test_a_hold_comes_home_after_the_partition_was_lost(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) { .partitions = 1 });
+    of_memory_hold_reports(world.cluster, true);
+    of_memory_limit_queue(world.cluster, 1);
+    append_poison(&world);
+    append_poison(&world);
+    append_orders(&world, 1);
+    world_start(&world);
+    world_pass_ms(&world, 20);
+    of_memory_lose(world.cluster, 0);
+    world_pass_ms(&world, 20);
+    of_memory_hold_reports(world.cluster, false);
+    world_pass_ms(&world, 20);
+    of_memory_assign(world.cluster, 0);
+    world_run_to_end(&world, 30000);
+    struct of_totals totals;
+    world_stop(&world, &totals);
+    assert_int_equal(totals.orders_processed, 1);
+    of_totals_fini(&totals);
+    world_destroy(&world);
+}
+
 int
 main(void)
 {
@@ -133,6 +160,7 @@ main(void)
         cmocka_unit_test(test_a_barrier_waits_for_letters_of_a_failed_partition),
         cmocka_unit_test(test_no_barrier_commits_what_a_refused_commit_voided),
         cmocka_unit_test(test_a_refused_commit_forgets_no_letters),
+        cmocka_unit_test(test_a_hold_comes_home_after_the_partition_was_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
