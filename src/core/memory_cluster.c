@@ -20,6 +20,8 @@ struct partition {
     /* the reading of its present owner */
     struct of_slot *slot;
     bool held;
+    bool broken; /* to be told, with this cause */
+    uint8_t cause;
     int64_t position;
     uint32_t at; /* index of the first record not below position, where nothing repeats */
 };
@@ -280,6 +282,26 @@ list_partitions(struct member *member)
 }
 
 static bool
+tell_broken(struct member *member, struct of_source_event *event)
+{
+    struct of_memory_cluster *cluster = member->cluster;
+    for (int topic = OF_MEMORY_ORDERS; topic <= OF_MEMORY_RETRY; topic++)
+        for (uint32_t p = member->lane; p < cluster->partition_count; p += cluster->lane_count) {
+            struct partition *partition = &cluster->partitions[topic][p];
+            if (!partition->broken)
+                continue;
+            partition->broken = false;
+            event->kind = OF_SOURCE_BROKEN;
+            event->slot = partition->slot;
+            event->offset = partition->position;
+            event->cause = partition->cause;
+            of_error_set(&event->error, OF_RETRY, "told to break");
+            return true;
+        }
+    return false;
+}
+
+static bool
 source_event(void *self, struct of_source_event *event)
 {
     struct member *member = self;
@@ -306,7 +328,7 @@ source_event(void *self, struct of_source_event *event)
         event->count = list_partitions(member);
         event->partitions = member->partitions;
     } else {
-        have = false;
+        have = tell_broken(member, event);
     }
     pthread_mutex_unlock(&member->cluster->lock);
     return have;
@@ -370,8 +392,10 @@ source_unassign(void *self)
     pthread_mutex_lock(&member->cluster->lock);
     member->assigned = false;
     for (int topic = OF_MEMORY_ORDERS; topic <= OF_MEMORY_RETRY; topic++)
-        for (uint32_t p = member->lane; p < member->cluster->partition_count; p += member->cluster->lane_count)
+        for (uint32_t p = member->lane; p < member->cluster->partition_count; p += member->cluster->lane_count) {
             member->cluster->partitions[topic][p].slot = NULL;
+            member->cluster->partitions[topic][p].broken = false;
+        }
     pthread_mutex_unlock(&member->cluster->lock);
 }
 
@@ -715,6 +739,19 @@ of_memory_lose(struct of_memory_cluster *cluster, uint32_t lane)
     cluster->members[lane].lose = true;
     pthread_mutex_unlock(&cluster->lock);
     wake(cluster->members[lane].wake_fd);
+}
+
+void
+of_memory_break(struct of_memory_cluster *cluster, enum of_memory_topic topic, uint32_t partition, uint8_t cause)
+{
+    pthread_mutex_lock(&cluster->lock);
+    struct partition *broken = &cluster->partitions[topic][partition];
+    OF_ASSERT(broken->slot != NULL);
+    broken->held = broken->broken = true;
+    broken->cause = cause;
+    int fd = owner_of(cluster, partition)->wake_fd;
+    pthread_mutex_unlock(&cluster->lock);
+    wake(fd);
 }
 
 void

@@ -59,6 +59,9 @@ void of_memory_assign(struct of_memory_cluster *cluster, uint32_t lane);
 void of_memory_revoke(struct of_memory_cluster *cluster, uint32_t lane);
 void of_memory_lose(struct of_memory_cluster *cluster, uint32_t lane);
 
+/* The partition, which is assigned, cannot be read on from where it is, for `cause`, until it is resumed. */
+void of_memory_break(struct of_memory_cluster *cluster, enum of_memory_topic topic, uint32_t partition, uint8_t cause);
+
 /* The next `count` commits are answered so and have no effect. */
 void of_memory_fail_commits(struct of_memory_cluster *cluster, uint32_t count, enum of_status status);
 /* The next `count` look-ups of positions are answered OF_RETRY. */

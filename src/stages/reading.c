@@ -178,7 +178,8 @@ of_reading_tell_all(struct of_reading *reading, enum of_event_kind kind, const s
         tell(reading, kind, reading->slots[i], ledger->slots[i].committed, OF_CAUSE_NONE, NULL);
 }
 
-/* Stops the slot. Called again while it is held, it keeps the worse of the two reasons: to restore. */
+/* Stops the slot. Called again while it is held, it keeps the worse of the two reasons, to restore, and of two offsets
+ * the one that passes over nothing. */
 static void
 hold(struct of_reading *reading, struct of_reading_slot *slot, bool restore, int64_t offset, enum of_cause cause,
      const char *text)
@@ -190,6 +191,8 @@ hold(struct of_reading *reading, struct of_reading_slot *slot, bool restore, int
         slot->held = true;
     } else if (slot->restore && !restore) {
         return;
+    } else if (!restore && slot->resume_offset < offset) {
+        offset = slot->resume_offset;
     }
     slot->restore = restore;
     slot->resume_offset = offset;

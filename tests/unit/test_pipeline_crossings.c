@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "order/cause.h"
+#include "registry/mock.h"
 #include "support/world.h"
 
 /* A record that becomes a dead letter whatever the registry says. */
@@ -152,6 +154,23 @@ test_a_hold_comes_home_after_the_partition_was_lost(void **state)
     world_destroy(&world);
 }
 
+/* The source breaks down behind records that decode has already sent back to be read again. */
+static void
+test_a_source_that_breaks_passes_over_nothing_held(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) { .partitions = 1 });
+    of_registry_mock_inject(world.registry, OF_MOCK_SILENT, NULL, OF_MOCK_FOREVER);
+    append_orders(&world, 10);
+    world_start(&world);
+    world_pass_ms(&world, 20);
+    of_memory_break(world.cluster, OF_MEMORY_ORDERS, 0, OF_CAUSE_FETCH_FAILED);
+    world_pass_ms(&world, 20);
+    of_registry_mock_inject(world.registry, 0, NULL, 0);
+    run_to_end_and_check(&world, 10, 0);
+}
+
 int
 main(void)
 {
@@ -161,6 +180,7 @@ main(void)
         cmocka_unit_test(test_no_barrier_commits_what_a_refused_commit_voided),
         cmocka_unit_test(test_a_refused_commit_forgets_no_letters),
         cmocka_unit_test(test_a_hold_comes_home_after_the_partition_was_lost),
+        cmocka_unit_test(test_a_source_that_breaks_passes_over_nothing_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
