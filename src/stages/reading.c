@@ -254,12 +254,13 @@ of_reading_drop_all(struct of_reading *reading)
         of_slot_drop(&reading->slots[i]->slot, reading->slots[i]->epoch);
 }
 
-/* Reading again, if it is time to and the slot's open is home to announce it. */
+/* Reading again, if it is time to and the slot's open is home to announce it. To begin from the ledger no commit may be
+ * under way; to go on from the cut no chunk, which might come home held at an earlier one. */
 static bool
 reopen(struct of_reading *reading, struct of_port *port, struct of_reading_slot *slot,
        const struct of_ledger *ledger, bool barrier_home)
 {
-    if (slot->open_out || (slot->restore && !barrier_home))
+    if (slot->open_out || (slot->restore ? !barrier_home : slot->chunks_out > 0))
         return false;
     const struct of_ledger_slot *committed = &ledger->slots[slot->slot.index];
     int64_t offset = slot->restore ? committed->committed : slot->resume_offset;

@@ -18,6 +18,20 @@ append_poison(struct world *world)
     world_append_raw(world, 0, "?", 1);
 }
 
+/* An order whose schema has this name; a new name is one that nobody has asked for yet. */
+static void
+append_order_of(struct world *world, const char *name)
+{
+    char schema[256];
+    snprintf(schema, sizeof schema, "{\"type\":\"record\",\"name\":\"%s\",\"fields\":["
+             "{\"name\":\"orderId\",\"type\":\"string\"},{\"name\":\"product\",\"type\":\"string\"},"
+             "{\"name\":\"price\",\"type\":\"float\"}]}", name);
+    uint32_t id = of_registry_mock_register(world->registry, schema);
+    uint8_t value[64];
+    size_t length = orders_encode(id, "x", "Desk", 2.0F, value, sizeof value);
+    world_append_raw(world, 0, value, length);
+}
+
 static void
 append_orders(struct world *world, int count)
 {
@@ -171,6 +185,36 @@ test_a_source_that_breaks_passes_over_nothing_held(void **state)
     run_to_end_and_check(&world, 10, 0);
 }
 
+/* The source breaks down and recovers while a chunk still waits before decode, which then holds it. */
+static void
+test_a_source_that_recovers_waits_for_what_is_in_flight(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 40 };
+    struct world world;
+    world_create(&world, &(struct world_options) { .partitions = 1 });
+    world_start(&world);
+    append_orders(&world, 1);
+    append_order_of(&world, "Known");
+    world_pass_ms(&world, 300);
+    assert_int_equal(committed(&world), 2);
+    of_memory_hold_reports(world.cluster, true);
+    of_memory_limit_queue(world.cluster, 1);
+    append_poison(&world);
+    append_poison(&world); /* publish stands still ... */
+    for (int i = 0; i < ROUNDS; i++) { /* ... and every change of schema takes a batch, until there are none */
+        append_orders(&world, 1);
+        append_order_of(&world, "Known");
+    }
+    append_order_of(&world, "New");
+    world_pass_ms(&world, 20);
+    of_memory_break(world.cluster, OF_MEMORY_ORDERS, 0, OF_CAUSE_FETCH_FAILED);
+    world_pass_ms(&world, 1000);
+    append_orders(&world, 10);
+    of_memory_hold_reports(world.cluster, false);
+    run_to_end_and_check(&world, 2 + 2 * ROUNDS + 1 + 10, 2);
+}
+
 int
 main(void)
 {
@@ -181,6 +225,7 @@ main(void)
         cmocka_unit_test(test_a_refused_commit_forgets_no_letters),
         cmocka_unit_test(test_a_hold_comes_home_after_the_partition_was_lost),
         cmocka_unit_test(test_a_source_that_breaks_passes_over_nothing_held),
+        cmocka_unit_test(test_a_source_that_recovers_waits_for_what_is_in_flight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
