@@ -39,7 +39,8 @@ chunk_timestamp_ms(const struct of_record *record)
 {
     rd_kafka_timestamp_type_t type;
     int64_t timestamp_ms = rd_kafka_message_timestamp(record->ref, &type);
-    return type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? -1 : timestamp_ms;
+    /* A writer may set any: what is negative is no time. */
+    return type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE || timestamp_ms < 0 ? -1 : timestamp_ms;
 }
 
 const struct of_chunk_ops of_kafka_chunk_ops = { chunk_record, chunk_header, chunk_timestamp_ms };

@@ -59,7 +59,7 @@ fixture_close(struct fixture *fixture)
 }
 
 static void
-produce(struct fixture *fixture, const char *topic, int32_t partition, int first, int count,
+produce(struct fixture *fixture, const char *topic, int32_t partition, int first, int count, int64_t timestamp_ms,
         const struct of_header *headers, uint32_t header_count)
 {
     char why[256], value[16];
@@ -76,7 +76,7 @@ produce(struct fixture *fixture, const char *topic, int32_t partition, int first
         rd_kafka_resp_err_t code = rd_kafka_producev(
             rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
             RD_KAFKA_V_KEY((void *)(uintptr_t)"k", 1), RD_KAFKA_V_VALUE(value, (size_t)length),
-            RD_KAFKA_V_HEADERS(list), RD_KAFKA_V_END);
+            RD_KAFKA_V_TIMESTAMP(timestamp_ms), RD_KAFKA_V_HEADERS(list), RD_KAFKA_V_END);
         assert_int_equal(code, RD_KAFKA_RESP_ERR_NO_ERROR);
     }
     assert_int_equal(rd_kafka_flush(rk, 10000), RD_KAFKA_RESP_ERR_NO_ERROR);
@@ -88,13 +88,19 @@ fixture_produce(struct fixture *fixture, enum of_destination to, int32_t partiti
                 const struct of_header *headers, uint32_t header_count)
 {
     const char *topic = to == OF_TO_RETRY ? fixture->options.retry_topic : fixture->options.dead_letter_topic;
-    produce(fixture, topic, partition, first, count, headers, header_count);
+    produce(fixture, topic, partition, first, count, 0, headers, header_count);
 }
 
 void
 fixture_produce_orders(struct fixture *fixture, int32_t partition, int first, int count)
 {
-    produce(fixture, fixture->options.orders_topic, partition, first, count, NULL, 0);
+    produce(fixture, fixture->options.orders_topic, partition, first, count, 0, NULL, 0);
+}
+
+void
+fixture_produce_order_at(struct fixture *fixture, int32_t partition, int64_t timestamp_ms)
+{
+    produce(fixture, fixture->options.orders_topic, partition, 0, 1, timestamp_ms, NULL, 0);
 }
 
 /* ---- reader ---- */

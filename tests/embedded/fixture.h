@@ -26,6 +26,8 @@ void fixture_produce(struct fixture *fixture, enum of_destination to, int32_t pa
                      const struct of_header *headers, uint32_t header_count);
 /* The same into the orders topic; the key of each is "k". */
 void fixture_produce_orders(struct fixture *fixture, int32_t partition, int first, int count);
+/* The order "0", as if written at that time; 0: now. */
+void fixture_produce_order_at(struct fixture *fixture, int32_t partition, int64_t timestamp_ms);
 
 /* ---- a member that reads ---- */
 

@@ -85,6 +85,29 @@ test_every_record_once_in_order(void **state)
     fixture_close(&fixture);
 }
 
+/* Writers choose timestamps as they like. One from before 1970 is as good as none. */
+static void
+test_a_negative_timestamp_is_unknown(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct reader reader;
+    fixture_open(&fixture);
+    fixture_produce_order_at(&fixture, 0, -1234567);
+    reader_open(&reader, &fixture.options);
+    assert_true(reader_wait(&reader, &reader.assigned, 10000));
+    bool never = false;
+    for (int i = 0; i < 1000 && !reader.source.ops->read(reader.source.self, &reader.chunk); i++)
+        reader_wait(&reader, &never, 10);
+    assert_int_equal(reader.chunk.count, 1);
+    struct of_record record;
+    reader.chunk.ops->record(&reader.chunk, 0, &record);
+    assert_int_equal(reader.chunk.ops->timestamp_ms(&record), -1);
+    reader.source.ops->release(reader.source.self, &reader.chunk);
+    reader_close(&reader);
+    fixture_close(&fixture);
+}
+
 static void
 test_a_restart_goes_on_at_the_committed_offset(void **state)
 {
@@ -388,6 +411,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_record_once_in_order),
+        cmocka_unit_test(test_a_negative_timestamp_is_unknown),
         cmocka_unit_test(test_a_restart_goes_on_at_the_committed_offset),
         cmocka_unit_test(test_hold_and_resume_lose_nothing),
         cmocka_unit_test(test_a_held_partition_stays_silent),
