@@ -72,7 +72,7 @@ struct of_pipeline {
     uint32_t crew_count;
     struct wire *wires;
     uint32_t wire_count;
-    bool started;
+    bool complete; /* from then on the sources and sinks are its to close */
 };
 
 /* ---- who serves which lane ---- */
@@ -205,20 +205,28 @@ find_crew(struct of_pipeline *pipeline, enum stage stage, uint32_t instance, str
 }
 
 static enum of_status
-make_instances(struct of_pipeline *pipeline, struct of_error *err)
+find_crews(struct of_pipeline *pipeline, struct of_error *err)
 {
     for (enum stage stage = FETCH; stage < STAGES; stage++) {
         pipeline->instances[stage] = of_alloc_array(pipeline->counts[stage], sizeof(struct instance));
         for (uint32_t i = 0; i < pipeline->counts[stage]; i++) {
-            struct instance *instance = &pipeline->instances[stage][i];
-            enum of_status status = find_crew(pipeline, stage, i, &instance->crew, err);
+            enum of_status status = find_crew(pipeline, stage, i, &pipeline->instances[stage][i].crew, err);
             if (status != OF_OK)
                 return status;
-            of_agent_init(&instance->port, stages[stage].ops, make_stage(pipeline, stage, i), i, pipeline->lanes);
-            of_crew_add(instance->crew, &instance->port);
         }
     }
     return OF_OK;
+}
+
+static void
+make_instances(struct of_pipeline *pipeline)
+{
+    for (enum stage stage = FETCH; stage < STAGES; stage++)
+        for (uint32_t i = 0; i < pipeline->counts[stage]; i++) {
+            struct instance *instance = &pipeline->instances[stage][i];
+            of_agent_init(&instance->port, stages[stage].ops, make_stage(pipeline, stage, i), i, pipeline->lanes);
+            of_crew_add(instance->crew, &instance->port);
+        }
 }
 
 static void
@@ -291,12 +299,14 @@ of_pipeline_create(const struct of_pipeline_options *options, struct of_pipeline
         pipeline->inside[stage] = threads[stage] == 0;
         pipeline->counts[stage] = pipeline->inside[stage] ? pipeline->counts[stage - 1] : threads[stage];
     }
-    enum of_status status = make_instances(pipeline, err);
+    enum of_status status = find_crews(pipeline, err);
     if (status != OF_OK) {
         of_pipeline_destroy(&pipeline);
         return status;
     }
+    make_instances(pipeline);
     make_wires(pipeline);
+    pipeline->complete = true;
     *out = pipeline;
     return OF_OK;
 }
@@ -308,13 +318,11 @@ of_pipeline_destroy(struct of_pipeline **out)
     if (pipeline == NULL)
         return;
     of_pipeline_finish(pipeline);
-    for (uint32_t lane = 0; pipeline->started && lane < pipeline->lanes; lane++)
+    for (uint32_t lane = 0; pipeline->complete && lane < pipeline->lanes; lane++)
         pipeline->options.sinks[lane].ops->close(pipeline->options.sinks[lane].self);
-    for (enum stage stage = FETCH; stage < STAGES; stage++)
-        for (uint32_t i = 0; pipeline->instances[stage] != NULL && i < pipeline->counts[stage]; i++) {
+    for (enum stage stage = FETCH; pipeline->complete && stage < STAGES; stage++)
+        for (uint32_t i = 0; i < pipeline->counts[stage]; i++) {
             struct of_port *port = &pipeline->instances[stage][i].port;
-            if (port->ops == NULL)
-                continue;
             destroy_stage(stage, port->stage);
             of_agent_fini(port);
         }
@@ -341,7 +349,6 @@ enum of_status
 of_pipeline_start(struct of_pipeline *pipeline, struct of_error *err)
 {
     const struct of_pipeline_options *options = &pipeline->options;
-    pipeline->started = true;
     for (uint32_t lane = 0; lane < pipeline->lanes; lane++) {
         const struct of_sink *sink = &options->sinks[lane];
         const struct of_source *source = &options->sources[lane];

@@ -31,8 +31,8 @@ struct of_pipeline_options {
     uint32_t decode_threads, process_threads, aggregate_threads;
     bool threads; /* false: of_pipeline_turn does the work */
     const struct of_clock *clock;
-    const struct of_source *sources; /* one per lane; the pipeline closes them */
-    const struct of_sink *sinks;
+    const struct of_source *sources; /* one per lane; the pipeline's, to close, once create has succeeded */
+    const struct of_sink *sinks;     /* the same */
     const struct of_listener *listeners;         /* one per lane, for records; NULL: nobody listens */
     struct of_event_queue *const *partition_events; /* one per lane; NULL: nobody listens */
     struct of_groups *groups;

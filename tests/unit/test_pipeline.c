@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -679,6 +681,48 @@ test_a_second_run_goes_on_where_the_first_stopped(void **state)
     world_destroy(&world);
 }
 
+static uint32_t closed;
+
+static void
+count_close(void *self)
+{
+    (void)self;
+    closed++;
+}
+
+/* What could not be built has closed nothing: who opened the sources and sinks can still close them. */
+static void
+test_a_pipeline_that_cannot_be_built_closes_nothing(void **state)
+{
+    (void)state;
+    struct of_memory_cluster *cluster = of_memory_cluster_create(1, 2);
+    struct of_source_ops source_ops = *of_memory_source(cluster, 0).ops;
+    struct of_sink_ops sink_ops = *of_memory_sink(cluster, 0).ops;
+    source_ops.close = sink_ops.close = count_close;
+    struct of_source sources[2] = { { &source_ops, NULL }, { &source_ops, NULL } };
+    struct of_sink sinks[2] = { { &sink_ops, NULL }, { &sink_ops, NULL } };
+    const struct of_pipeline_options options = {
+        .fetch_threads = 2, .decode_threads = 1, .threads = true, .clock = of_clock_system(), .sources = sources,
+        .sinks = sinks, .memory_bytes = 1 << 20, .letters_in_flight = 1 };
+    struct of_pipeline *pipeline;
+    struct of_error err;
+    struct rlimit before, few;
+    int next_fd = dup(0);
+    close(next_fd);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = (struct rlimit) { (rlim_t)next_fd + 1, before.rlim_max }; /* one more, of the four that it needs */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    enum of_status status = of_pipeline_create(&options, &pipeline, &err);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(status, OF_FATAL);
+    assert_int_equal(closed, 0);
+
+    assert_int_equal(of_pipeline_create(&options, &pipeline, &err), OF_OK);
+    of_pipeline_destroy(&pipeline); /* never started */
+    assert_int_equal(closed, 4);
+    of_memory_cluster_destroy(&cluster);
+}
+
 static void
 test_wiring_can_be_printed(void **state)
 {
@@ -726,6 +770,7 @@ main(void)
         cmocka_unit_test(test_positions_are_asked_for_until_they_are_known),
         cmocka_unit_test(test_stops_before_anything_is_assigned),
         cmocka_unit_test(test_a_second_run_goes_on_where_the_first_stopped),
+        cmocka_unit_test(test_a_pipeline_that_cannot_be_built_closes_nothing),
         cmocka_unit_test(test_wiring_can_be_printed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
