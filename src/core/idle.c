@@ -36,7 +36,7 @@ ec_wake32(const struct ck_ec_ops *ops, const uint32_t *address)
     syscall(SYS_futex, address, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
-/* The thread runner has spun already when it parks: one iteration, then the futex with the caller's deadline. */
+/* The thread runner has spun already when it parks: one iteration, then the futex. */
 static const struct ck_ec_ops ec_ops = {
     .gettime = ec_gettime,
     .wait32 = ec_wait32,
@@ -45,6 +45,16 @@ static const struct ck_ec_ops ec_ops = {
     .initial_wait_ns = 1000000000,
 };
 static const struct ck_ec_mode ec_mode = { .ops = &ec_ops, .single_producer = false };
+
+/* Called before each sleep with its end, which ck_ec takes from its own back-off alone: not later than the caller's. */
+static int
+sleep_no_longer(const struct ck_ec_wait_state *state, struct timespec *end)
+{
+    const struct timespec *deadline = state->data;
+    if (end->tv_sec > deadline->tv_sec || (end->tv_sec == deadline->tv_sec && end->tv_nsec > deadline->tv_nsec))
+        *end = *deadline;
+    return 0;
+}
 
 enum of_status
 of_bell_init(struct of_bell *bell, enum of_bell_kind kind, struct of_error *err)
@@ -123,6 +133,10 @@ of_bell_wait(struct of_bell *bell, uint32_t heard, int64_t deadline_ns)
         wait_fd(bell, deadline_ns);
         return;
     }
+    if (deadline_ns == OF_NEVER_NS) {
+        ck_ec32_wait(&bell->count, &ec_mode, heard, NULL);
+        return;
+    }
     struct timespec deadline = { deadline_ns / OF_SECOND_NS, deadline_ns % OF_SECOND_NS };
-    ck_ec32_wait(&bell->count, &ec_mode, heard, deadline_ns == OF_NEVER_NS ? NULL : &deadline);
+    ck_ec32_wait_pred(&bell->count, &ec_mode, heard, sleep_no_longer, &deadline, &deadline);
 }
