@@ -394,6 +394,31 @@ test_refusals_while_others_flow_double_nothing(void **state)
     world_destroy(&world);
 }
 
+/* One of ten letters is refused while a barrier waits for them, and the next barrier comes before the partition is read
+ * again: the nine that are written stay known. */
+static void
+test_a_barrier_between_refusal_and_restart_forgets_no_letter(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) { .partitions = 2, .failure_rate = 1.0, .max_retries = UINT32_MAX });
+    of_memory_hold_reports(world.cluster, true);
+    of_memory_fail_letters(world.cluster, OF_MEMORY_DEAD, 1, OF_RETRY, true);
+    for (int number = 0; number < 20; number += 2)
+        world_append_order(&world, 0, number);
+    world_start(&world);
+    world_pass_ms(&world, 180); /* the barrier came after 100 ms */
+    of_memory_hold_reports(world.cluster, false);
+    world_append_order(&world, 1, 1); /* gives the next one a reason; it comes before the back-off of 100 ms is over */
+    world_run_to_end(&world, 5000);
+    assert_int_equal(world_dead_count(&world), 11);
+    struct of_totals totals;
+    world_stop(&world, &totals);
+    assert_int_equal(totals.dead_letters, 11);
+    of_totals_fini(&totals);
+    world_destroy(&world);
+}
+
 static void
 test_offsets_wait_for_acknowledged_letters(void **state)
 {
@@ -410,6 +435,34 @@ test_offsets_wait_for_acknowledged_letters(void **state)
     world_pass_ms(&world, 200);
     assert_int_equal(of_memory_committed(world.cluster, OF_MEMORY_ORDERS, 0), 10);
     world_stop_and_check(&world, 10);
+    world_destroy(&world);
+}
+
+/* While a barrier waits for letters, letters of both slots are refused at once, so that the whole lane starts again and
+ * the barrier need not wait: but what it waits for is not acknowledged. */
+static void
+test_a_barrier_that_need_not_wait_commits_nothing(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) { .partitions = 1, .failure_rate = 1.0, .max_retries = 1,
+                                                   .retry_delay_ms = 400 });
+    world_append_orders(&world, 0, 1);
+    world_start(&world);
+    world_pass_ms(&world, 250);
+    assert_int_equal(of_memory_committed(world.cluster, OF_MEMORY_ORDERS, 0), 1);
+    of_memory_hold_reports(world.cluster, true);
+    world_append_orders(&world, 1, 10);
+    world_pass_ms(&world, 110); /* the barrier waits */
+    of_memory_fail_letters(world.cluster, OF_MEMORY_RETRY, 1, OF_RETRY, false);
+    of_memory_fail_letters(world.cluster, OF_MEMORY_DEAD, 1, OF_RETRY, false);
+    world_append_orders(&world, 11, 1);
+    world_pass_ms(&world, 1000); /* the first order's retry has become due, too */
+    assert_int_equal(of_memory_committed(world.cluster, OF_MEMORY_ORDERS, 0), 1);
+    of_memory_hold_reports(world.cluster, false);
+    world_run_to_end(&world, 10000);
+    assert_int_equal(world_dead_count(&world), 12);
+    world_stop_and_check(&world, 12);
     world_destroy(&world);
 }
 
@@ -507,6 +560,34 @@ test_a_commit_that_is_refused_takes_everything_back(void **state)
     world_run_to_end(&world, 5000);
     assert_int_equal(world_live_orders(&world), 200);
     world_stop_and_check(&world, 200);
+    world_destroy(&world);
+}
+
+/* When the commit is refused one batch behind its barrier is through and another, counted by aggregate, still waits for
+ * the producer. The next barrier must not commit the one with what was counted of the other. */
+static void
+test_a_refused_commit_voids_what_is_behind_its_barrier(void **state)
+{
+    (void)state;
+    struct orders_expected before, all;
+    struct world world;
+    world_create(&world, &(struct world_options) { .partitions = 1, .failure_rate = 0.5, .max_retries = UINT32_MAX });
+    world_expect(&world, 10 + OF_BATCH_RECORDS, &before);
+    world_expect(&world, 400, &all);
+    of_memory_hold_reports(world.cluster, true);
+    world_append_orders(&world, 0, 10);
+    world_start(&world);
+    world_pass_ms(&world, 110); /* the barrier waits for the letters of these */
+    of_memory_limit_queue(world.cluster, (uint32_t)before.dead + 1);
+    world_append_orders(&world, 10, 390);
+    world_pass_ms(&world, 100);
+    of_memory_fail_commits(world.cluster, 1, OF_ABORT);
+    of_memory_hold_reports(world.cluster, false);
+    world_run_to_end(&world, 5000);
+    assert_int_equal(world_dead_count(&world), all.dead);
+    world_stop_and_check(&world, 400);
+    orders_expected_fini(&before);
+    orders_expected_fini(&all);
     world_destroy(&world);
 }
 
@@ -756,12 +837,15 @@ main(void)
         cmocka_unit_test(test_a_held_partition_can_be_revoked),
         cmocka_unit_test(test_refused_letters_lose_and_double_nothing),
         cmocka_unit_test(test_refusals_while_others_flow_double_nothing),
+        cmocka_unit_test(test_a_barrier_between_refusal_and_restart_forgets_no_letter),
         cmocka_unit_test(test_offsets_wait_for_acknowledged_letters),
+        cmocka_unit_test(test_a_barrier_that_need_not_wait_commits_nothing),
         cmocka_unit_test(test_oversize_dead_letters_shrink),
         cmocka_unit_test(test_letters_too_large_by_report_shrink_too),
         cmocka_unit_test(test_a_full_producer_is_back_pressure),
         cmocka_unit_test(test_a_commit_that_fails_is_sent_again),
         cmocka_unit_test(test_a_commit_that_is_refused_takes_everything_back),
+        cmocka_unit_test(test_a_refused_commit_voids_what_is_behind_its_barrier),
         cmocka_unit_test(test_revoked_partitions_are_drained_and_committed),
         cmocka_unit_test(test_a_second_revocation_drops_nothing),
         cmocka_unit_test(test_lost_partitions_count_only_what_was_committed),
