@@ -73,8 +73,8 @@ static void
 run_chain(uint32_t threads, enum of_bell_kind kind)
 {
     static struct element pool[POOL];
-    struct of_ring rings[THREADS_MOST];
-    struct of_bell bells[THREADS_MOST];
+    static struct of_ring rings[THREADS_MOST]; /* aligned to cache lines, which a sanitizer's stack is not */
+    static struct of_bell bells[THREADS_MOST];
     struct link links[THREADS_MOST];
     pthread_t ids[THREADS_MOST];
     for (uint32_t i = 0; i < threads; i++) {
