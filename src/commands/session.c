@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "commands/commands.h"
 #include "commands/interrupt.h"
@@ -197,6 +198,16 @@ of_session_open(struct of_session *session, struct of_error *err)
     return status;
 }
 
+/* The group is left and everything committed when this is called. */
+static void
+stop_console(const struct of_session *session, const struct of_console_result *result)
+{
+    if (of_console_stop(session->console, result))
+        return;
+    of_log_error(session->command, "nobody reads standard output; ending without what was still to be printed");
+    _exit(OF_EXIT_STOPPED);
+}
+
 void
 of_session_close(struct of_session *session)
 {
@@ -204,7 +215,7 @@ of_session_close(struct of_session *session)
     if (pipeline != NULL)
         of_pipeline_finish(pipeline);
     if (session->console != NULL)
-        of_console_stop(session->console, NULL);
+        stop_console(session, NULL);
     /* Its thread may wake the pipeline, so it ends first. */
     if (session->schemas != NULL
         && of_schema_cache_stop(session->schemas, of_clock_mono_ns(session->clock) + 5 * OF_SECOND_NS) != OF_OK)
@@ -312,8 +323,7 @@ of_session_report(struct of_session *session, struct of_totals *totals)
     double seconds = 0;
     if (progress.last_settled_ns > progress.first_assigned_ns && progress.first_assigned_ns > 0)
         seconds = (double)(progress.last_settled_ns - progress.first_assigned_ns) / (double)OF_SECOND_NS;
-    of_console_stop(session->console,
-                    &(struct of_console_result) { .run = totals, .total = totals, .seconds = seconds });
+    stop_console(session, &(struct of_console_result) { .run = totals, .total = totals, .seconds = seconds });
 }
 
 /* ---- the wiring ---- */

@@ -19,6 +19,7 @@ enum {
     FEW_PER_SECOND = 25,  /* auto: below, for FEW_SECONDS, order by order again */
     FEW_SECONDS = 3,
     IDLE_MS = 10, /* how long an event may lie in an empty queue before the thread looks again */
+    PATIENCE_S = 3, /* with standard output, when the run is over and no event gets out any more */
 };
 
 const char *const of_console_mode_names[] = { "auto", "orders", "summary", "json", "none", NULL };
@@ -29,6 +30,7 @@ struct of_console {
     struct of_live_view live_view;
     struct of_event_queue **queues;
     _Atomic bool wants_records, broken;
+    _Atomic uint64_t taken; /* events; written by the console thread */
 
     /* the console thread's own */
     struct of_tally tally;
@@ -38,9 +40,10 @@ struct of_console {
     unsigned few_seconds;
 
     pthread_t thread;
-    pthread_mutex_t lock; /* of stopping */
+    pthread_mutex_t lock; /* of what follows, but running */
     pthread_cond_t wake;
-    bool running, stopping;
+    bool running, stopping, ended;
+    const struct of_console_result *result; /* to be shown at the end */
 };
 
 static bool
@@ -199,6 +202,7 @@ take_events(struct of_console *console)
             taken++;
         }
     }
+    atomic_fetch_add_explicit(&console->taken, taken, memory_order_relaxed);
     return taken;
 }
 
@@ -331,18 +335,25 @@ of_console_finish(struct of_console *console, const struct of_console_result *re
 
 /* ---- the thread ---- */
 
-/* Whether to go on. */
-static bool
-wait_for_work(struct of_console *console, int64_t wait_ms)
+/* With the lock held. */
+static void
+wait_ms(struct of_console *console, int64_t ms)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t ns = until.tv_nsec + wait_ms * OF_MS_NS;
+    int64_t ns = until.tv_nsec + ms * OF_MS_NS;
     until.tv_sec += ns / OF_SECOND_NS;
     until.tv_nsec = ns % OF_SECOND_NS;
+    pthread_cond_timedwait(&console->wake, &console->lock, &until);
+}
+
+/* Whether to go on. */
+static bool
+wait_for_work(struct of_console *console, bool idle)
+{
     pthread_mutex_lock(&console->lock);
-    if (!console->stopping && wait_ms > 0)
-        pthread_cond_timedwait(&console->wake, &console->lock, &until);
+    if (!console->stopping && idle)
+        wait_ms(console, IDLE_MS);
     bool stopping = console->stopping;
     pthread_mutex_unlock(&console->lock);
     return !stopping;
@@ -352,8 +363,13 @@ static void *
 run_thread(void *argument)
 {
     struct of_console *console = argument;
-    while (wait_for_work(console, of_console_turn(console) > 0 ? 0 : IDLE_MS))
+    while (wait_for_work(console, of_console_turn(console) == 0))
         ;
+    of_console_finish(console, console->result);
+    pthread_mutex_lock(&console->lock);
+    console->ended = true;
+    pthread_cond_broadcast(&console->wake);
+    pthread_mutex_unlock(&console->lock);
     return NULL;
 }
 
@@ -373,18 +389,39 @@ of_console_start(struct of_console *console, struct of_error *err)
     return OF_OK;
 }
 
-void
+/* A reader may be as slow as it likes, but not stand still. With the lock held. */
+static bool
+wait_for_end(struct of_console *console)
+{
+    uint64_t before = atomic_load_explicit(&console->taken, memory_order_relaxed);
+    for (int still_s = 0; !console->ended && still_s < PATIENCE_S; still_s++) {
+        wait_ms(console, 1000);
+        uint64_t taken = atomic_load_explicit(&console->taken, memory_order_relaxed);
+        still_s = taken == before ? still_s : -1;
+        before = taken;
+    }
+    return console->ended;
+}
+
+bool
 of_console_stop(struct of_console *console, const struct of_console_result *result)
 {
-    if (console->running) {
-        pthread_mutex_lock(&console->lock);
-        console->stopping = true;
-        pthread_cond_signal(&console->wake);
-        pthread_mutex_unlock(&console->lock);
-        pthread_join(console->thread, NULL);
-        console->running = false;
+    if (!console->running) {
+        of_console_finish(console, result);
+        return true;
     }
-    of_console_finish(console, result);
+    pthread_mutex_lock(&console->lock);
+    if (!console->stopping)
+        console->result = result;
+    console->stopping = true;
+    pthread_cond_broadcast(&console->wake);
+    bool ended = wait_for_end(console);
+    pthread_mutex_unlock(&console->lock);
+    if (!ended)
+        return false;
+    pthread_join(console->thread, NULL);
+    console->running = false;
+    return true;
 }
 
 double

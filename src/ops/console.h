@@ -75,9 +75,10 @@ void of_console_destroy(struct of_console **console);
 /* Prints the banner and starts the thread. OF_FATAL when there can be no thread. */
 OF_MUST_USE enum of_status of_console_start(struct of_console *console, struct of_error *err);
 
-/* Ends the thread, prints all events that were sent before and then the final statistics, and flushes. result: NULL
- * when the run ended without any. Blocks as long as standard output does. */
-void of_console_stop(struct of_console *console, const struct of_console_result *result);
+/* Prints all events that were sent before and then the final statistics, flushes, and ends the thread. result: NULL when
+ * the run ended without any. False: standard output has taken nothing for three seconds. Then the thread still hangs in
+ * it, with result: destroy must not be called, and the process can only _exit, as stdio's own end would wait as well. */
+OF_MUST_USE bool of_console_stop(struct of_console *console, const struct of_console_result *result);
 
 bool of_console_wants_records(const struct of_console *console);
 bool of_console_waits(const struct of_console *console);

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <math.h>
 #include <setjmp.h>
@@ -33,10 +34,10 @@ answer_live(void *context, struct of_live_totals *live)
 }
 
 static void
-open_stand(struct stand *stand, enum of_console_mode mode, uint32_t lanes)
+open_stand_on(struct stand *stand, FILE *out, enum of_console_mode mode, uint32_t lanes)
 {
-    *stand = (struct stand) { .clock = of_clock_fake(OF_SECOND_NS, 1700000000000) };
-    stand->out = open_memstream(&stand->text, &stand->size);
+    stand->clock = of_clock_fake(OF_SECOND_NS, 1700000000000);
+    stand->out = out;
     struct of_console_config config = {
         .mode = mode, .out = stand->out, .clock = &stand->clock, .lanes = lanes, .live = answer_live, .context = stand,
         .banner = { .brokers = "b:1", .registry = "http://me:secret@r:2/x", .group = "g", .topic = "orders",
@@ -44,6 +45,13 @@ open_stand(struct stand *stand, enum of_console_mode mode, uint32_t lanes)
                     .max_retries = 3, .retry_delay_ms = 2000 },
     };
     stand->console = of_console_create(&config);
+}
+
+static void
+open_stand(struct stand *stand, enum of_console_mode mode, uint32_t lanes)
+{
+    *stand = (struct stand) { .text = NULL };
+    open_stand_on(stand, open_memstream(&stand->text, &stand->size), mode, lanes);
 }
 
 static void
@@ -410,7 +418,7 @@ json_starts_progresses_and_ends(void **state)
     add_row(&totals, "Laptop", 3, 0.1);
     add_row(&totals, "(other)", 0, 0);
     struct of_console_result result = { &totals, &totals, 2 };
-    of_console_stop(stand.console, &result);
+    assert_true(of_console_stop(stand.console, &result));
     char *text = strdup(printed(&stand)), *rest = text;
     assert_null(strstr(text, "secret"));
 
@@ -452,6 +460,33 @@ json_progress_is_a_line_per_second(void **state)
     close_stand(&stand);
 }
 
+/* Nobody reads: stop gives up after a while, and says so, instead of hanging in the thread's write. */
+static void
+stop_does_not_wait_for_a_reader_that_stands_still(void **state)
+{
+    (void)state;
+    struct stand stand = { .text = NULL };
+    struct of_error err;
+    int ends[2];
+    char bytes[4096];
+    assert_int_equal(pipe(ends), 0);
+    open_stand_on(&stand, fdopen(ends[1], "w"), OF_CONSOLE_JSON, 1);
+    assert_int_equal(of_console_start(stand.console, &err), OF_OK);
+    for (int i = 0; i < 2000; i++) /* more than a pipe holds */
+        send(&stand, 0, event_of(OF_EVENT_PROCESSED, "1001", "Laptop", 756.32));
+    assert_false(of_console_stop(stand.console, NULL));
+
+    fcntl(ends[0], F_SETFL, O_NONBLOCK); /* it is read on after all */
+    for (int i = 0; i < 200; i++) {
+        while (read(ends[0], bytes, sizeof bytes) > 0)
+            continue;
+        usleep(1000);
+    }
+    assert_true(of_console_stop(stand.console, NULL));
+    close_stand(&stand);
+    close(ends[0]);
+}
+
 static void
 the_thread_shows_what_is_sent(void **state)
 {
@@ -471,7 +506,7 @@ the_thread_shows_what_is_sent(void **state)
         event->offset = sent++;
         of_event_queue_send(of_console_queue(stand.console, 0), event);
     }
-    of_console_stop(stand.console, NULL);
+    assert_true(of_console_stop(stand.console, NULL));
     fflush(stand.out);
     unsigned seen = 0;
     char *rest = stand.text;
@@ -546,6 +581,7 @@ main(void)
         cmocka_unit_test(json_tells_every_event),
         cmocka_unit_test(json_starts_progresses_and_ends),
         cmocka_unit_test(json_progress_is_a_line_per_second),
+        cmocka_unit_test(stop_does_not_wait_for_a_reader_that_stands_still),
         cmocka_unit_test(the_thread_shows_what_is_sent),
         cmocka_unit_test(a_reader_that_goes_away_stops_nothing),
         cmocka_unit_test(none_prints_nothing),
