@@ -20,7 +20,7 @@ struct of_fetch {
     struct of_reading reading;
     struct of_ledger ledger;
     _Atomic bool stop_wanted;
-    bool started, leaving;
+    bool leaving;
     enum of_fetch_phase phase;
     struct of_error error;
 

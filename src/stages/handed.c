@@ -26,8 +26,12 @@ of_handed_find(struct of_handed *handed, int64_t offset, uint8_t destination)
     if (handed->cursor == handed->count)
         return OF_HANDED_NEVER;
     const struct of_handed_entry *entry = &handed->entries[handed->cursor];
-    return entry->offset == offset && entry->destination == destination ? (enum of_handed_state)entry->state
-                                                                        : OF_HANDED_NEVER;
+    if (entry->offset != offset)
+        return OF_HANDED_NEVER;
+    /* Of either destination, or its report would be taken for that of the letter that replaces it. */
+    if (entry->state == OF_HANDED_WAITING)
+        return OF_HANDED_WAITING;
+    return entry->destination == destination ? (enum of_handed_state)entry->state : OF_HANDED_NEVER;
 }
 
 uint64_t

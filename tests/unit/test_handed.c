@@ -58,6 +58,23 @@ a_letter_is_known_by_its_destination_too(void **state)
     of_handed_fini(&handed);
 }
 
+/* The record ends otherwise the second time, while its first letter is still on its way: that one's report must not be
+ * taken for the second's. */
+static void
+another_destination_waits_for_the_first_letter(void **state)
+{
+    (void)state;
+    struct of_handed handed = { 0 };
+    uint64_t first = hand_over(&handed, 7, DEAD);
+    of_handed_rewind(&handed);
+    assert_int_equal(of_handed_find(&handed, 7, RETRY), OF_HANDED_WAITING);
+    of_handed_settle(&handed, first, true);
+    of_handed_settle(&handed, hand_over(&handed, 7, RETRY), false);
+    of_handed_rewind(&handed);
+    assert_int_equal(of_handed_find(&handed, 7, RETRY), OF_HANDED_NEVER);
+    of_handed_fini(&handed);
+}
+
 static void
 numbers_outlive_what_is_forgotten(void **state)
 {
@@ -101,6 +118,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_written_is_found_in_the_second_reading),
         cmocka_unit_test(a_letter_is_known_by_its_destination_too),
+        cmocka_unit_test(another_destination_waits_for_the_first_letter),
         cmocka_unit_test(numbers_outlive_what_is_forgotten),
         cmocka_unit_test(a_letter_between_two_others_is_not_remembered),
     };
