@@ -152,10 +152,10 @@ say_status(const struct reply *reply, struct of_error *err)
                      reply->url, reply->status, reply->message);
         return OF_REGISTRY_DENIED;
     }
-    if (reply->status == 404)
+    if (reply->status == 404) /* the remedy before the registry's own text, which may be cut */
         of_error_set(err, OF_RETRY,
-                     "%s answers 404 (not found), but not as a schema registry does%s; "
-                     "set --registry with the base path, such as /apis/ccompat/v7",
+                     "%s answers 404, but not as a schema registry does; "
+                     "set --registry with the base path, such as /apis/ccompat/v7%s",
                      reply->url, reply->message);
     else
         of_error_set(err, OF_RETRY, "the schema registry at %s answers %ld%s", reply->url, reply->status,
