@@ -92,8 +92,8 @@ describe(const struct of_console_banner *banner, const struct of_event *event, c
     case OF_EVENT_DEAD_LETTER:
         strcpy(what, "dead letter");
         if (of_cause_class(event->cause) == OF_CLASS_TRANSIENT)
-            snprintf(result, LINE_BYTES, "%s, also after %" PRIu32 " retries", reason,
-                     event->attempt > 0 ? event->attempt - 1 : 0);
+            snprintf(result, LINE_BYTES, "%s, also after %" PRIu32 " %s", reason,
+                     event->attempt > 0 ? event->attempt - 1 : 0, event->attempt == 2 ? "retry" : "retries");
         else
             snprintf(result, LINE_BYTES, "%s; no retry can help", reason);
         return OF_STYLE_BAD;
