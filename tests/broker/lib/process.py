@@ -50,6 +50,17 @@ def free_port():
     raise RuntimeError("no free port found")
 
 
+def port_taken(port):
+    """Whether somebody listens there: he would answer in place of the server that is to start."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+            return False
+        except OSError:
+            return True
+
+
 def spawn(command, *, outlive=False, **options):
     """subprocess.Popen in a process group of its own; dies with us unless told to outlive us."""
     command = [str(part) for part in command]
