@@ -19,14 +19,23 @@ queue_limit(rd_kafka_t *rk)
     return strtoul(text, NULL, 10);
 }
 
-void
-of_kafka_assignment_init(struct of_kafka_assignment *assignment, struct of_kafka_client *client, int wake_fd)
+static void
+init_reader(struct of_kafka_reader *reader, struct of_kafka_client *client)
 {
-    *assignment = (struct of_kafka_assignment) { .client = client, .wake_fd = wake_fd };
+    reader->client = client;
+    reader->unwanted = rd_kafka_queue_new(client->rk);
+    reader->full_at = queue_limit(client->rk);
+}
+
+void
+of_kafka_assignment_init(struct of_kafka_assignment *assignment, struct of_kafka_client *orders,
+                         struct of_kafka_client *retry, int wake_fd)
+{
+    *assignment = (struct of_kafka_assignment) { .wake_fd = wake_fd };
+    init_reader(&assignment->readers[OF_ROLE_ORDERS], orders);
+    init_reader(&assignment->readers[OF_ROLE_RETRY], retry);
     assignment->ahead.messages = assignment->messages;
-    assignment->data = rd_kafka_queue_new(client->rk);
-    assignment->unwanted = rd_kafka_queue_new(client->rk);
-    assignment->full_at = queue_limit(client->rk);
+    assignment->data = rd_kafka_queue_new(orders->rk);
     if (wake_fd >= 0)
         of_kafka_queue_wake(assignment->data, wake_fd);
 }
@@ -39,8 +48,9 @@ of_kafka_assignment_fini(struct of_kafka_assignment *assignment)
     of_kafka_assignment_end(assignment);
     of_kafka_queue_wake(assignment->data, -1);
     rd_kafka_queue_destroy(assignment->data);
-    rd_kafka_queue_destroy(assignment->unwanted);
-    assignment->data = assignment->unwanted = NULL;
+    for (int role = 0; role < 2; role++)
+        rd_kafka_queue_destroy(assignment->readers[role].unwanted);
+    assignment->data = NULL;
 }
 
 /* ---- dropping ---- */
@@ -80,16 +90,17 @@ static void
 route(struct of_kafka_assignment *assignment, struct of_kafka_part *part, bool wanted)
 {
     rd_kafka_queue_t *own_way = part->slot->role == OF_ROLE_ORDERS ? assignment->data : NULL;
-    rd_kafka_queue_forward(part->queue, wanted ? own_way : assignment->unwanted);
+    rd_kafka_queue_forward(part->queue, wanted ? own_way : part->reader->unwanted);
 }
 
 static void
 add_part(struct of_kafka_assignment *assignment, struct of_kafka_part *part, struct of_slot *slot, int64_t offset)
 {
-    *part = (struct of_kafka_part) { .slot = slot, .expected = offset, .end = -1 };
+    struct of_kafka_reader *reader = &assignment->readers[slot->role];
+    *part = (struct of_kafka_part) { .slot = slot, .reader = reader, .expected = offset, .end = -1 };
     part->ahead.messages = part->retry_messages;
     slot->source = part;
-    part->queue = rd_kafka_queue_get_partition(assignment->client->rk, slot->topic, slot->partition);
+    part->queue = rd_kafka_queue_get_partition(reader->client->rk, slot->topic, slot->partition);
     OF_ASSERT(part->queue != NULL);
     route(assignment, part, true);
     if (slot->role == OF_ROLE_ORDERS)
@@ -109,16 +120,17 @@ make_orders_index(struct of_kafka_assignment *assignment, struct of_slot *const 
     assignment->orders = of_alloc_array((size_t)size + 1, sizeof(struct of_kafka_part *));
 }
 
-/* Assigns every part at the offset it expects next. */
+/* Assigns every part of the reader at the offset it expects next. */
 static enum of_status
-assign_parts(struct of_kafka_assignment *assignment, struct of_error *err)
+assign_parts(struct of_kafka_assignment *assignment, const struct of_kafka_reader *reader, struct of_error *err)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)assignment->part_count);
     for (uint32_t i = 0; i < assignment->part_count; i++) {
         const struct of_kafka_part *part = &assignment->parts[i];
-        rd_kafka_topic_partition_list_add(list, part->slot->topic, part->slot->partition)->offset = part->expected;
+        if (part->reader == reader)
+            rd_kafka_topic_partition_list_add(list, part->slot->topic, part->slot->partition)->offset = part->expected;
     }
-    rd_kafka_resp_err_t code = rd_kafka_assign(assignment->client->rk, list);
+    rd_kafka_resp_err_t code = rd_kafka_assign(reader->client->rk, list);
     rd_kafka_topic_partition_list_destroy(list);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         return of_error_set(err, OF_FATAL, "cannot read the assigned partitions: %s", rd_kafka_err2str(code));
@@ -135,13 +147,15 @@ of_kafka_assignment_begin(struct of_kafka_assignment *assignment, struct of_slot
     make_orders_index(assignment, slots, count);
     for (uint32_t i = 0; i < count; i++)
         add_part(assignment, &assignment->parts[i], slots[i], offsets[i]);
-    return assign_parts(assignment, err);
+    enum of_status status = assign_parts(assignment, &assignment->readers[OF_ROLE_ORDERS], err);
+    return status == OF_OK ? assign_parts(assignment, &assignment->readers[OF_ROLE_RETRY], err) : status;
 }
 
 void
 of_kafka_assignment_end(struct of_kafka_assignment *assignment)
 {
-    rd_kafka_assign(assignment->client->rk, NULL);
+    for (int role = 0; role < 2; role++)
+        rd_kafka_assign(assignment->readers[role].client->rk, NULL);
     for (uint32_t i = 0; i < assignment->part_count; i++) {
         struct of_kafka_part *part = &assignment->parts[i];
         if (part->slot->role == OF_ROLE_RETRY) {
@@ -155,12 +169,15 @@ of_kafka_assignment_end(struct of_kafka_assignment *assignment)
     drop_ahead(&assignment->ahead, -1);
     assignment->ahead.at = assignment->ahead.count = 0;
     drop_queued(assignment->data);
-    drop_queued(assignment->unwanted);
+    for (int role = 0; role < 2; role++) {
+        drop_queued(assignment->readers[role].unwanted);
+        assignment->readers[role].held_count = 0;
+    }
     free(assignment->parts);
     free(assignment->orders);
     assignment->parts = NULL;
     assignment->orders = NULL;
-    assignment->part_count = assignment->held_count = assignment->broken_count = 0;
+    assignment->part_count = assignment->broken_count = 0;
     assignment->orders_size = 0;
 }
 
@@ -173,18 +190,18 @@ of_kafka_part_hold(struct of_kafka_assignment *assignment, struct of_kafka_part 
         return;
     part->held = true;
     part->end = -1;
-    assignment->held_count++;
+    part->reader->held_count++;
     route(assignment, part, false);
 }
 
 static enum of_status
-seek(struct of_kafka_assignment *assignment, const struct of_kafka_part *part, struct of_error *err)
+seek(const struct of_kafka_part *part, struct of_error *err)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_t *element =
         rd_kafka_topic_partition_list_add(list, part->slot->topic, part->slot->partition);
     element->offset = part->expected;
-    rd_kafka_error_t *error = rd_kafka_seek_partitions(assignment->client->rk, list, 0);
+    rd_kafka_error_t *error = rd_kafka_seek_partitions(part->reader->client->rk, list, 0);
     rd_kafka_resp_err_t code = error != NULL ? rd_kafka_error_code(error) : element->err;
     rd_kafka_error_destroy(error);
     rd_kafka_topic_partition_list_destroy(list);
@@ -194,20 +211,22 @@ seek(struct of_kafka_assignment *assignment, const struct of_kafka_part *part, s
     return OF_OK;
 }
 
-/* Assigns all parts anew where they are. librdkafka's main thread, which works its operations off in turn, takes the
+/* Assigns all parts of its reader anew where they are. librdkafka's main thread, which works its operations off in turn, takes the
  * routes away when it stops a partition: they are laid again behind an operation that is answered after all stops. */
 static enum of_status
 assign_anew(struct of_kafka_assignment *assignment, const struct of_kafka_part *resumed, struct of_error *err)
 {
     rd_kafka_topic_partition_list_t *none;
-    rd_kafka_assign(assignment->client->rk, NULL);
-    if (rd_kafka_assignment(assignment->client->rk, &none) == RD_KAFKA_RESP_ERR_NO_ERROR)
+    const struct of_kafka_reader *reader = resumed->reader;
+    rd_kafka_assign(reader->client->rk, NULL);
+    if (rd_kafka_assignment(reader->client->rk, &none) == RD_KAFKA_RESP_ERR_NO_ERROR)
         rd_kafka_topic_partition_list_destroy(none);
     for (uint32_t i = 0; i < assignment->part_count; i++) {
         struct of_kafka_part *part = &assignment->parts[i];
-        route(assignment, part, !part->held || part == resumed);
+        if (part->reader == reader)
+            route(assignment, part, !part->held || part == resumed);
     }
-    return assign_parts(assignment, err);
+    return assign_parts(assignment, reader, err);
 }
 
 /* librdkafka fetches a partition no more whose offset was out of range. Assigning anew is the only way back, and costs
@@ -216,7 +235,7 @@ static enum of_status
 restart(struct of_kafka_assignment *assignment, struct of_kafka_part *part, struct of_error *err)
 {
     int64_t low, high;
-    enum of_status status = of_kafka_query_range(assignment->client, part->slot->topic, part->slot->partition,
+    enum of_status status = of_kafka_query_range(part->reader->client, part->slot->topic, part->slot->partition,
                                                  RESUME_QUERY_MS, &low, &high, err);
     if (status != OF_OK)
         return status;
@@ -235,48 +254,61 @@ of_kafka_part_resume(struct of_kafka_assignment *assignment, struct of_kafka_par
     part->expected = offset;
     /* First the way, then the seek: what is fetched after it must not go to the unwanted. */
     route(assignment, part, true);
-    enum of_status status = part->stopped ? restart(assignment, part, err) : seek(assignment, part, err);
+    enum of_status status = part->stopped ? restart(assignment, part, err) : seek(part, err);
     if (status != OF_OK) {
         route(assignment, part, false);
         return status;
     }
     drop_ahead(ahead_of(assignment, part), part->slot->partition); /* may have been taken out while it was held */
     part->held = false;
-    assignment->held_count--;
+    part->reader->held_count--;
     if (part->broken)
         assignment->broken_count--;
     part->broken = false;
-    if (assignment->held_count == 0)
-        drop_queued(assignment->unwanted);
+    if (part->reader->held_count == 0)
+        drop_queued(part->reader->unwanted);
     return OF_OK;
 }
 
 /* ---- keeping librdkafka awake ---- */
 
-/* Asks the leader of every orders partition for something, and does not wait for the answer. */
+/* Asks the leader of every partition of the reader for something, and does not wait for the answer. */
 static void
-wake_fetchers(struct of_kafka_assignment *assignment)
+wake_fetchers(struct of_kafka_assignment *assignment, const struct of_kafka_reader *reader)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)assignment->part_count);
     for (uint32_t i = 0; i < assignment->part_count; i++) {
-        const struct of_slot *slot = assignment->parts[i].slot;
-        if (slot->role == OF_ROLE_ORDERS)
-            rd_kafka_topic_partition_list_add(list, slot->topic, slot->partition)->offset = RD_KAFKA_OFFSET_END;
+        const struct of_kafka_part *part = &assignment->parts[i];
+        if (part->reader == reader)
+            rd_kafka_topic_partition_list_add(list, part->slot->topic, part->slot->partition)->offset =
+                RD_KAFKA_OFFSET_END;
     }
-    rd_kafka_offsets_for_times(assignment->client->rk, list, 0);
+    rd_kafka_offsets_for_times(reader->client->rk, list, 0);
     rd_kafka_topic_partition_list_destroy(list);
+}
+
+static void
+nudge(struct of_kafka_assignment *assignment, const struct of_kafka_reader *reader, rd_kafka_queue_t *queue, bool *full)
+{
+    size_t length = rd_kafka_queue_length(queue);
+    if (length >= reader->full_at / 4 * 3) { /* a full one may be seen only after some was taken out */
+        *full = true;
+    } else if (*full && length <= reader->full_at / 2) {
+        *full = false;
+        wake_fetchers(assignment, reader);
+    }
 }
 
 void
 of_kafka_assignment_nudge(struct of_kafka_assignment *assignment)
 {
-    size_t length = rd_kafka_queue_length(assignment->data);
-    if (length >= assignment->full_at / 4 * 3) { /* a full one may be seen only after some was taken out */
-        assignment->full = true;
-    } else if (assignment->full && length <= assignment->full_at / 2) {
-        assignment->full = false;
-        wake_fetchers(assignment);
-    }
+    nudge(assignment, &assignment->readers[OF_ROLE_ORDERS], assignment->data, &assignment->full);
+}
+
+void
+of_kafka_part_nudge(struct of_kafka_assignment *assignment, struct of_kafka_part *part)
+{
+    nudge(assignment, part->reader, part->queue, &part->full);
 }
 
 /* ---- what cannot be read ---- */

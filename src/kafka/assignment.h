@@ -5,7 +5,10 @@
  *   either, held ------forward----> unwanted   what librdkafka still fetches of it; not read while anything is held
  *
  * A queue that is not read fills up to librdkafka's limits, and then its partitions are no longer fetched: this is the
- * back-pressure, and there is no pausing. All held partitions share one queue, and so one limit.
+ * back-pressure, and there is no pausing. All held partitions of one role share one queue, and so one limit.
+ *
+ * Each role is fetched by a client of its own. A record keeps the whole answer alive that it came with: a retry record
+ * that waits for seconds must not have come with megabytes of orders.
  *
  * Moving a partition between queues leaves no stale record behind: a seek makes what was fetched before it outdated, and
  * librdkafka drops that wherever it lies; what had already been taken out is dropped here.
@@ -26,13 +29,23 @@ struct of_kafka_ahead {
     uint32_t count;
 };
 
+/* What fetches the partitions of one role. */
+struct of_kafka_reader {
+    struct of_kafka_client *client;
+    rd_kafka_queue_t *unwanted;
+    size_t full_at; /* records in one queue at which librdkafka stops fetching into it */
+    uint32_t held_count;
+};
+
 /* One assigned partition; slot->source points to it. */
 struct of_kafka_part {
     struct of_slot *slot;
+    struct of_kafka_reader *reader;
     rd_kafka_queue_t *queue;
     int64_t expected; /* the next offset to deliver; smaller ones are stale */
     int64_t end;      /* retry: where the end of the partition was seen, -1 when something came after it */
     bool held;        /* deliver nothing */
+    bool full;        /* retry: its queue was seen nearly full, and not yet half empty */
     bool stopped;     /* librdkafka has given up fetching it; only a new assign starts it again */
     bool broken;      /* to be told: cannot be read at `expected` for `cause` */
     uint8_t cause;    /* enum of_cause */
@@ -42,23 +55,21 @@ struct of_kafka_part {
 };
 
 struct of_kafka_assignment {
-    struct of_kafka_client *client;
+    struct of_kafka_reader readers[2]; /* by enum of_role */
     int wake_fd;
     rd_kafka_queue_t *data;
-    rd_kafka_queue_t *unwanted;
     struct of_kafka_part *parts;
     uint32_t part_count;
-    uint32_t held_count;
     uint32_t broken_count; /* parts with something to tell */
     struct of_kafka_part **orders; /* by partition number; NULL where not assigned */
     int32_t orders_size;
     rd_kafka_message_t *messages[OF_READ_AHEAD_RECORDS];
     struct of_kafka_ahead ahead; /* orders: in messages */
-    size_t full_at; /* records in the data queue at which librdkafka stops fetching orders */
-    bool full;      /* they were seen near there, and not yet at half of it */
+    bool full; /* the data queue was seen nearly full, and not yet half empty */
 };
 
-void of_kafka_assignment_init(struct of_kafka_assignment *assignment, struct of_kafka_client *client, int wake_fd);
+void of_kafka_assignment_init(struct of_kafka_assignment *assignment, struct of_kafka_client *orders,
+                              struct of_kafka_client *retry, int wake_fd);
 
 /* Ends the assignment if there is one. */
 void of_kafka_assignment_fini(struct of_kafka_assignment *assignment);
@@ -76,10 +87,11 @@ void of_kafka_part_hold(struct of_kafka_assignment *assignment, struct of_kafka_
 enum of_status of_kafka_part_resume(struct of_kafka_assignment *assignment, struct of_kafka_part *part, int64_t offset,
                                     struct of_error *err) OF_MUST_USE;
 
-/* To be called when records were taken out of the data queue. librdkafka looks again at a queue that was full only when
- * its broker's thread has something else to do, or after a second: when the queue is half empty again it is given
- * something to do. */
+/* To be called when records were taken out of the data queue, or of the queue of a retry partition. librdkafka looks
+ * again at a queue that was full only when its broker's thread has something else to do, or after a second: when the
+ * queue is half empty again it is given something to do. */
 void of_kafka_assignment_nudge(struct of_kafka_assignment *assignment);
+void of_kafka_part_nudge(struct of_kafka_assignment *assignment, struct of_kafka_part *part);
 
 /* Notes that the part cannot be read, and holds it. */
 void of_kafka_part_break(struct of_kafka_assignment *assignment, struct of_kafka_part *part,

@@ -30,11 +30,14 @@ enum {
     CLOSE_MS = 3000,
     DESTROY_MS = 2000,
     SMALL_RECORD_BYTES = 400, /* what a record of a few dozen bytes costs in librdkafka's queue */
+    RETRY_RECORD_BYTES = 600, /* the same of one with a retry header */
     USUAL_RETRY_PARTITIONS = 12,
 };
 
 struct source {
     struct of_kafka_client client; /* its queue is the consumer's, and gets the main queue's events too */
+    struct of_kafka_client retry_client; /* fetches, and is no member of the group */
+    struct of_kafka_options retry_options; /* without log: what goes wrong with brokers the other client tells */
     struct of_kafka_assignment assignment;
     enum membership membership;
     struct of_partition *offered; /* the assignment that the group gave, until the next */
@@ -57,9 +60,8 @@ now_ns(void)
 
 /* ---- opening ---- */
 
-/* The memory budget as limits of librdkafka's queues. Each queue has the limits to itself: one for orders, one for what
- * is held, one for each retry partition. An answer that is under way comes on top, hence the small fetches. A quarter of
- * the budget is kept for those and for what stages hold. */
+/* The memory budget as limits of librdkafka's queues, each of which has them to itself. An answer that is under way comes
+ * on top, hence the small fetches, which are also the faster ones: what fits into the processor's cache is. */
 struct limits {
     char messages[24], kbytes[24], fetch_bytes[24], partition_bytes[24];
 };
@@ -71,23 +73,21 @@ clamp(size_t value, size_t low, size_t high)
 }
 
 static struct limits
-limits_of(const struct of_kafka_options *options)
+limits_of(size_t queue_bytes, size_t record_bytes, size_t fetch_bytes)
 {
-    size_t queues = 2 + (size_t)(options->retry_partitions > 0 ? options->retry_partitions : USUAL_RETRY_PARTITIONS);
-    size_t share = options->memory_bytes / 4 * 3 / queues;
-    size_t fetch = clamp(options->memory_bytes / 128, 1 << 20, 16 << 20);
     struct limits limits;
-    snprintf(limits.messages, sizeof limits.messages, "%zu", clamp(share / SMALL_RECORD_BYTES, 1000, 1000000));
-    snprintf(limits.kbytes, sizeof limits.kbytes, "%zu", clamp(share / 1024, 1024, 1 << 20));
-    snprintf(limits.fetch_bytes, sizeof limits.fetch_bytes, "%zu", fetch);
-    snprintf(limits.partition_bytes, sizeof limits.partition_bytes, "%zu", fetch / 4);
+    fetch_bytes = clamp(fetch_bytes, 1 << 20, 16 << 20);
+    snprintf(limits.messages, sizeof limits.messages, "%zu", clamp(queue_bytes / record_bytes, 1000, 1000000));
+    snprintf(limits.kbytes, sizeof limits.kbytes, "%zu", clamp(queue_bytes / 1024, 1024, 1 << 20));
+    snprintf(limits.fetch_bytes, sizeof limits.fetch_bytes, "%zu", fetch_bytes);
+    snprintf(limits.partition_bytes, sizeof limits.partition_bytes, "%zu", fetch_bytes / 8);
     return limits;
 }
 
 static enum of_status
-open_client(struct source *source, const struct of_kafka_options *options, struct of_error *err)
+open_client(struct of_kafka_client *client, const struct of_kafka_options *options, struct limits limits, int events,
+            struct of_error *err)
 {
-    struct limits limits = limits_of(options);
     const struct of_kafka_property settings[] = {
         { "group.id", options->group },
         { "enable.auto.commit", "false" },
@@ -105,15 +105,36 @@ open_client(struct source *source, const struct of_kafka_options *options, struc
         { "fetch.max.bytes", limits.fetch_bytes },
         { "fetch.message.max.bytes", limits.partition_bytes },
     };
-    int events = RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT;
-    enum of_status status = of_kafka_client_open(&source->client, RD_KAFKA_CONSUMER, options, settings,
+    enum of_status status = of_kafka_client_open(client, RD_KAFKA_CONSUMER, options, settings,
                                                  sizeof settings / sizeof *settings, events, err);
     if (status != OF_OK)
         return status;
-    rd_kafka_poll_set_consumer(source->client.rk);
-    rd_kafka_queue_destroy(source->client.queue);
-    source->client.queue = rd_kafka_queue_get_consumer(source->client.rk);
+    rd_kafka_poll_set_consumer(client->rk);
+    rd_kafka_queue_destroy(client->queue);
+    client->queue = rd_kafka_queue_get_consumer(client->rk);
     return OF_OK;
+}
+
+/* A quarter of the budget is for orders, which are read as they come: one queue, and one for what is held. A quarter is
+ * for retries that wait, in a queue for each partition and one for what is held. The rest is for what stages hold and
+ * for what all this is an estimate of. */
+static enum of_status
+open_clients(struct source *source, const struct of_kafka_options *options, struct of_error *err)
+{
+    size_t retry_queues = 1 + (size_t)(options->retry_partitions > 0 ? options->retry_partitions
+                                                                     : USUAL_RETRY_PARTITIONS);
+    size_t quarter = options->memory_bytes / 4, fetch = options->memory_bytes / 128;
+    source->retry_options = *options;
+    source->retry_options.log = NULL;
+    enum of_status status = open_client(&source->client, options, limits_of(quarter / 4, SMALL_RECORD_BYTES, fetch),
+                                        RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT, err);
+    if (status != OF_OK)
+        return status;
+    status = open_client(&source->retry_client, &source->retry_options,
+                         limits_of(quarter / retry_queues, RETRY_RECORD_BYTES, fetch), 0, err);
+    if (status != OF_OK)
+        of_kafka_client_close(&source->client, DESTROY_MS);
+    return status;
 }
 
 static enum of_status
@@ -124,7 +145,7 @@ source_start(void *self, int wake_fd, struct of_error *err)
     OF_ASSERT(source->assignment.data == NULL);
     if (wake_fd >= 0)
         of_kafka_queue_wake(source->client.queue, wake_fd);
-    of_kafka_assignment_init(&source->assignment, &source->client, wake_fd);
+    of_kafka_assignment_init(&source->assignment, &source->client, &source->retry_client, wake_fd);
 
     rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(2);
     rd_kafka_topic_partition_list_add(topics, options->orders_topic, RD_KAFKA_PARTITION_UA);
@@ -331,6 +352,7 @@ source_event(void *self, struct of_source_event *event)
     event->error.status = OF_OK;
     event->error.text[0] = '\0';
     rd_kafka_event_t *from;
+    of_kafka_client_serve(&source->retry_client);
     while ((from = rd_kafka_queue_poll(source->client.queue, 0)) != NULL) {
         bool told = on_queue_event(source, from, event);
         rd_kafka_event_destroy(from);
@@ -399,10 +421,11 @@ source_end(void *self, const struct of_slot *slot)
 static int64_t
 source_high(void *self, const struct of_slot *slot)
 {
-    struct source *source = self;
+    (void)self;
+    const struct of_kafka_part *part = slot->source;
     int64_t low, high;
-    rd_kafka_resp_err_t code = rd_kafka_get_watermark_offsets(source->client.rk, slot->topic, slot->partition, &low,
-                                                              &high);
+    rd_kafka_resp_err_t code = rd_kafka_get_watermark_offsets(part->reader->client->rk, slot->topic, slot->partition,
+                                                              &low, &high);
     return code == RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0 ? high : -1;
 }
 
@@ -481,6 +504,7 @@ source_close(void *self)
     of_kafka_assignment_fini(&source->assignment);
     close_consumer(source);
     of_kafka_client_close(&source->client, DESTROY_MS);
+    of_kafka_client_close(&source->retry_client, DESTROY_MS);
     free(source->offered);
     free(source);
 }
@@ -511,7 +535,7 @@ of_source_librdkafka_open(const struct of_kafka_options *options, struct of_sour
 {
     struct source *self = of_alloc(sizeof *self);
     self->options = options;
-    enum of_status status = open_client(self, options, err);
+    enum of_status status = open_clients(self, options, err);
     if (status != OF_OK) {
         free(self);
         return status;

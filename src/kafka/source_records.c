@@ -149,11 +149,20 @@ of_kafka_records_read(struct of_kafka_assignment *assignment, struct of_chunk *c
 
 /* ---- one by one ---- */
 
+static bool
+fill_retry(struct of_kafka_assignment *assignment, struct of_kafka_part *part)
+{
+    bool filled = fill(&part->ahead, part->queue, OF_RETRY_AHEAD_RECORDS);
+    if (filled)
+        of_kafka_part_nudge(assignment, part);
+    return filled;
+}
+
 bool
 of_kafka_records_peek(struct of_kafka_assignment *assignment, struct of_kafka_part *part, struct of_record *record)
 {
     struct of_kafka_ahead *ahead = &part->ahead;
-    while (!part->held && (ahead->at < ahead->count || fill(ahead, part->queue, OF_RETRY_AHEAD_RECORDS))) {
+    while (!part->held && (ahead->at < ahead->count || fill_retry(assignment, part))) {
         rd_kafka_message_t *message = ahead->messages[ahead->at];
         if (message != NULL && wanted(part, message)) {
             part->end = -1;
