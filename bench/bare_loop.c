@@ -10,11 +10,13 @@
 
 enum { ANSWER_MS = 10000, BATCH = 4096, SILENCE_MS = 30000 };
 
-/* Large enough that the fetcher never rests: at a limit it looks again only after up to a second. Larger fetches than
- * the default of 1 MiB per partition gain nothing on loopback. */
+/* Queues so large that the fetcher never rests: at a limit it looks again only after up to a second. Answers so small that
+ * they are still in the processor's cache when they are parsed, as in `orderflow run`. */
 static const struct bare_property best[] = {
     { "queued.min.messages", "1000000" },
     { "queued.max.messages.kbytes", "1000000" },
+    { "fetch.max.bytes", "2097152" },
+    { "fetch.message.max.bytes", "262144" },
     { "fetch.wait.max.ms", "20" },
     { "socket.nagle.disable", "true" },
     { "enable.partition.eof", "true" },
