@@ -681,7 +681,7 @@ sink_produce(void *self, const struct of_outgoing *letter, uint64_t tag, struct 
 }
 
 static uint32_t
-sink_poll(void *self, of_sink_settled *settled, void *arg)
+sink_poll(void *self, const struct of_sink_listener *listener)
 {
     struct member *member = self;
     pthread_mutex_lock(&member->cluster->lock);
@@ -693,7 +693,7 @@ sink_poll(void *self, of_sink_settled *settled, void *arg)
     }
     pthread_mutex_unlock(&member->cluster->lock);
     for (uint32_t i = 0; i < count; i++)
-        settled(arg, reports[i].tag, reports[i].status, "told to refuse");
+        listener->settled(listener->arg, reports[i].tag, reports[i].status, "told to refuse");
     if (count > 0)
         free(reports);
     return count;

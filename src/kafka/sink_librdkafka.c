@@ -157,7 +157,7 @@ report_status(rd_kafka_resp_err_t code)
 }
 
 static uint32_t
-report(struct sink *sink, rd_kafka_event_t *event, of_sink_settled *settled, void *arg)
+report(struct sink *sink, rd_kafka_event_t *event, const struct of_sink_listener *listener)
 {
     uint32_t count = 0;
     const rd_kafka_message_t *message;
@@ -168,21 +168,21 @@ report(struct sink *sink, rd_kafka_event_t *event, of_sink_settled *settled, voi
             of_kafka_client_reached(&sink->client);
         else
             snprintf(why, sizeof why, "topic %s: %s", rd_kafka_topic_name(message->rkt), rd_kafka_err2str(message->err));
-        settled(arg, (uint64_t)(uintptr_t)message->_private, status, status == OF_OK ? "" : why);
+        listener->settled(listener->arg, (uint64_t)(uintptr_t)message->_private, status, status == OF_OK ? "" : why);
         count++;
     }
     return count;
 }
 
 static uint32_t
-sink_poll(void *self, of_sink_settled *settled, void *arg)
+sink_poll(void *self, const struct of_sink_listener *listener)
 {
     struct sink *sink = self;
     uint32_t count = 0;
     rd_kafka_event_t *event;
     while ((event = rd_kafka_queue_poll(sink->client.queue, 0)) != NULL) {
         if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_DR)
-            count += report(sink, event, settled, arg);
+            count += report(sink, event, listener);
         else if (!of_kafka_client_handle(&sink->client, event) && rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR)
             of_kafka_log_line(sink->client.options, 2, "the producer failed: %s", rd_kafka_event_error_string(event));
         rd_kafka_event_destroy(event);

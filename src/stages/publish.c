@@ -456,7 +456,8 @@ tick(void *self, struct of_port *port, int64_t now_ns, int64_t *deadline_ns)
 {
     struct of_publish *publish = self;
     publish->port = port;
-    uint32_t done = publish->options.sink.ops->poll(publish->options.sink.self, settled, publish);
+    const struct of_sink_listener listener = { .arg = publish, .settled = settled };
+    uint32_t done = publish->options.sink.ops->poll(publish->options.sink.self, &listener);
     done += send_barrier_home(publish, port);
     if (publish->full && now_ns + FULL_NS < *deadline_ns)
         *deadline_ns = now_ns + FULL_NS;
