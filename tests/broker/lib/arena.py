@@ -85,7 +85,7 @@ class Flow:
                                  max_retries=schedule.max_retries, retry_topic=self.retry)
         self.schema_id = RegistryClient(arena.registry_url).register(f"{self.topic}-value", orders.SCHEMA)
         arena.client.create_topic(self.topic, schedule.partitions, -1)
-        self.door = StubRegistry(upstream=arena.registry_url)      # which the program goes through, and which can be shut
+        self.door = StubRegistry(upstream=arena.registry_url)      # what the program goes through; it can be shut
         self.programs = []
 
     def member(self, number, *arguments, crash_at=None):

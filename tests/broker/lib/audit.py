@@ -10,8 +10,8 @@ that lie apart within a product: a sum is then a number whose digits tell how of
 Exactly once: every order is in the totals once, or in the dead-letter topic once, and never in both; every attempt that
 failed has one retry record.
 
-At least once: none is missing; retry records and dead letters may repeat, and what was retried is counted once for every
-record of its last retry: the totals must come to just that. Verdict.repeated_* says how many there were.
+At least once: none is missing; retry records and dead letters may repeat, and what was retried is counted once for
+every record of its last retry: the totals must come to just that. Verdict.repeated_* says how many there were.
 """
 import dataclasses
 import math
@@ -121,7 +121,7 @@ def _judge_retries(world, expected, exactly_once, verdict):
 
 
 def _order_of_attempts(chains, exactly_once):
-    """Attempts of an order stand behind each other: 1, 2, 3; at least once, a repeated one behind one of the one before."""
+    """Attempts of an order stand behind each other: 1, 2, 3; a repeated one (at least once) behind one of its origin."""
     lines = []
     for origin, chain in chains.items():
         attempts = [header.attempts for _, header in chain]
@@ -148,8 +148,8 @@ def _never_early(chains, world, delay_ms):
             due[asked] = min(header.due_ms, due.get(asked, math.inf))
             failed_ms = header.due_ms - delay_ms
             if header.first_failed_ms > failed_ms or failed_ms > record.timestamp_ms:
-                lines.append(f"retry {header.attempts} of {tuple(origin)}: first failed {header.first_failed_ms}, failed "
-                             f"{failed_ms}, written {record.timestamp_ms}: not in this order")
+                lines.append(f"retry {header.attempts} of {tuple(origin)}: first failed {header.first_failed_ms}, "
+                             f"failed {failed_ms}, written {record.timestamp_ms}: not in this order")
     made = [(origin, header.attempts, header.due_ms - delay_ms, "failed again") for origin, chain in chains.items()
             for _, header in chain]
     for letter in world.letters:
@@ -202,8 +202,8 @@ def _judge_totals(state, expected, times, verdict):
 
 
 def _trace_product(product, prices, wanted, found, expected, times, verdict):
-    verdict.complaints.append(f"product {product!r}: {found.count} orders with sum {float(found.total)!r} are counted, not "
-                              f"{wanted.count} with {float(wanted.total)!r}")
+    verdict.complaints.append(f"product {product!r}: {found.count} orders with sum {float(found.total)!r} are counted, "
+                              f"not {wanted.count} with {float(wanted.total)!r}")
     counted = trace(prices, found.total)
     if counted is None or sum(counted.values()) != found.count:
         lost, more = wanted.count - found.count, found.count - wanted.count
@@ -211,10 +211,9 @@ def _trace_product(product, prices, wanted, found, expected, times, verdict):
         verdict.counted_twice += [f"an order of {product!r}, which cannot be told from its sum"] * max(more, 0)
         return
     for origin, count in counted.items():
-        if count < times[origin]:
-            verdict.lost.append(f"{_name(expected, origin)} is {count} times in the totals, not {times[origin]}")
-        elif count > times[origin]:
-            verdict.counted_twice.append(f"{_name(expected, origin)} is {count} times in the totals, not {times[origin]}")
+        if count != times[origin]:
+            kind = verdict.lost if count < times[origin] else verdict.counted_twice
+            kind.append(f"{_name(expected, origin)} is {count} times in the totals, not {times[origin]}")
 
 
 def trace(prices, total):

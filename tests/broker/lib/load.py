@@ -8,11 +8,8 @@ import struct
 import threading
 import time
 
-import kafka.errors
-from kafka import KafkaProducer
-
 from lib import orders
-from lib.client import SECONDS
+from lib.client import SECONDS, kafka
 
 PRODUCTS, DIGITS, DIGIT_BITS = 140, 28, 4
 POISON_EVERY = 150
@@ -22,7 +19,8 @@ PAUSE_S = 0.02
 def make_order(index, exponent):
     block, place = divmod(index, PRODUCTS * DIGITS)
     digit, product = divmod(place, PRODUCTS)
-    return orders.Order(str(1001 + index), f"product {block * PRODUCTS + product}", 2.0 ** (exponent + DIGIT_BITS * digit))
+    price = 2.0 ** (exponent + DIGIT_BITS * digit)
+    return orders.Order(str(1001 + index), f"product {block * PRODUCTS + product}", price)
 
 
 def make_value(index, exponent, schema_id):
@@ -39,7 +37,8 @@ class Load:
     """Idempotent and acknowledged by all. What a failing broker refuses is left out: the topic says what there is."""
 
     def __init__(self, bootstrap, topic, partitions, schema_id, exponent, seed):
-        self.producer = KafkaProducer(bootstrap_servers=bootstrap, enable_idempotence=True, acks="all", linger_ms=5)
+        self.producer = kafka.KafkaProducer(bootstrap_servers=bootstrap, enable_idempotence=True, acks="all",
+                                            linger_ms=5)
         self.topic, self.partitions = topic, partitions
         self.schema_id, self.exponent = schema_id, exponent
         self.chance = random.Random(seed)

@@ -46,8 +46,8 @@ class Schedule(NamedTuple):
         head = (f"schedule {self.number} of seed {self.seed}: {self.brokers} broker(s), {self.partitions} partitions, "
                 f"{self.members} member(s) of {self.fetch_threads} fetch thread(s), commits every "
                 f"{self.commit_interval_ms} ms, retries after {self.retry_delay_ms} ms at most {self.max_retries}, "
-                f"session {self.session_ms or 'default'}, prices from 2^{self.price_exponent}, {self.stored} orders and "
-                f"{self.rate} per second, ends by {self.ending}")
+                f"session {self.session_ms or 'default'}, prices from 2^{self.price_exponent}, "
+                f"{self.stored} orders and {self.rate} per second, ends by {self.ending}")
         return "\n".join([head, *("  " + step.text() for step in self.steps)])
 
     def has(self, *actions):
@@ -65,8 +65,8 @@ def make(seed, number):
     long = number % LONG_EVERY == LONG_EVERY - 2
     maker = _Maker(chance, brokers, long)
     return Schedule(
-        seed, number, brokers, maker.partitions, maker.members, chance.choice((1, 1, 2)), chance.choice((20, 50, 100, 300)),
-        chance.choice((100, 200, 400)), chance.choice((1, 2, 3, 3)), SESSION_MS if long else None,
+        seed, number, brokers, maker.partitions, maker.members, chance.choice((1, 1, 2)),
+        chance.choice((20, 50, 100, 300)), chance.choice((100, 200, 400)), chance.choice((1, 2, 3, 3)), SESSION_MS if long else None,
         chance.choice((-149, -60, -20, 0, 19)), chance.randrange(500, 2000), chance.randrange(400, 1000),
         maker.steps(), chance.choice(("kill", "term")))
 
@@ -89,8 +89,9 @@ class _Maker:
         self.found = []
 
     def steps(self):
-        self.found = [Step(round(self.chance.uniform(0, 0.3) * member, 2), "start", member) for member in range(self.members)]
-        self.busy = {member: 0.1 for member in range(self.members)}
+        self.found = [Step(round(self.chance.uniform(0, 0.3) * member, 2), "start", member)
+                      for member in range(self.members)]
+        self.busy = {step.target: step.at_s + 0.1 for step in self.found}
         if self.brokers == 1 and self.chance.random() < 0.1:
             self._broker(self.chance.uniform(0.5, 2))
         at = self.chance.uniform(0.2, 1.5)
