@@ -95,6 +95,14 @@ of_publish_hand_over(struct of_publish *publish, struct of_publish_slot *slot, c
     return OF_OK;
 }
 
+/* The barrier that is here must not commit what the slot reached. */
+static void
+take_back(struct of_publish *publish, uint32_t slot)
+{
+    if (publish->barrier != NULL)
+        publish->barrier->reached[slot] = (struct of_reached) { .next_offset = -1 };
+}
+
 enum of_status
 of_publish_hand_over_state(struct of_publish *publish, uint32_t slot, struct of_slice key, struct of_slice value)
 {
@@ -109,22 +117,16 @@ of_publish_hand_over_state(struct of_publish *publish, uint32_t slot, struct of_
     enum of_status status = produce(publish, &out, tag, &err);
     if (status == OF_AGAIN)
         return OF_AGAIN;
-    if (status == OF_OK)
+    if (status == OF_OK) {
         publish->state_unsettled++;
-    else
-        of_publish_fail_slot(publish, &publish->slots[slot], OF_CAUSE_STATE_REFUSED, err.text);
+        return OF_OK;
+    }
+    take_back(publish, slot);
+    of_publish_fail_slot(publish, &publish->slots[slot], OF_CAUSE_STATE_REFUSED, err.text);
     return OF_OK;
 }
 
 /* ---- reports ---- */
-
-/* The barrier that waits for it must not commit what it stands for. */
-static void
-take_back(struct of_publish *publish, uint32_t slot)
-{
-    if (publish->barrier != NULL)
-        publish->barrier->reached[slot] = (struct of_reached) { .next_offset = -1 };
-}
 
 static void
 letter_failed(struct of_publish *publish, const struct of_publish_letter *letter, enum of_status status,
