@@ -7,9 +7,12 @@
  * A revoke for partitions that the stage was never offered, or has already given up, is answered here.
  *
  * Leaving drains first and unsubscribes afterwards, so that the last commits are those of a full member. Unsubscribing
- * makes librdkafka revoke what the group had assigned; answering that sends LeaveGroup, which the other members then
- * need not wait for a session to time out. A crash at any point leaves what a crash of a member leaves: the session
- * times out, and the next owner begins at the committed offsets. */
+ * makes librdkafka revoke what the group had assigned; answering that sends LeaveGroup, so that the other members need
+ * not wait for a session to time out. A dynamic member would leave when it is closed, too; one with a fixed name must have
+ * left before, as closing makes it keep silent. That LeaveGroup is on its way shows in the member id, which is then gone.
+ * A member that is to stay does not unsubscribe: the group keeps its partitions for the same name to come back, until
+ * the session times out. A crash at any point leaves what that leaves, and the next owner begins at the committed
+ * offsets. */
 #include "kafka/membership.h"
 
 #include <stdlib.h>
@@ -68,6 +71,7 @@ of_kafka_membership_open(struct of_kafka_membership *membership, const struct of
                          const struct of_kafka_property *settings, size_t count, struct of_error *err)
 {
     const struct of_kafka_property own[] = {
+        { "group.instance.id", options->group_instance_id },
         { "partition.assignment.strategy", "range" },
         { "session.timeout.ms", options->embedded ? "3000" : "30000" },
         { "heartbeat.interval.ms", options->embedded ? "500" : "3000" },
@@ -254,6 +258,23 @@ of_kafka_membership_event(struct of_kafka_membership *membership, struct of_sour
     return tell_commit_failed(membership, event);
 }
 
+static bool
+stays(const struct of_kafka_membership *membership)
+{
+    return membership->options->stay && membership->options->group_instance_id != NULL;
+}
+
+static bool
+has_left(const struct of_kafka_membership *membership)
+{
+    if (membership->group_assigned)
+        return false;
+    char *id = rd_kafka_memberid(membership->client.rk);
+    bool gone = id == NULL || id[0] == '\0';
+    rd_kafka_mem_free(membership->client.rk, id);
+    return gone;
+}
+
 bool
 of_kafka_membership_leaving(struct of_kafka_membership *membership, struct of_source_event *event)
 {
@@ -264,11 +285,11 @@ of_kafka_membership_leaving(struct of_kafka_membership *membership, struct of_so
         event->kind = OF_SOURCE_REVOKED;
         return true;
     }
-    if (membership->left_by_ns == 0) {
+    if (membership->left_by_ns == 0 && !stays(membership)) {
         rd_kafka_unsubscribe(membership->client.rk);
         membership->left_by_ns = now_ns() + LEAVE_MS * OF_MS_NS;
     }
-    if (membership->group_assigned && now_ns() < membership->left_by_ns)
+    if (!stays(membership) && !has_left(membership) && now_ns() < membership->left_by_ns)
         return false;
     membership->left = true;
     event->kind = OF_SOURCE_LEFT;
@@ -312,6 +333,18 @@ of_kafka_membership_commit(struct of_kafka_membership *membership, const struct 
         membership->commit_failed = true;
         membership->commit_status = of_kafka_commit_status(code);
     }
+}
+
+void *
+of_kafka_membership_metadata(struct of_kafka_membership *membership)
+{
+    return rd_kafka_consumer_group_metadata(membership->client.rk);
+}
+
+void
+of_kafka_membership_give_back_metadata(void *metadata)
+{
+    rd_kafka_consumer_group_metadata_destroy(metadata);
 }
 
 void

@@ -60,6 +60,10 @@ void of_kafka_membership_assigned(struct of_kafka_membership *membership);
 void of_kafka_membership_given_up(struct of_kafka_membership *membership);
 
 void of_kafka_membership_commit(struct of_kafka_membership *membership, const struct of_offset *offsets, uint32_t count);
+/* As the source's membership and give_back_membership: a rd_kafka_consumer_group_metadata_t. */
+void *of_kafka_membership_metadata(struct of_kafka_membership *membership);
+void of_kafka_membership_give_back_metadata(void *metadata);
+
 void of_kafka_membership_leave(struct of_kafka_membership *membership);
 
 /* Ends the membership and the handle. Blocks for five seconds at most. */
