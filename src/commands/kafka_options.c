@@ -39,6 +39,7 @@ of_kafka_options_init(struct of_kafka_options *options, const struct of_command_
         .retry_topic = settings->retry_topic,
         .dead_letter_topic = settings->dlq_topic,
         .from = settings->from == OF_FROM_LATEST ? OF_KAFKA_FROM_LATEST : OF_KAFKA_FROM_EARLIEST,
+        .stay = settings->on_stop == OF_ON_STOP_STAY,
         .memory_bytes = (size_t)settings->memory_mb << 20,
         .properties = copy_properties(&line->options),
         .property_count = line->options.property_count,

@@ -100,6 +100,7 @@ open_console(struct of_session *session)
             .retry_topic = settings->retry_topic,
             .dlq_topic = settings->dlq_topic,
             .guarantee = "at-least-once",
+            .instance = session->identity != NULL ? of_identity_name(session->identity) : NULL,
             .about = session->about,
             .max_retries = settings->max_retries,
             .retry_delay_ms = settings->retry_delay_ms,
@@ -120,13 +121,24 @@ open_console(struct of_session *session)
     }
 }
 
+static const struct of_kafka_options *
+lane_options(struct of_session *session, uint32_t lane)
+{
+    struct of_kafka_options *options = &session->lane_kafka[lane];
+    *options = *session->kafka;
+    options->memory_bytes /= session->lanes;
+    if (session->identity != NULL) {
+        options->group_instance_id = of_identity_instance_id(session->identity, lane);
+        options->transactional_id = of_identity_transactional_id(session->identity, lane);
+    }
+    return options;
+}
+
 static enum of_status
 open_lanes(struct of_session *session, struct of_error *err)
 {
-    struct of_kafka_options *options = &session->lane_kafka;
-    *options = *session->kafka;
-    options->memory_bytes /= session->lanes;
     for (; session->opened < session->lanes; session->opened++) {
+        const struct of_kafka_options *options = lane_options(session, session->opened);
         enum of_status status = of_source_librdkafka_open(options, &session->sources[session->opened], err);
         if (status != OF_OK)
             return status;

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "commands/identity.h"
 #include "core/log.h"
 #include "kafka/options.h"
 #include "ops/console.h"
@@ -29,6 +30,7 @@ enum {
 
 static const char *const from_names[] = { "earliest", "latest", NULL };
 static const char *const source_names[] = { "auto", "librdkafka", NULL };
+static const char *const on_stop_names[] = { "leave", "stay", NULL };
 static const char *const guarantee_names[] = { "at-least-once", NULL };
 
 static const char *
@@ -99,6 +101,12 @@ static const struct of_option rows[] = {
       .help = "schema registry" },
     { .name = "group", SECTION, STRING, AT(group), .commands = RUN, .initial = "order-consumer-group",
       .placeholder = "NAME", .help = "consumer group" },
+    { .name = "instance-id", SECTION, STRING, AT(instance_id), .commands = RUN, .initial = "auto",
+      .placeholder = "NAME", .complaint = of_identity_complaint,
+      .help = "fixed name in the group, this process's alone: 'host' is the host's name and first free slot, 'none' is no "
+              "fixed name, 'auto' is host or, in containers, none" },
+    { .name = "lock-folder", SECTION, STRING, AT(lock_folder), .commands = RUN, .placeholder = "FOLDER",
+      .help = "where the instances of a host lock their names; /run/lock/orderflow or /tmp/orderflow unless given" },
     { .name = "from", SECTION, CHOICE(from_names), AT(from), .commands = RUN, .initial = "earliest",
       .placeholder = "WHERE", .help = "where to start in a partition without committed offset" },
     { .name = "source", SECTION, CHOICE(source_names), AT(source), .commands = RUN, .initial = "auto",
@@ -158,6 +166,9 @@ static const struct of_option rows[] = {
     { .name = "drain-timeout-ms", SECTION, INT(0, 600000), AT(drain_timeout_ms), .commands = CONSUMES,
       .initial = "10000", .placeholder = "MS",
       .help = "how long finishing what is under way may take when stopping or rebalancing" },
+    { .name = "on-stop", SECTION, CHOICE(on_stop_names), AT(on_stop), .commands = RUN, .initial = "leave",
+      .placeholder = "WHAT",
+      .help = "leave: others take the partitions at once; stay: they wait for this instance, for a restart" },
     { .name = "exit-at-end", SECTION, BOOL, AT(exit_at_end), .commands = RUN, .initial = "false",
       .help = "end when all that was there at the start, and the retries that came of it, is settled" },
     { .name = "exit-timeout-ms", SECTION, INT(0, 7 * DAY_MS), AT(exit_timeout_ms), .commands = CONSUMES,

@@ -36,11 +36,11 @@ struct of_state_marker {
 
 struct of_state_writer;
 
-/* schema_id: what the registry calls schemas/aggregate.avsc. */
 struct of_state_writer *of_state_writer_create(void);
 void of_state_writer_destroy(struct of_state_writer **writer);
 
-/* Key and value of a record; the slices live until the writer's next call. */
+/* Key and value of a record; the slices live until the writer's next call. schema_id: what the registry calls
+ * schemas/aggregate.avsc. */
 void of_state_write_row(struct of_state_writer *writer, uint32_t schema_id, const struct of_state_place *place,
                         struct of_slice group_value, const struct of_aggregate *aggregate, struct of_slice *key,
                         struct of_slice *value);
@@ -52,11 +52,14 @@ enum of_state_kind { OF_STATE_ROW, OF_STATE_MARKER };
 struct of_state_record {
     enum of_state_kind kind;
     struct of_state_place place; /* slices into the key */
-    bool deleted;                /* the value is null; nothing below is set */
     struct of_slice group_value; /* row: into the key */
+    bool deleted;                /* the value is null; nothing below is set */
     struct of_aggregate aggregate;  /* row; initialised by read in every case, the caller's to fini */
     struct of_state_marker marker;  /* marker: slices into the value */
 };
+
+/* Key alone: what it names. False: no key of this topic. */
+OF_MUST_USE bool of_state_read_key(struct of_slice key, struct of_state_record *record);
 
 /* OF_OK; OF_POISON: not a record of this kind, or of a version that is not known; err says which. */
 OF_MUST_USE enum of_status of_state_read(struct of_slice key, struct of_slice value, struct of_state_record *record,
