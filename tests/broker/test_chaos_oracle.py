@@ -326,7 +326,8 @@ class Aggregates(unittest.TestCase):
     def test_what_breaks_the_rules(self):
         good = self.record(0, b"a", 1, b"\1\0\0\1")
         changes = ({"topic": "x"}, {"sum": 2.0}, {"average": 2.0}, {"partition": 1})
-        for bad in (*(self.record(0, b"a", 1, b"\1\0\0\1", **change) for change in changes), good._replace(value=good.value + b"\0"), good._replace(value=b"\1" + good.value[1:]),
+        for bad in (*(self.record(0, b"a", 1, b"\1\0\0\1", **change) for change in changes),
+                    good._replace(value=good.value + b"\0"), good._replace(value=b"\1" + good.value[1:]),
                     good._replace(value=good.value[:-1]), good._replace(partition=1)):
             self.assertTrue(self.state(bad).complaints)
         self.assertEqual(self.state(good._replace(value=None)).rows, {})

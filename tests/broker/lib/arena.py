@@ -6,28 +6,19 @@
 
 An arena starts and ends all its children from the thread that uses it (lib/process.py tells why).
 """
-import json
 import math
 import pathlib
 import shutil
 import signal
-import threading
 import time
-import uuid
 from typing import NamedTuple, Optional
 
-from lib import broker, orders, places, process, recovery
-from lib.aggregates import State
-from lib.audit import Verdict, World, audit
+from lib import broker, places, recovery
+from lib.audit import Verdict
 from lib.client import Client
 from lib.load import Load
-from lib.oracle import Settings, Totals
-from lib.orderflow import Orderflow
-from lib.registry import RegistryClient
-from lib.stub import StubRegistry
+from lib.scene import Scene, Watch
 
-FAILURE_RATE = 0.1
-OBSERVE_S = 0.03
 STOP_S = 30             # for a SIGTERM; the drain time-out is 10 s
 FINISH_S = 90           # for those who finish what is left
 RECOVER_S = 15          # how long the load goes on for a restart that has not committed yet
@@ -67,142 +58,35 @@ class Arena:
         if self.kafka:
             self.kafka.kill()
 
-    def perform(self, schedule, exactly_once=True, name=None):
-        """Never raises for what the program does wrong: that becomes a complaint."""
-        name = name or f"seed-{schedule.seed}-{schedule.number}-{'exactly' if exactly_once else 'at-least'}-once"
-        return _Performance(self, schedule, exactly_once, places.fresh(self.folder / name)).run()
+    def perform(self, schedule, exactly_once=True):
+        """An Outcome. Never raises for what the program does wrong: that becomes a complaint."""
+        name = f"seed-{schedule.seed}-{schedule.number}-{'exactly' if exactly_once else 'at-least'}-once"
+        return Performance(self, schedule, exactly_once, self.folder / name).run()
 
 
-class Flow:
-    """The topics and the group of one performance, and the program on them."""
+class Performance:
+    """One schedule, from its topics to its verdict."""
 
     def __init__(self, arena, schedule, exactly_once, folder):
-        self.arena, self.schedule, self.exactly_once, self.folder = arena, schedule, exactly_once, folder
-        tag = f"{schedule.number}-{uuid.uuid4().hex[:8]}"
-        self.topic, self.aggregates = f"orders-{tag}", f"aggregates-{tag}"
-        self.retry, self.dlq = f"retry-{tag}", f"dlq-{tag}"
-        self.settings = Settings(group=f"group-{tag}", seed=schedule.seed, failure_rate=FAILURE_RATE,
-                                 max_retries=schedule.max_retries, retry_topic=self.retry)
-        self.schema_id = RegistryClient(arena.registry_url).register(f"{self.topic}-value", orders.SCHEMA)
-        arena.client.create_topic(self.topic, schedule.partitions, -1)
-        self.door = StubRegistry(upstream=arena.registry_url)      # what the program goes through; it can be shut
-        self.programs = []
-
-    def member(self, number, *arguments, crash_at=None):
-        """A process of the group, not started yet; the same number has the same identity."""
-        schedule = self.schedule
-        session = ("-X", f"session.timeout.ms={schedule.session_ms}") if schedule.session_ms else ()
-        return self.orderflow(
-            "run", f"member-{number}", "--topic", self.topic, "--retry-topic", self.retry, "--dlq-topic", self.dlq,
-            "--guarantee", "exactly-once" if self.exactly_once else "at-least-once",
-            "--instance-id", f"member-{number}", "--fetch-threads", schedule.fetch_threads,
-            "--seed", self.settings.seed, "--failure-rate", FAILURE_RATE, "--max-retries", schedule.max_retries,
-            "--retry-delay-ms", schedule.retry_delay_ms, "--commit-interval-ms", schedule.commit_interval_ms,
-            "--console", "json", *session, *arguments,
-            environment={"ORDERFLOW_CRASH_AT": crash_at} if crash_at else None)
-
-    def orderflow(self, command, name, *arguments, environment=None):
-        program = Orderflow(command, "--brokers", self.arena.bootstrap, "--registry", self.door.url,
-                            "--group", self.settings.group, "--aggregates-topic", self.aggregates, *arguments,
-                            folder=self.folder, name=f"{len(self.programs):02d}-{name}", environment=environment)
-        self.programs.append(program)
-        return program.start()
-
-    def stats(self):
-        """The Totals that `orderflow stats` tells."""
-        program = self.orderflow("stats", "stats", "--json")
-        status = program.wait(STOP_S)
-        assert status == 0, f"stats: exit status {status}\n{program.stderr()}"
-        return Totals.of_event(program.events[-1])
-
-    def world(self):
-        client = self.arena.client
-        read = {topic: client.read(topic) for topic in (self.topic, self.retry, self.dlq)}
-        ends = {}
-        for record in read[self.topic] + read[self.retry]:
-            ends[record.topic, record.partition] = record.offset + 1
-        state = State.read(client, RegistryClient(self.arena.registry_url), self.aggregates, self.settings.group)
-        events = [event for program in self.programs for event in list(program.events)]
-        return World(read[self.topic], read[self.retry], read[self.dlq], state, self.stats(),
-                     client.committed(self.settings.group), ends, events)
-
-    def judge(self):
-        schemas = {self.schema_id: orders.SCHEMA}
-        world = self.world()
-        verdict = audit(world, self.settings, schemas, self.schedule.retry_delay_ms, self.exactly_once)
-        if verdict.complaints:
-            self._keep(world)
-        return verdict
-
-    def _keep(self, world):
-        """What was judged, for whoever looks for the cause."""
-        with open(self.folder / "world.txt", "w") as file:
-            for part, found in world._asdict().items():
-                rows = found if isinstance(found, list) and part != "events" else [found] if part != "events" else []
-                for row in rows:
-                    print(part, row, file=file)
-
-    def forget(self):
-        for program in self.programs:
-            if program.child is not None:
-                program.kill()
-        self.door.stop()
-        known = self.arena.client.topics()
-        for topic in {self.topic, self.retry, self.dlq, self.aggregates} & known:
-            self.arena.client.ask(lambda admin: admin.delete_topics([topic]))
-
-
-class Watch:
-    """Looks at the group's committed offsets all the time, with a client and in a thread of its own."""
-
-    def __init__(self, client, group):
-        self.client, self.group = client, group
-        self.observations = []
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self):
-        while not self._stop.wait(OBSERVE_S):
-            try:
-                self._look()
-            except Exception:       # a broker that is being killed has many ways to answer
-                self.client.close()
-
-    def _look(self):
-        found = self.client.committed(self.group)
-        self.observations.append((time.monotonic(), found))
-
-    def next_look(self):
-        """Waits until somebody has looked who began after this call."""
-        seen = len(self.observations)
-        process.wait_until(lambda: len(self.observations) > seen + 1, 60, "the group's offsets can be asked for")
-
-    def stop(self):
-        self._stop.set()
-        self._thread.join(70)
-
-
-class _Performance:
-    def __init__(self, arena, schedule, exactly_once, folder):
-        self.arena, self.schedule, self.exactly_once, self.folder = arena, schedule, exactly_once, folder
+        self.arena, self.schedule, self.exactly_once = arena, schedule, exactly_once
+        self.folder = places.fresh(folder)
         self.running = {}           # member: Orderflow
         self.owned = {}             # member: partitions of its last life
         self.killed = set()         # members that were killed and are to be started again
         self.measured = None        # (kind, recovery.Event) of what happened last
         self.done = []              # [(moment, step)]
         self.complaints = []
-        self.load = self.watch = self.flow = None
+        self.load = self.watch = self.scene = None
         self.begun = time.monotonic()
 
     def run(self):
         (self.folder / "schedule.txt").write_text(self.schedule.text() + "\n")
         verdict = Verdict()
         try:
-            self.flow = Flow(self.arena, self.schedule, self.exactly_once, self.folder)
-            self.flow.door.start()
+            self.scene = Scene(self.arena, self.schedule, self.exactly_once, self.folder)
+            self.scene.door.start()
             self._carry_out()
-            verdict = self.flow.judge()
+            verdict = self.scene.judge()
         except Exception as error:      # whatever it is, it belongs to this schedule, and the others go on
             verdict.complaints.append(f"{type(error).__name__}: {error}")
         finally:
@@ -216,31 +100,32 @@ class _Performance:
         return outcome
 
     def _clean_up(self, verdict):
-        for what in (self.watch, self.load, self.flow):
+        for what in (self.watch, self.load, self.scene):
             try:
                 if what is not None:
-                    what.forget() if what is self.flow else what.stop()
+                    what.forget() if what is self.scene else what.stop()
             except Exception as error:
                 verdict.complaints.append(f"cleaning up: {type(error).__name__}: {error}")
 
     # --- what happens -----------------------------------------------------------------------------------------------
 
     def _carry_out(self):
-        schedule, flow = self.schedule, self.flow
-        self.load = Load(self.arena.bootstrap, flow.topic, schedule.partitions, flow.schema_id, schedule.price_exponent,
-                         f"{schedule.seed}/{schedule.number}")
-        self.load.send(schedule.stored)
-        self.load.flush()
-        self.load.start(schedule.rate)
-        self.watch = Watch(self.arena.observer, flow.settings.group)
+        self._begin()
         begun = time.monotonic()
-        for step in schedule.steps:
+        for step in self.schedule.steps:
             time.sleep(max(0.0, begun + step.at_s - time.monotonic()))
             self._step(step)
         self._wait_for_recovery()
-        load, self.load = self.load, None
-        load.stop()
         self._finish()
+
+    def _begin(self):
+        schedule, scene = self.schedule, self.scene
+        self.load = Load(self.arena.bootstrap, scene.topic, schedule.partitions, scene.schema_id,
+                         schedule.price_exponent, f"{schedule.seed}/{schedule.number}")
+        self.load.send(schedule.stored)
+        self.load.flush()
+        self.load.start(schedule.rate)
+        self.watch = Watch(self.arena.observer, scene.settings.group)
 
     def _step(self, step):
         self.done.append((time.monotonic(), step))
@@ -254,14 +139,14 @@ class _Performance:
         if member in self.killed:
             self.killed.remove(member)
             self._note("restart", step)
-        self.running[member] = self.flow.member(member)
+        self.running[member] = self.scene.member(member)
 
     def _kill(self, step):
         member = step.target
         program = self.running.pop(member)
         self._check_alive(program)
         program.kill()
-        self.owned[member] = assigned(program.events) & self._orders_partitions()
+        self.owned[member] = self.assigned_orders(program)
         self.killed.add(member)
 
     def _lose(self, step):
@@ -286,13 +171,14 @@ class _Performance:
         self.arena.kafka.nodes[step.target].start(wait=False)
 
     def _registry_down(self, _):
-        self.flow.door.stop()
+        self.scene.door.stop()
 
     def _registry_up(self, _):
-        self.flow.door.start()
+        self.scene.door.start()
 
-    def _orders_partitions(self):
-        return frozenset((self.flow.topic, number) for number in range(self.schedule.partitions))
+    def assigned_orders(self, program):
+        """The partitions of orders that it last had."""
+        return frozenset(where for where in assigned(program.events) if where[0] == self.scene.topic)
 
     # --- the end ----------------------------------------------------------------------------------------------------
 
@@ -306,7 +192,9 @@ class _Performance:
             time.sleep(0.1)
 
     def _finish(self):
-        """All members end; others finish. After kill -9 with the same identities, else a single new one."""
+        """Load and members end; others finish: after kill -9 with the same identities, else a single new one."""
+        load, self.load = self.load, None
+        load.stop()
         if self.arena.kafka:
             for node in self.arena.kafka.nodes:
                 node.wait_ready()
@@ -323,7 +211,7 @@ class _Performance:
             for member in left:
                 self._expect_stopped(self.running[member])
         finishers = left if self.schedule.ending == "kill" and left else [99]
-        programs = [self.flow.member(member, "--exit-at-end", "--exit-timeout-ms", FINISH_S * 1000)
+        programs = [self.scene.member(member, "--exit-at-end", "--exit-timeout-ms", FINISH_S * 1000)
                     for member in finishers]
         for program in programs:
             status = program.wait(FINISH_S + 30)
@@ -381,18 +269,3 @@ def assigned(events):
         elif event["event"] in ("revoked", "lost"):
             mine.discard(where)
     return frozenset(mine)
-
-
-def as_json(outcome):
-    """For the report file."""
-    verdict = outcome.verdict
-    return {"number": outcome.schedule.number, "brokers": outcome.schedule.brokers, "orders": verdict.orders,
-            "dead": verdict.dead, "lost": len(verdict.lost), "counted_twice": len(verdict.counted_twice),
-            "repeated_retries": verdict.repeated_retries, "repeated_letters": verdict.repeated_letters,
-            "repeated_orders": verdict.repeated_orders, "recovery": outcome.recovery, "recovery_s": outcome.recovery_s,
-            "seconds": round(outcome.seconds, 2), "complaints": verdict.complaints}
-
-
-def write_report(path, report):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report, indent=1, default=str) + "\n")

@@ -121,7 +121,7 @@ def _judge_retries(world, expected, exactly_once, verdict):
 
 
 def _order_of_attempts(chains, exactly_once):
-    """Attempts of an order stand behind each other: 1, 2, 3; a repeated one (at least once) behind one of its origin."""
+    """Attempts of an order stand behind each other: 1, 2, 3; a repeated one (at least once) behind what it came of."""
     lines = []
     for origin, chain in chains.items():
         attempts = [header.attempts for _, header in chain]

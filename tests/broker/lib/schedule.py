@@ -66,8 +66,8 @@ def make(seed, number):
     maker = _Maker(chance, brokers, long)
     return Schedule(
         seed, number, brokers, maker.partitions, maker.members, chance.choice((1, 1, 2)),
-        chance.choice((20, 50, 100, 300)), chance.choice((100, 200, 400)), chance.choice((1, 2, 3, 3)), SESSION_MS if long else None,
-        chance.choice((-149, -60, -20, 0, 19)), chance.randrange(500, 2000), chance.randrange(400, 1000),
+        chance.choice((20, 50, 100, 300)), chance.choice((100, 200, 400)), chance.choice((1, 2, 3, 3)),
+        SESSION_MS if long else None, chance.choice((-149, -60, -20, 0, 19)), chance.randrange(500, 2000), chance.randrange(400, 1000),
         maker.steps(), chance.choice(("kill", "term")))
 
 
