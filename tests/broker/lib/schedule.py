@@ -65,10 +65,12 @@ def make(seed, number):
     long = number % LONG_EVERY == LONG_EVERY - 2
     maker = _Maker(chance, brokers, long)
     return Schedule(
-        seed, number, brokers, maker.partitions, maker.members, chance.choice((1, 1, 2)),
-        chance.choice((20, 50, 100, 300)), chance.choice((100, 200, 400)), chance.choice((1, 2, 3, 3)),
-        SESSION_MS if long else None, chance.choice((-149, -60, -20, 0, 19)), chance.randrange(500, 2000), chance.randrange(400, 1000),
-        maker.steps(), chance.choice(("kill", "term")))
+        seed=seed, number=number, brokers=brokers, partitions=maker.partitions, members=maker.members,
+        fetch_threads=chance.choice((1, 1, 2)), commit_interval_ms=chance.choice((20, 50, 100, 300)),
+        retry_delay_ms=chance.choice((100, 200, 400)), max_retries=chance.choice((1, 2, 3, 3)),
+        session_ms=SESSION_MS if long else None, price_exponent=chance.choice((-149, -60, -20, 0, 19)),
+        stored=chance.randrange(500, 2000), rate=chance.randrange(400, 1000), steps=maker.steps(),
+        ending=chance.choice(("kill", "term")))
 
 
 class _Maker:
