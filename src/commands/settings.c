@@ -42,6 +42,13 @@ topic_complaint(const char *name)
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ? "is no topic name" : NULL;
 }
 
+/* Keys of the aggregates topic end the group with a TAB. */
+static const char *
+group_complaint(const char *name)
+{
+    return strchr(name, '\t') != NULL ? "may hold no TAB" : NULL;
+}
+
 static bool
 is_registry_url(const char *url)
 {
@@ -98,7 +105,7 @@ static const struct of_option rows[] = {
       .placeholder = "URL,...", .complaint = registry_complaint, .show = of_registry_url_print,
       .help = "schema registry" },
     { .name = "group", SECTION, STRING, AT(group), .commands = RUN, .initial = "order-consumer-group",
-      .placeholder = "NAME", .help = "consumer group" },
+      .placeholder = "NAME", .complaint = group_complaint, .help = "consumer group" },
     { .name = "from", SECTION, CHOICE(from_names), AT(from), .commands = RUN, .initial = "earliest",
       .placeholder = "WHERE", .help = "where to start in a partition without committed offset" },
     { .name = "source", SECTION, CHOICE(source_names), AT(source), .commands = RUN, .initial = "auto",
@@ -113,6 +120,9 @@ static const struct of_option rows[] = {
       .placeholder = "TOPIC", .complaint = topic_complaint, .help = "topic of the orders that wait for a retry" },
     { .name = "dlq-topic", SECTION, STRING, AT(dlq_topic), .commands = CONSUMES, .initial = "orders-dlq",
       .placeholder = "TOPIC", .complaint = topic_complaint, .help = "topic of the dead letters" },
+    { .name = "aggregates-topic", SECTION, STRING, AT(aggregates_topic), .commands = CONSUMES,
+      .initial = "orders-aggregates", .placeholder = "TOPIC", .complaint = topic_complaint,
+      .help = "compacted topic of the totals, from which a start goes on" },
     { .name = "create-topics", SECTION, BOOL, AT(create_topics), .commands = CONNECTS, .initial = "true",
       .help = "create topics that are missing" },
     { .name = "partitions", SECTION, INT(1, 10000), AT(partitions), .commands = ALL, .initial = "3",
@@ -225,10 +235,12 @@ const struct of_option_table of_settings_table = {
 static enum of_status
 check_topics(const struct of_settings *settings, struct of_error *err)
 {
-    const char *const names[] = { settings->topic, settings->retry_topic, settings->dlq_topic };
-    static const char *const flags[] = { "--topic", "--retry-topic", "--dlq-topic" };
-    for (int i = 0; i < 3; i++)
-        for (int j = i + 1; j < 3; j++)
+    const char *const names[] = { settings->topic, settings->retry_topic, settings->dlq_topic,
+                                  settings->aggregates_topic };
+    static const char *const flags[] = { "--topic", "--retry-topic", "--dlq-topic", "--aggregates-topic" };
+    enum { COUNT = sizeof flags / sizeof *flags };
+    for (int i = 0; i < COUNT; i++)
+        for (int j = i + 1; j < COUNT; j++)
             if (strcmp(names[i], names[j]) == 0)
                 return of_error_set(err, OF_FATAL, "%s and %s are both '%s': they must differ", flags[i], flags[j],
                                     names[i]);

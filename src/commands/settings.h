@@ -28,7 +28,7 @@ struct of_settings {
     int from;   /* enum of_from */
     int source; /* enum of_source_choice */
     /* topics */
-    const char *topic, *retry_topic, *dlq_topic;
+    const char *topic, *retry_topic, *dlq_topic, *aggregates_topic;
     bool create_topics;
     int64_t partitions, replication; /* replication -1: the broker's default */
     /* orders */
