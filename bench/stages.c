@@ -56,6 +56,8 @@ struct run {
     struct of_restorer restorers[OF_THREADS_PER_STAGE];
 };
 
+static const _Atomic int64_t state_schema_id = 1;
+
 static void
 wake(void *context)
 {

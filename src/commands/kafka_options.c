@@ -38,6 +38,8 @@ of_kafka_options_init(struct of_kafka_options *options, const struct of_command_
         .orders_topic = settings->topic,
         .retry_topic = settings->retry_topic,
         .dead_letter_topic = settings->dlq_topic,
+        .aggregates_topic = settings->aggregates_topic,
+        .create_topics = settings->create_topics,
         .from = settings->from == OF_FROM_LATEST ? OF_KAFKA_FROM_LATEST : OF_KAFKA_FROM_EARLIEST,
         .stay = settings->on_stop == OF_ON_STOP_STAY,
         .memory_bytes = (size_t)settings->memory_mb << 20,

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "commands/identity.h"
+#include "commands/aggregate_schema.h"
 #include "commands/settings.h"
 #include "kafka/options.h"
 #include "ops/console.h"
@@ -35,6 +36,8 @@ struct of_session {
     struct of_pipeline *_Atomic pipeline;
     struct of_source sources[OF_THREADS_PER_STAGE];
     struct of_sink sinks[OF_THREADS_PER_STAGE];
+    struct of_restorer restorers[OF_THREADS_PER_STAGE];
+    struct of_aggregate_schema *state_schema;
     struct of_listener listeners[OF_THREADS_PER_STAGE];
     struct of_event_queue *partition_events[OF_THREADS_PER_STAGE];
     uint32_t opened; /* lanes whose source and sink are open and not yet the pipeline's */

@@ -31,7 +31,7 @@ enum {
 static const char *const from_names[] = { "earliest", "latest", NULL };
 static const char *const source_names[] = { "auto", "librdkafka", NULL };
 static const char *const on_stop_names[] = { "leave", "stay", NULL };
-static const char *const guarantee_names[] = { "at-least-once", NULL };
+const char *const of_guarantee_names[] = { "exactly-once", "at-least-once", NULL };
 
 static const char *
 topic_complaint(const char *name)
@@ -42,6 +42,13 @@ topic_complaint(const char *name)
     if (name[strspn(name, allowed)] != '\0')
         return "is no topic name (allowed: letters, digits, '.', '_' and '-')";
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ? "is no topic name" : NULL;
+}
+
+/* Keys of the aggregates topic end the group with a TAB. */
+static const char *
+group_complaint(const char *name)
+{
+    return strchr(name, '\t') != NULL ? "may hold no TAB" : NULL;
 }
 
 static bool
@@ -70,12 +77,6 @@ registry_complaint(const char *urls)
 }
 
 static const char *
-guarantee_complaint(const char *guarantee)
-{
-    return strcmp(guarantee, "exactly-once") == 0 ? "is not available in this version (allowed: at-least-once)" : NULL;
-}
-
-static const char *
 source_complaint(const char *source)
 {
     return strcmp(source, "direct") == 0 ? "is not available in this version (allowed: auto or librdkafka)" : NULL;
@@ -100,7 +101,7 @@ static const struct of_option rows[] = {
       .placeholder = "URL,...", .complaint = registry_complaint, .show = of_registry_url_print,
       .help = "schema registry" },
     { .name = "group", SECTION, STRING, AT(group), .commands = RUN, .initial = "order-consumer-group",
-      .placeholder = "NAME", .help = "consumer group" },
+      .placeholder = "NAME", .complaint = group_complaint, .help = "consumer group" },
     { .name = "instance-id", SECTION, STRING, AT(instance_id), .commands = RUN, .initial = "auto",
       .placeholder = "NAME", .complaint = of_identity_complaint,
       .help = "fixed name in the group, this process's alone: 'host' is the host's name and first free slot, 'none' is no "
@@ -121,6 +122,9 @@ static const struct of_option rows[] = {
       .placeholder = "TOPIC", .complaint = topic_complaint, .help = "topic of the orders that wait for a retry" },
     { .name = "dlq-topic", SECTION, STRING, AT(dlq_topic), .commands = CONSUMES, .initial = "orders-dlq",
       .placeholder = "TOPIC", .complaint = topic_complaint, .help = "topic of the dead letters" },
+    { .name = "aggregates-topic", SECTION, STRING, AT(aggregates_topic), .commands = CONSUMES,
+      .initial = "orders-aggregates", .placeholder = "TOPIC", .complaint = topic_complaint,
+      .help = "compacted topic of the totals, from which a start goes on" },
     { .name = "create-topics", SECTION, BOOL, AT(create_topics), .commands = CONNECTS, .initial = "true",
       .help = "create topics that are missing" },
     { .name = "partitions", SECTION, INT(1, 10000), AT(partitions), .commands = ALL, .initial = "3",
@@ -158,9 +162,9 @@ static const struct of_option rows[] = {
       .help = "seed of what is random: simulated failures of run, orders of produce" },
 #undef SECTION
 #define SECTION .section = "Delivery"
-    { .name = "guarantee", SECTION, CHOICE(guarantee_names), AT(guarantee), .commands = RUN,
-      .initial = "at-least-once", .placeholder = "NAME", .complaint = guarantee_complaint,
-      .help = "what holds across crashes" },
+    { .name = "guarantee", SECTION, CHOICE(of_guarantee_names), AT(guarantee), .commands = RUN,
+      .initial = "exactly-once", .placeholder = "NAME",
+      .help = "what holds across crashes: docs/delivery.md" },
     { .name = "commit-interval-ms", SECTION, INT(1, 60000), AT(commit_interval_ms), .commands = RUN, .initial = "100",
       .placeholder = "MS", .help = "how often progress is committed" },
     { .name = "drain-timeout-ms", SECTION, INT(0, 600000), AT(drain_timeout_ms), .commands = CONSUMES,
@@ -236,10 +240,12 @@ const struct of_option_table of_settings_table = {
 static enum of_status
 check_topics(const struct of_settings *settings, struct of_error *err)
 {
-    const char *const names[] = { settings->topic, settings->retry_topic, settings->dlq_topic };
-    static const char *const flags[] = { "--topic", "--retry-topic", "--dlq-topic" };
-    for (int i = 0; i < 3; i++)
-        for (int j = i + 1; j < 3; j++)
+    const char *const names[] = { settings->topic, settings->retry_topic, settings->dlq_topic,
+                                  settings->aggregates_topic };
+    static const char *const flags[] = { "--topic", "--retry-topic", "--dlq-topic", "--aggregates-topic" };
+    enum { COUNT = sizeof flags / sizeof *flags };
+    for (int i = 0; i < COUNT; i++)
+        for (int j = i + 1; j < COUNT; j++)
             if (strcmp(names[i], names[j]) == 0)
                 return of_error_set(err, OF_FATAL, "%s and %s are both '%s': they must differ", flags[i], flags[j],
                                     names[i]);

@@ -20,7 +20,9 @@ enum of_command_index {
 enum of_from { OF_FROM_EARLIEST, OF_FROM_LATEST };
 enum of_source_choice { OF_SOURCE_AUTO, OF_SOURCE_LIBRDKAFKA };
 enum of_on_stop { OF_ON_STOP_LEAVE, OF_ON_STOP_STAY };
-enum of_guarantee { OF_GUARANTEE_AT_LEAST_ONCE };
+enum of_guarantee { OF_GUARANTEE_EXACTLY_ONCE, OF_GUARANTEE_AT_LEAST_ONCE };
+
+extern const char *const of_guarantee_names[];
 
 struct of_settings {
     const char *config;
@@ -31,7 +33,7 @@ struct of_settings {
     int from;   /* enum of_from */
     int source; /* enum of_source_choice */
     /* topics */
-    const char *topic, *retry_topic, *dlq_topic;
+    const char *topic, *retry_topic, *dlq_topic, *aggregates_topic;
     bool create_topics;
     int64_t partitions, replication; /* replication -1: the broker's default */
     /* orders */

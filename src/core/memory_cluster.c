@@ -56,6 +56,7 @@ struct member {
     uint32_t pending_count, pending_room;
     struct of_sink_offset *offsets;
     uint32_t offset_count;
+    bool refused; /* one of the transaction's records was, which its report tells */
     bool ending, committing;
 };
 
@@ -773,6 +774,7 @@ transactional_produce(void *self, const struct of_outgoing *record, uint64_t tag
         };
     } else if (later) {
         add_report(member, tag, status);
+        member->refused = true;
     }
     pthread_mutex_unlock(&cluster->lock);
     if (status == OF_OK || later)
@@ -823,13 +825,13 @@ apply(struct member *member)
         wake(cluster->members[i].wake_fd);
 }
 
-/* A letter that was refused cannot be committed. */
 static enum of_status
-end_transaction(struct member *member, bool refused)
+end_transaction(struct member *member)
 {
     struct of_memory_cluster *cluster = member->cluster;
-    enum of_status status = member->committing && !refused ? OF_OK : OF_ABORT;
-    if (member->committing && cluster->failing_transactions > 0) {
+    enum of_status status = member->committing && !member->refused ? OF_OK : OF_ABORT;
+    member->refused = false;
+    if (status == OF_OK && cluster->failing_transactions > 0) {
         cluster->failing_transactions--;
         status = cluster->transaction_status;
     }
@@ -845,14 +847,14 @@ transactional_poll(void *self, const struct of_sink_listener *listener)
 {
     struct member *member = self;
     struct of_memory_cluster *cluster = member->cluster;
-    uint32_t refused = sink_poll(self, listener);
+    uint32_t reports = sink_poll(self, listener);
     pthread_mutex_lock(&cluster->lock);
     bool ends = member->ending && !cluster->transactions_held;
-    enum of_status status = ends ? end_transaction(member, refused > 0) : OF_OK;
+    enum of_status status = ends ? end_transaction(member) : OF_OK;
     pthread_mutex_unlock(&cluster->lock);
     if (ends)
         listener->ended(listener->arg, status, status == OF_FATAL, "told to fail");
-    return refused + ends;
+    return reports + ends;
 }
 
 static const struct of_sink_ops transactional_sink_ops = {
@@ -896,6 +898,25 @@ of_memory_members_die(struct of_memory_cluster *cluster)
             cluster->partitions[topic][p].slot = NULL;
             cluster->partitions[topic][p].held = cluster->partitions[topic][p].broken = false;
         }
+}
+
+void
+of_memory_set_committed(struct of_memory_cluster *cluster, enum of_memory_topic topic, uint32_t partition,
+                        int64_t offset)
+{
+    pthread_mutex_lock(&cluster->lock);
+    cluster->partitions[topic][partition].committed = offset;
+    pthread_mutex_unlock(&cluster->lock);
+}
+
+void
+of_memory_truncate(struct of_memory_cluster *cluster, enum of_memory_topic topic, uint32_t partition, uint32_t index)
+{
+    pthread_mutex_lock(&cluster->lock);
+    struct partition *own = &cluster->partitions[topic][partition];
+    while (own->count > index)
+        free_record(own->records[--own->count]);
+    pthread_mutex_unlock(&cluster->lock);
 }
 
 void

@@ -68,6 +68,12 @@ void of_memory_lose(struct of_memory_cluster *cluster, uint32_t lane);
 /* The partition, which is assigned, cannot be read on from where it is, for `cause`, until it is resumed. */
 void of_memory_break(struct of_memory_cluster *cluster, enum of_memory_topic topic, uint32_t partition, uint8_t cause);
 
+/* Somebody else sets a committed offset, or deletes the records of a partition from the index-th on. */
+void of_memory_set_committed(struct of_memory_cluster *cluster, enum of_memory_topic topic, uint32_t partition,
+                             int64_t offset);
+void of_memory_truncate(struct of_memory_cluster *cluster, enum of_memory_topic topic, uint32_t partition,
+                        uint32_t index);
+
 /* The next `count` commits are answered so and have no effect. */
 void of_memory_fail_commits(struct of_memory_cluster *cluster, uint32_t count, enum of_status status);
 /* The next `count` transactions end so instead of being committed: OF_ABORT, OF_FATAL, or OF_RETRY, where they count, but

@@ -73,7 +73,8 @@ struct of_sink_ops {
     uint32_t (*poll)(void *self, const struct of_sink_listener *listener);
 
     /* Transactional: commits the records since the last end together with these offsets, in the name of the group's
-     * member that `membership` describes (core/source.h). Everything is copied. Answered by ended. */
+     * member that `membership` describes (core/source.h), which is borrowed until then. Offsets are copied. Answered by
+     * ended. */
     void (*commit)(void *self, const struct of_sink_offset *offsets, uint32_t count, const void *membership);
 
     /* Transactional: gives up the records since the last end. Answered by ended. */

@@ -35,6 +35,8 @@ struct of_kafka_options {
     const char *orders_topic;
     const char *retry_topic;
     const char *dead_letter_topic;
+    const char *aggregates_topic;
+    bool create_topics; /* what is missing of them may be created */
     enum of_kafka_from from;
     size_t memory_bytes;      /* what one source may fetch ahead, all partitions together */
     int32_t retry_partitions; /* that one source may be assigned at most; 0: not known, a dozen is taken */

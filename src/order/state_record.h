@@ -31,7 +31,7 @@ struct of_state_marker {
     uint64_t retries, dead_letters; /* as struct of_slot_state counts them */
     uint64_t rows;                  /* that there are at least: fewer mean that the topic has lost some */
     uint32_t version;
-    struct of_slice value_field, group_by_field; /* that the rows were made with */
+    struct of_slice value_field, group_by_field; /* that the rows were made with; empty: there were none yet */
 };
 
 struct of_state_writer;

@@ -40,7 +40,7 @@ next_tag(struct of_publish *publish)
 static void
 note_opened(struct of_publish *publish)
 {
-    if (publish->opened_ns == 0)
+    if (publish->transactional && publish->opened_ns == 0)
         publish->opened_ns = of_clock_mono_ns(publish->options.clock);
 }
 

@@ -216,8 +216,8 @@ world_run_to_end(struct world *world, int64_t limit_ms)
     fail_msg("not everything is committed after %d ms", (int)limit_ms);
 }
 
-void
-world_stop(struct world *world, struct of_totals *totals)
+static void
+stop(struct world *world)
 {
     of_pipeline_stop(world->pipeline);
     for (int i = 0; i < 30000 && of_pipeline_state(world->pipeline) == OF_PIPELINE_RUNNING; i++)
@@ -226,8 +226,22 @@ world_stop(struct world *world, struct of_totals *totals)
     if (of_pipeline_state(world->pipeline) != OF_PIPELINE_LEFT)
         fail_msg("did not leave: %s", of_pipeline_error(world->pipeline, &fenced));
     of_pipeline_finish(world->pipeline);
+}
+
+void
+world_stop(struct world *world, struct of_totals *totals)
+{
+    stop(world);
     of_totals_init(totals);
     of_pipeline_add_run_totals(world->pipeline, totals);
+}
+
+void
+world_stop_total(struct world *world, struct of_totals *totals)
+{
+    stop(world);
+    of_totals_init(totals);
+    of_pipeline_add_totals(world->pipeline, totals);
 }
 
 /* ---- records ---- */

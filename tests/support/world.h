@@ -60,6 +60,9 @@ void world_crash(struct world *world);
 /* Drains, leaves, and collects what the run committed. totals is initialised by the call. */
 void world_stop(struct world *world, struct of_totals *totals);
 
+/* The same for what is committed of all partitions, by whichever process. */
+void world_stop_total(struct world *world, struct of_totals *totals);
+
 /* ---- records ---- */
 
 /* Appends order `number` to a partition: id is the number, product and price follow from it. */

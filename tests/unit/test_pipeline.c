@@ -651,7 +651,7 @@ test_lost_partitions_count_only_what_was_committed(void **state)
     assert_int_equal(world_live_orders(&world), 160);
     of_memory_lose(world.cluster, 0);
     world_pass_ms(&world, 2);
-    assert_int_equal(world_live_orders(&world), 100);
+    assert_int_equal(world_live_orders(&world), 0);
     assert_int_equal(of_memory_committed(world.cluster, OF_MEMORY_ORDERS, 0), 50);
     of_memory_assign(world.cluster, 0);
     world_run_to_end(&world, 5000);
