@@ -9,7 +9,7 @@ from fractions import Fraction
 
 
 from lib import load, places, recovery, schedule
-from lib.aggregates import Marker, Row, State, exact_sum, fastavro
+from lib.state import Marker, Row, State, exact_sum, fastavro
 from lib.arena import assigned
 from lib.audit import World, audit, trace
 from lib.client import Record
@@ -358,6 +358,7 @@ class Schedules(unittest.TestCase):
     def test_steps_fit_together(self):
         """Whoever is harmed is there and well; whoever is repaired was harmed; in the end all brokers are up."""
         for one in self.many:
+            self.assertEqual({step.action for step in one.steps[:one.members]}, {"start"})
             members, down, shut = {}, set(), False
             for step in one.steps:
                 with self.subTest(one.text(), step=step):

@@ -13,7 +13,7 @@ orders       the Order record by hand: Avro, framing, exact sums
 orderflow    the program under test as a process with JSON events
 schedule     chaos: what happens when, out of a seed
 load         chaos: orders that can be told from their sums
-aggregates   chaos: what stands in the aggregates topic
+state        chaos: what stands in the aggregates topic
 audit        chaos: the verdict over what stands in all topics
 recovery     chaos: the time from a restart to the first commit
 scene        chaos: topics, group and registry of one performance

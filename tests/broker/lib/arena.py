@@ -21,6 +21,8 @@ from lib.scene import Scene, Watch
 
 STOP_S = 30             # for a SIGTERM; the drain time-out is 10 s
 FINISH_S = 90           # for those who finish what is left
+START_S = 30            # how long to wait for the first partitions
+READY_S = 8            # how long to wait for a member that is to be killed to have partitions
 RECOVER_S = 15          # how long the load goes on for a restart that has not committed yet
 BROKER_GRACE_S = 10     # for which a broker that was started again still explains delays
 DRAINED = (0, 3)        # exit status of a member that is asked to stop: done, or out of drain time
@@ -111,8 +113,12 @@ class Performance:
 
     def _carry_out(self):
         self._begin()
+        first = self.schedule.members
+        for step in self.schedule.steps[:first]:
+            self._step(step)
+        self._wait_for(lambda: any(self.assigned_orders(program) for program in self.running.values()), START_S)
         begun = time.monotonic()
-        for step in self.schedule.steps:
+        for step in self.schedule.steps[first:]:
             time.sleep(max(0.0, begun + step.at_s - time.monotonic()))
             self._step(step)
         self._wait_for_recovery()
@@ -143,7 +149,10 @@ class Performance:
 
     def _kill(self, step):
         member = step.target
-        program = self.running.pop(member)
+        program = self.running[member]
+        if step in self.schedule.steps[-2:]:    # what is measured is how long a working member was missing
+            self._wait_for(lambda: self.assigned_orders(program), READY_S)
+        del self.running[member]
         self._check_alive(program)
         program.kill()
         self.owned[member] = self.assigned_orders(program)
@@ -176,6 +185,12 @@ class Performance:
     def _registry_up(self, _):
         self.scene.door.start()
 
+    def _wait_for(self, condition, seconds):
+        """What it waits for may never come."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and not condition():
+            time.sleep(0.02)
+
     def assigned_orders(self, program):
         """The partitions of orders that it last had."""
         return frozenset(where for where in assigned(program.events) if where[0] == self.scene.topic)
@@ -184,7 +199,7 @@ class Performance:
 
     def _wait_for_recovery(self):
         """The load goes on until the last restart or loss has been seen to be over, but not for ever."""
-        deadline = time.monotonic() + RECOVER_S + (self.schedule.session_ms or 0) / 1000
+        deadline = time.monotonic() + RECOVER_S + self.schedule.session_ms / 1000
         while time.monotonic() < deadline:
             seconds = self._recovery_s()
             if seconds is None or seconds < math.inf:

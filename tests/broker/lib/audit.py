@@ -19,7 +19,7 @@ from collections import Counter, defaultdict
 from fractions import Fraction
 from typing import NamedTuple
 
-from lib.aggregates import State
+from lib.state import State
 from lib.oracle import ERRORS, NOTHING, Sum, Totals, judge, retry_header
 
 DIGIT_BITS = 4      # an order can be told to be counted up to 15 times

@@ -43,7 +43,7 @@ def cases(exactly_once):
 
 def schedule_of(number):
     return Schedule(seed=1, number=number, brokers=1, partitions=3, members=1, fetch_threads=1 + number % 2,
-                    commit_interval_ms=50, retry_delay_ms=100, max_retries=2, session_ms=None, price_exponent=-20,
+                    commit_interval_ms=50, retry_delay_ms=100, max_retries=2, session_ms=10000, price_exponent=-20,
                     stored=1500, rate=600, steps=(), ending="term")
 
 

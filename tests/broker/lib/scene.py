@@ -4,7 +4,7 @@ import time
 import uuid
 
 from lib import orders, process
-from lib.aggregates import State
+from lib.state import State
 from lib.audit import World, audit
 from lib.oracle import Settings, Totals
 from lib.orderflow import Orderflow
@@ -34,20 +34,19 @@ class Scene:
     def member(self, number, *arguments, crash_at=None):
         """A process of the group, not started yet; the same number has the same identity."""
         schedule = self.schedule
-        session = ("-X", f"session.timeout.ms={schedule.session_ms}") if schedule.session_ms else ()
         return self.orderflow(
-            "run", f"member-{number}", "--topic", self.topic, "--retry-topic", self.retry, "--dlq-topic", self.dlq,
+            "run", f"member-{number}", "--registry", self.door.url, "--topic", self.topic, "--retry-topic", self.retry, "--dlq-topic", self.dlq,
             "--guarantee", "exactly-once" if self.exactly_once else "at-least-once",
             "--instance-id", f"member-{number}", "--fetch-threads", schedule.fetch_threads,
             "--seed", self.settings.seed, "--failure-rate", FAILURE_RATE, "--max-retries", schedule.max_retries,
             "--retry-delay-ms", schedule.retry_delay_ms, "--commit-interval-ms", schedule.commit_interval_ms,
-            "--console", "json", *session, *arguments,
+            "-X", f"session.timeout.ms={schedule.session_ms}", "--console", "json", *arguments,
             environment={"ORDERFLOW_CRASH_AT": crash_at} if crash_at else None)
 
     def orderflow(self, command, name, *arguments, environment=None):
-        program = Orderflow(command, "--brokers", self.arena.bootstrap, "--registry", self.door.url,
-                            "--group", self.settings.group, "--aggregates-topic", self.aggregates, *arguments,
-                            folder=self.folder, name=f"{len(self.programs):02d}-{name}", environment=environment)
+        program = Orderflow(command, "--brokers", self.arena.bootstrap, "--group", self.settings.group,
+                            "--aggregates-topic", self.aggregates, *arguments, folder=self.folder,
+                            name=f"{len(self.programs):02d}-{name}", environment=environment)
         self.programs.append(program)
         return program.start()
 

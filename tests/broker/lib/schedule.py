@@ -4,14 +4,15 @@
     print(schedule.text())
     without_freezes(schedule)       # for at least once
 
-Incidents come in pairs of steps, the harm and its repair. At most one broker is down at a time, and a member that is
+The clock starts when the first member has partitions. Incidents come in pairs of steps, the harm and its repair. At most one broker is down at a time, and a member that is
 down or frozen is left alone until it is back. The last that happens is a kill -9 and a restart, or a member's death for
 good: the time until orders are committed again is then measured undisturbed.
 """
 import random
 from typing import NamedTuple, Optional
 
-SESSION_MS = 6000       # the least that a broker allows; only where somebody must be given up
+SESSION_MS = 10000      # whoever was killed before it could leave is given up after this
+SHORT_SESSION_MS = 6000 # the least that a broker allows, where somebody is to be given up
 LONG_EVERY = 8          # one schedule in so many waits for a session to time out
 CLUSTER_EVERY = 6       # ... runs on three brokers
 
@@ -30,12 +31,12 @@ class Schedule(NamedTuple):
     number: int
     brokers: int
     partitions: int
-    members: int            # at first
+    members: int            # at first; their starts are the first steps
     fetch_threads: int
     commit_interval_ms: int
     retry_delay_ms: int
     max_retries: int
-    session_ms: Optional[int]
+    session_ms: int
     price_exponent: int     # of the cheapest order
     stored: int             # orders that are there before the first member
     rate: int               # orders per second that come while it lasts
@@ -46,7 +47,7 @@ class Schedule(NamedTuple):
         head = (f"schedule {self.number} of seed {self.seed}: {self.brokers} broker(s), {self.partitions} partitions, "
                 f"{self.members} member(s) of {self.fetch_threads} fetch thread(s), commits every "
                 f"{self.commit_interval_ms} ms, retries after {self.retry_delay_ms} ms at most {self.max_retries}, "
-                f"session {self.session_ms or 'default'}, prices from 2^{self.price_exponent}, "
+                f"session {self.session_ms} ms, prices from 2^{self.price_exponent}, "
                 f"{self.stored} orders and {self.rate} per second, ends by {self.ending}")
         return "\n".join([head, *("  " + step.text() for step in self.steps)])
 
@@ -68,7 +69,7 @@ def make(seed, number):
         seed=seed, number=number, brokers=brokers, partitions=maker.partitions, members=maker.members,
         fetch_threads=chance.choice((1, 1, 2)), commit_interval_ms=chance.choice((20, 50, 100, 300)),
         retry_delay_ms=chance.choice((100, 200, 400)), max_retries=chance.choice((1, 2, 3, 3)),
-        session_ms=SESSION_MS if long else None, price_exponent=chance.choice((-149, -60, -20, 0, 19)),
+        session_ms=SHORT_SESSION_MS if long else SESSION_MS, price_exponent=chance.choice((-149, -60, -20, 0, 19)),
         stored=chance.randrange(500, 2000), rate=chance.randrange(400, 1000), steps=maker.steps(),
         ending=chance.choice(("kill", "term")))
 
@@ -83,7 +84,7 @@ class _Maker:
         self.chance = chance
         self.brokers = brokers
         self.long = long
-        self.partitions = chance.randint(2, 6)
+        self.partitions = chance.choice((3, 4, 6, 8))
         self.members = chance.choice((1, 1, 1, 2, 2, 3)) + (1 if long else 0)
         self.here = set(range(self.members))        # members that are not gone for good
         self.next_member = self.members
@@ -91,9 +92,8 @@ class _Maker:
         self.found = []
 
     def steps(self):
-        self.found = [Step(round(self.chance.uniform(0, 0.3) * member, 2), "start", member)
-                      for member in range(self.members)]
-        self.busy = {step.target: step.at_s + 0.1 for step in self.found}
+        self.found = [Step(0.0, "start", member) for member in range(self.members)]
+        self.busy = {member: 0.0 for member in range(self.members)}
         if self.brokers == 1 and self.chance.random() < 0.1:
             self._broker(self.chance.uniform(0.5, 2))
         at = self.chance.uniform(0.2, 1.5)
@@ -172,7 +172,7 @@ class _Maker:
             self.here.discard(member)
             self._add(at, "lose", member)
             return True
-        over = at + SESSION_MS / 1000 + self.chance.uniform(1, 2)
+        over = at + SHORT_SESSION_MS / 1000 + self.chance.uniform(1, 2)
         self._add(at, "freeze", member)
         self._add(over, "thaw", member)
         self.busy[member] = over + self.chance.uniform(0.2, 1)
