@@ -35,7 +35,7 @@ class Scene:
         """A process of the group, not started yet; the same number has the same identity."""
         schedule = self.schedule
         return self.orderflow(
-            "run", f"member-{number}", "--registry", self.door.url, "--topic", self.topic, "--retry-topic", self.retry, "--dlq-topic", self.dlq,
+            "run", f"member-{number}", "--registry", self.door.url, "--dlq-topic", self.dlq,
             "--guarantee", "exactly-once" if self.exactly_once else "at-least-once",
             "--instance-id", f"member-{number}", "--fetch-threads", schedule.fetch_threads,
             "--seed", self.settings.seed, "--failure-rate", FAILURE_RATE, "--max-retries", schedule.max_retries,
@@ -45,8 +45,9 @@ class Scene:
 
     def orderflow(self, command, name, *arguments, environment=None):
         program = Orderflow(command, "--brokers", self.arena.bootstrap, "--group", self.settings.group,
-                            "--aggregates-topic", self.aggregates, *arguments, folder=self.folder,
-                            name=f"{len(self.programs):02d}-{name}", environment=environment)
+                            "--topic", self.topic, "--retry-topic", self.retry, "--aggregates-topic", self.aggregates,
+                            *arguments, folder=self.folder, name=f"{len(self.programs):02d}-{name}",
+                            environment=environment)
         self.programs.append(program)
         return program.start()
 

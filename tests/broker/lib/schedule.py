@@ -4,9 +4,10 @@
     print(schedule.text())
     without_freezes(schedule)       # for at least once
 
-The clock starts when the first member has partitions. Incidents come in pairs of steps, the harm and its repair. At most one broker is down at a time, and a member that is
-down or frozen is left alone until it is back. The last that happens is a kill -9 and a restart, or a member's death for
-good: the time until orders are committed again is then measured undisturbed.
+The clock starts when the first member has partitions. Incidents come in pairs of steps, the harm and its repair. At
+most one broker is down at a time, and a member that is down or frozen is left alone until it is back. The last that
+happens is a kill -9 and a restart, or a member's death for good: the time until orders are committed again is then
+measured undisturbed.
 """
 import random
 from typing import NamedTuple, Optional
