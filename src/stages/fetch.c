@@ -185,7 +185,6 @@ settle_commit(struct of_fetch *fetch)
     for (uint32_t i = 0; i < barrier->slot_count; i++)
         if (barrier->reached[i].next_offset >= 0)
             fetch->restoring.starts[i] = -1;
-    fetch->place = HOME;
 }
 
 static void
@@ -200,16 +199,14 @@ gather_offsets(struct of_fetch *fetch)
             };
 }
 
+/* Recorded state counts, whatever becomes of the offsets: who owns the partitions next begins where it ends. */
 static void
 commit_offsets(struct of_fetch *fetch)
 {
-    if (fetch->phase != OF_FETCH_READING && fetch->phase != OF_FETCH_DRAINING)
-        return; /* the partitions are gone; nothing of it may be committed */
+    settle_commit(fetch);
     gather_offsets(fetch);
-    if (fetch->offset_count == 0) {
-        settle_commit(fetch);
-        return;
-    }
+    if (fetch->offset_count == 0 || (fetch->phase != OF_FETCH_READING && fetch->phase != OF_FETCH_DRAINING))
+        return; /* the partitions may be another's */
     fetch->place = COMMITTING;
     fetch->recommit_ns = 0;
     source_ops(fetch)->commit(source_self(fetch), fetch->offsets, fetch->offset_count);
@@ -258,14 +255,17 @@ take_commit_answer(struct of_fetch *fetch, const struct of_source_event *event, 
     }
     switch (event->status) {
     case OF_OK:
-        settle_commit(fetch);
+        fetch->place = HOME;
         break;
     case OF_RETRY:
         fetch->recommit_ns = now_ns + COMMIT_BACKOFF_NS;
         break;
     default:
-        /* The group no longer accepts it: others may have the partitions already. If not, start from what counts. */
+        /* The group no longer accepts it: others may have the partitions already. If not, start from what counts, which
+         * is still to be committed. */
         fetch->place = HOME;
+        for (uint32_t i = 0; i < fetch->offset_count; i++)
+            fetch->restoring.starts[fetch->offsets[i].slot->index] = fetch->offsets[i].next_offset;
         of_reading_restart_all(&fetch->reading, OF_CAUSE_FETCH_FAILED, event->error.text);
         break;
     }

@@ -35,6 +35,7 @@
 
 static const int64_t SCHEMA_NS = 20 * OF_MS_NS; /* how often to look whether the registry has named the schema */
 static const int64_t FULL_NS = 1 * OF_MS_NS;    /* the same for a sink that was full */
+static const int64_t GIVE_UP_NS = 10 * OF_SECOND_NS;
 
 /* ---- aborting ---- */
 
@@ -119,6 +120,7 @@ begin(struct of_publish *publish)
     publish->step = OF_STEP_LETTERS;
     publish->round++;
     publish->at_instance = publish->at_row = publish->at_slot = publish->state_unsettled = 0;
+    publish->given_up_ns = 0;
     if (publish->transactional && dropped_by_fetch(publish))
         of_publish_abort(publish, "partitions were taken away");
     for (uint32_t i = 0; i < barrier->slot_count; i++) {
@@ -158,27 +160,30 @@ send_home(struct of_publish *publish, enum of_barrier_outcome outcome)
     of_port_home(publish->port, &barrier->item);
 }
 
+static void
+void_reached(struct of_barrier *barrier)
+{
+    for (uint32_t i = 0; i < barrier->slot_count; i++)
+        barrier->reached[i] = (struct of_reached) { .next_offset = -1 };
+}
+
 /* With the verdict that was reached before it came, or while it was under way. */
 static void
 send_home_doomed(struct of_publish *publish)
 {
-    for (uint32_t i = 0; i < publish->barrier->slot_count; i++)
-        publish->barrier->reached[i] = (struct of_reached) { .next_offset = -1 };
+    void_reached(publish->barrier);
     publish->doomed = publish->verdict == OF_BARRIER_FAILED; /* which nothing makes good */
     send_home(publish, publish->verdict);
 }
 
-/* A lane that was told to give up waits for nothing. Whose letters were not waited for may not commit what they stand for. */
 static bool
-all_dropped(struct of_publish *publish)
+all_dropped(const struct of_publish *publish)
 {
     for (uint32_t i = 0; i < publish->slot_count; i++) {
         const struct of_publish_slot *slot = &publish->slots[i];
         if (slot->slot != NULL && !of_slot_dropped(slot->slot, slot->epoch))
             return false;
     }
-    for (uint32_t i = 0; i < publish->barrier->slot_count; i++)
-        publish->barrier->reached[i] = (struct of_reached) { .next_offset = -1 };
     return true;
 }
 
@@ -352,17 +357,37 @@ limit_transaction(struct of_publish *publish, int64_t now_ns)
         of_publish_abort(publish, "its barrier did not come in time");
 }
 
+/* A lane that was told to give up writes no more, but waits a while for what is on its way: if that was all, it counts. */
+static void
+give_up_plain(struct of_publish *publish, int64_t now_ns, int64_t *deadline_ns)
+{
+    if (publish->given_up_ns == 0)
+        publish->given_up_ns = now_ns;
+    if (publish->state_unsettled > 0 && now_ns - publish->given_up_ns < GIVE_UP_NS) {
+        look_again(publish->given_up_ns, GIVE_UP_NS, deadline_ns);
+        return;
+    }
+    bool all = publish->step == OF_STEP_MARKERS && publish->at_slot == publish->barrier->slot_count
+               && publish->state_unsettled == 0;
+    if (!all)
+        void_reached(publish->barrier);
+    send_home(publish, OF_BARRIER_WRITTEN);
+}
+
 static void
 move_plain(struct of_publish *publish, int64_t now_ns, int64_t *deadline_ns)
 {
-    bool gone = all_dropped(publish);
+    if (all_dropped(publish)) {
+        give_up_plain(publish, now_ns, deadline_ns);
+        return;
+    }
     if (publish->step == OF_STEP_LETTERS) {
-        if (!gone && publish->unsettled[publish->generation ^ 1] > 0)
+        if (publish->unsettled[publish->generation ^ 1] > 0)
             return;
         OF_CRASH_POINT("state-before");
         publish->step = OF_STEP_ROWS;
     }
-    if (!gone && !write_state(publish, now_ns, deadline_ns))
+    if (!write_state(publish, now_ns, deadline_ns))
         return;
     OF_CRASH_POINT("state-after");
     send_home(publish, OF_BARRIER_WRITTEN);

@@ -71,6 +71,7 @@ struct of_publish {
     uint32_t at_instance, at_row; /* the next row to write */
     uint32_t at_slot;             /* the next marker to write */
     uint32_t state_unsettled;     /* rows and markers on their way; plain sinks */
+    int64_t given_up_ns;          /* when the lane was seen to be dropped under it; 0: not; plain sinks */
     struct of_sink_offset *offsets;
     struct of_state_writer *writer;
 
