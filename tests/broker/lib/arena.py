@@ -96,10 +96,19 @@ class Performance:
         verdict.complaints[:0] = self.complaints
         outcome = self._outcome(verdict)
         if verdict.complaints:
-            (self.folder / "complaints.txt").write_text("\n".join(verdict.complaints) + "\n")
+            self._keep(verdict)
         else:
             shutil.rmtree(self.folder)
         return outcome
+
+    def _keep(self, verdict):
+        (self.folder / "complaints.txt").write_text("\n".join(verdict.complaints) + "\n")
+        with open(self.folder / "committed.txt", "w") as file:
+            last = None
+            for moment, offsets in self.watch.observations if self.watch else []:
+                if offsets != last:
+                    last = offsets
+                    print(f"{moment - self.begun:.3f} s after the beginning: {sorted(offsets.items())}", file=file)
 
     def _clean_up(self, verdict):
         for what in (self.watch, self.load, self.scene):

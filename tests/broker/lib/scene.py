@@ -79,7 +79,8 @@ class Scene:
 
     def _keep(self, world):
         """What was judged, for whoever looks for the cause; the events are in the programs' output."""
-        parts = world._asdict() | {"events": "see *.out", **world.state._asdict()}
+        parts = world._asdict() | {"events": "see *.out", **world.state._asdict(),
+                                   "history": self.arena.client.read(self.aggregates)}
         with open(self.folder / "world.txt", "w") as file:
             for name, part in parts.items():
                 for row in part.items() if isinstance(part, dict) else part if isinstance(part, list) else [part]:
