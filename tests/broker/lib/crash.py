@@ -61,13 +61,13 @@ class _Crash(Performance):
     def _carry_out(self):
         self._begin()
         if self.point == "restore-after":       # something must be there to be restored
-            first = self.flow.member(0)
+            first = self.scene.member(0)
             self._wait_for_commit()
             first.kill()
-        program = self.flow.member(0, crash_at=f"{self.point}:{self.passing}")
+        program = self.scene.member(0, crash_at=f"{self.point}:{self.passing}")
         self._lead_to_point(program)
         self._expect_death(program)
-        self.running[0] = self.flow.member(0)
+        self.running[0] = self.scene.member(0)
         self._wait_for_recovery()
         self._finish()
 
@@ -76,7 +76,7 @@ class _Crash(Performance):
             self._wait_for_commit()
             time.sleep(0.3)
         if self.point == "revoke":
-            self.running[1] = self.flow.member(1)
+            self.running[1] = self.scene.member(1)
         elif self.point == "stopping":
             program.terminate()
 
@@ -86,8 +86,10 @@ class _Crash(Performance):
         process.wait_until(lambda: self.watch.observations[-1][1] != before, REACH_S, "something is committed")
 
     def _expect_death(self, program):
-        status = program.wait(REACH_S)
+        process.wait_until(lambda: not program.running(), REACH_S, f"the process dies at {self.point}")
+        status = program.child.returncode
         assert status == -signal.SIGKILL, f"{self.point} was not passed: exit status {status}\n{program.stderr(8)}"
+        program.kill()      # reads what it wrote; not wait(), as its last line may be cut
         owned = self.assigned_orders(program)
         self.watch.next_look()
         self.measured = "restart", Event(time.monotonic(), owned)
