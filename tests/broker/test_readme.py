@@ -25,12 +25,12 @@ from lib.terminal import Terminal
 
 import yaml     # found since lib.client is there
 
-TOPICS = ("orders", "orders-retry", "orders-dlq")
+TOPICS = ("orders", "orders-retry", "orders-dlq", "orders-aggregates")
 GROUPS = ("order-consumer-group", "another-group")
 KAFKA_TOOLS = {"kafka-console-consumer.sh": "consumer.ConsoleConsumer",
                "kafka-consumer-groups.sh": "consumer.group.ConsumerGroupCommand"}
 COORDINATOR_LOAD_IN_PROGRESS = 14   # Kafka's number for it
-SECONDS = 30
+SECONDS = 60
 
 
 class Newcomer(TestCase):
@@ -95,9 +95,13 @@ class Newcomer(TestCase):
         with self.terminal(command, **options) as terminal:
             return terminal.end(seconds, status)
 
-    def dev(self, command, **options):
+    def dev_terminal(self, command, **options):
         """A command of ./dev in the copy of the tree."""
-        return self.output(command, directory=self.tree, ORDERFLOW_SKIP_SETUP="1", **options)
+        return self.terminal(command, directory=self.tree, ORDERFLOW_SKIP_SETUP="1", **options)
+
+    def dev(self, command, seconds=SECONDS, status=0, **options):
+        with self.dev_terminal(command, **options) as terminal:
+            return terminal.end(seconds, status)
 
     def publish(self, count=20, rate=0):
         self.assertIn(f"orders delivered   {count}\n", self.output(f"orderflow produce --count {count} --rate {rate}"))
@@ -420,20 +424,18 @@ class Walk(Newcomer):
 
 
 class Demonstration(Newcomer):
-    @shows("./dev demo")
-    def test_it_prints_what_the_readme_shows(self, demo):
-        text = self.dev(demo)
+    @shows("./dev demo", "./dev demo --count 100000 --rate 0", "./dev demo --help")
+    def test_it_prints_what_the_readme_shows(self, demo, faster, usage):
+        self.assertIn("  --failure-rate RATE ", self.dev(usage))
+        with self.dev_terminal(demo) as slow, self.dev_terminal(faster) as fast:
+            text = slow.end(60)
+            found = self.statistics(fast.end(60))
+        self.assertEqual(int(found["orders processed"]) + int(found["dead letters"]), 100000)
         (_, shown), = [fence for fence in readme.fences(readme.text()) if any("dead letter" in row for row in fence[1])]
         printed = {without_totals(row) for row in text.splitlines()}
         missing = [row for row in shown if row not in ("", "...") and without_totals(row) not in printed]
         self.assertEqual(missing, [])
         self.assertEqual(self.statistics("\n".join(shown)).items() - self.statistics(text).items(), set())
-
-    @shows("./dev demo --count 100000 --rate 0", "./dev demo --help")
-    def test_the_same_faster(self, demo, usage):
-        found = self.statistics(self.dev(demo, seconds=60))
-        self.assertEqual(int(found["orders processed"]) + int(found["dead letters"]), 100000)
-        self.assertIn("  --failure-rate RATE ", self.dev(usage))
 
 
 class Tree(Newcomer):
@@ -480,7 +482,7 @@ class Tree(Newcomer):
         ports = elsewhere.removeprefix(start).replace("19092", str(kafka)).replace("18081", str(registry))
         run = {"ORDERFLOW_RUN_DIR": str(self.run_folder("one"))}
         try:
-            self.assertIn(f"broker    127.0.0.1:{kafka}\n", self.dev(start + ports, seconds=60, **run))
+            self.assertIn(f"broker    127.0.0.1:{kafka}\n", self.dev(start + ports, seconds=120, **run))
             self.assertIn(f"registry  http://127.0.0.1:{registry}/apis/ccompat/v7\n", self.dev(status, **run))
             cluster = {"ORDERFLOW_BROKERS": f"localhost:{kafka}",
                        "ORDERFLOW_REGISTRY": f"http://localhost:{registry}/apis/ccompat/v7"}
@@ -488,7 +490,7 @@ class Tree(Newcomer):
             text = self.dev(start + ports, status=1, ORDERFLOW_RUN_DIR=str(self.run_folder("two")))
             self.assertIn(taken, text)
             self.assertIn("stopped", self.dev(stop, **run))
-            self.dev(fresh + ports, seconds=60, **run)
+            self.dev(fresh + ports, seconds=120, **run)
             self.output("orderflow produce --count 1 --rate 0", **cluster)
             found = self.statistics(self.output("orderflow run --exit-at-end", **cluster))
             self.assertEqual(found["orders processed"], "1", "it began with nothing")
