@@ -76,8 +76,10 @@ class Walk(Newcomer):
     @shows("orderflow produce --count 100000 --rate 0", "orderflow run --exit-at-end")
     def test_as_fast_as_it_goes(self, produce, run):
         produced = self.output(produce)
-        found = self.statistics(self.output(run))
+        text = self.output(run)
+        found = self.statistics(text)
         self.assertEqual(found["orders processed"], "100000")
+        self.assertLess(text.count("\nreceived "), 1000, "more than 50 a second are shown as a summary")
         self.assertIn("orders delivered   100000\n", produced)
         self.assertIn(f"price sum          {found['price sum']}", produced)
         self.assertNotIn("received", self.output(run), "everything was read")
