@@ -12,7 +12,8 @@
 
 enum {
     ASK_MS = 1000,
-    PATIENCE_MS = 60000, /* above the usual time-out of a transaction that a dead process left open */
+    PATIENCE_MS = 90000, /* above the time-out of a transaction that a killed reset left open, 60 s, and the 10 s after which
+                          * brokers look */
     TELL_MS = 3000,      /* without progress, before it is said what is waited for */
     POLL_MS = 50,
     PAUSE_MS = 500,

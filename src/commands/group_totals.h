@@ -22,7 +22,7 @@ OF_MUST_USE enum of_status of_group_totals_open(struct of_group_totals *totals, 
                                                 struct of_error *err);
 
 /* Reads all that is committed by now. Says on the log what it waits for. OF_OK, also when there is no topic; OF_RETRY: not
- * possible within a minute, or interrupted; OF_FATAL. */
+ * possible within a minute and a half, or interrupted; OF_FATAL. */
 OF_MUST_USE enum of_status of_group_totals_read(struct of_group_totals *totals, struct of_error *err);
 
 /* Reads what is new, for timeout_ms at most. OF_OK; OF_RETRY: a partition cannot be read. */
