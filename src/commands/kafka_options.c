@@ -41,6 +41,7 @@ of_kafka_options_init(struct of_kafka_options *options, const struct of_command_
         .aggregates_topic = settings->aggregates_topic,
         .create_topics = settings->create_topics,
         .from = settings->from == OF_FROM_LATEST ? OF_KAFKA_FROM_LATEST : OF_KAFKA_FROM_EARLIEST,
+        .stay = settings->on_stop == OF_ON_STOP_STAY,
         .memory_bytes = (size_t)settings->memory_mb << 20,
         .properties = copy_properties(&line->options),
         .property_count = line->options.property_count,

@@ -132,13 +132,16 @@ prepare_all(struct of_admin *admin, struct of_kafka_options *options, const stru
 
 enum of_status
 of_run_prepare_topics(struct of_kafka_options *options, const struct of_settings *settings,
-                      int32_t *orders_partitions, struct of_error *err)
+                      int32_t *orders_partitions, char **cluster, struct of_error *err)
 {
     struct of_admin *admin;
     enum of_status status = of_admin_open(options, &admin, err);
     if (status != OF_OK)
         return status;
-    while ((status = prepare_all(admin, options, settings, orders_partitions, err)) == OF_RETRY && !of_interrupt_requested()) {
+    while ((status = prepare_all(admin, options, settings, orders_partitions, err)) == OF_RETRY
+           || (status == OF_OK && (status = of_admin_cluster_id(admin, LOOK_UP_MS, cluster, err)) == OF_RETRY)) {
+        if (of_interrupt_requested())
+            break;
         of_log_limited(OF_LOG_WARNING, "run", "%s; trying again", err->text);
         nanosleep(&(struct timespec) { .tv_nsec = PAUSE_MS * OF_MS_NS }, NULL);
     }

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "commands/identity.h"
 #include "core/log.h"
 #include "kafka/options.h"
 #include "ops/console.h"
@@ -34,7 +35,8 @@ enum {
 
 static const char *const from_names[] = { "earliest", "latest", NULL };
 static const char *const source_names[] = { "auto", "librdkafka", NULL };
-static const char *const guarantee_names[] = { "at-least-once", NULL };
+static const char *const on_stop_names[] = { "leave", "stay", NULL };
+const char *const of_guarantee_names[] = { "exactly-once", "at-least-once", NULL };
 
 static const char *
 topic_complaint(const char *name)
@@ -80,12 +82,6 @@ registry_complaint(const char *urls)
 }
 
 static const char *
-guarantee_complaint(const char *guarantee)
-{
-    return strcmp(guarantee, "exactly-once") == 0 ? "is not available in this version (allowed: at-least-once)" : NULL;
-}
-
-static const char *
 source_complaint(const char *source)
 {
     return strcmp(source, "direct") == 0 ? "is not available in this version (allowed: auto or librdkafka)" : NULL;
@@ -111,6 +107,12 @@ static const struct of_option rows[] = {
       .help = "schema registry" },
     { .name = "group", SECTION, STRING, AT(group), .commands = RUN | STATS | RESET, .initial = "order-consumer-group",
       .placeholder = "NAME", .complaint = group_complaint, .help = "consumer group" },
+    { .name = "instance-id", SECTION, STRING, AT(instance_id), .commands = RUN, .initial = "auto",
+      .placeholder = "NAME", .complaint = of_identity_complaint,
+      .help = "fixed name in the group, this process's alone: 'host' is the host's name and first free slot, 'none' is no "
+              "fixed name, 'auto' is host or, in containers, none" },
+    { .name = "lock-folder", SECTION, STRING, AT(lock_folder), .commands = RUN, .placeholder = "FOLDER",
+      .help = "where the instances of a host lock their names; /run/lock/orderflow or /tmp/orderflow unless given" },
     { .name = "from", SECTION, CHOICE(from_names), AT(from), .commands = RUN, .initial = "earliest",
       .placeholder = "WHERE", .help = "where to start in a partition without committed offset" },
     { .name = "source", SECTION, CHOICE(source_names), AT(source), .commands = RUN, .initial = "auto",
@@ -165,14 +167,17 @@ static const struct of_option rows[] = {
       .help = "seed of what is random: simulated failures of run, orders of produce" },
 #undef SECTION
 #define SECTION .section = "Delivery"
-    { .name = "guarantee", SECTION, CHOICE(guarantee_names), AT(guarantee), .commands = RUN,
-      .initial = "at-least-once", .placeholder = "NAME", .complaint = guarantee_complaint,
-      .help = "what holds across crashes" },
+    { .name = "guarantee", SECTION, CHOICE(of_guarantee_names), AT(guarantee), .commands = RUN,
+      .initial = "exactly-once", .placeholder = "NAME",
+      .help = "what holds across crashes: docs/delivery.md" },
     { .name = "commit-interval-ms", SECTION, INT(1, 60000), AT(commit_interval_ms), .commands = RUN, .initial = "100",
       .placeholder = "MS", .help = "how often progress is committed" },
     { .name = "drain-timeout-ms", SECTION, INT(0, 600000), AT(drain_timeout_ms), .commands = CONSUMES,
       .initial = "10000", .placeholder = "MS",
       .help = "how long finishing what is under way may take when stopping or rebalancing" },
+    { .name = "on-stop", SECTION, CHOICE(on_stop_names), AT(on_stop), .commands = RUN, .initial = "leave",
+      .placeholder = "WHAT",
+      .help = "leave: others take the partitions at once; stay: they wait for this instance, for a restart" },
     { .name = "exit-at-end", SECTION, BOOL, AT(exit_at_end), .commands = RUN, .initial = "false",
       .help = "end when all that was there at the start, and the retries that came of it, is settled" },
     { .name = "exit-timeout-ms", SECTION, INT(0, 7 * DAY_MS), AT(exit_timeout_ms), .commands = CONSUMES,

@@ -79,6 +79,7 @@ struct of_slot {
     _Atomic uint32_t dropped_below; /* epochs below this one are void; written by fetch and publish, only raised */
     struct of_open open;            /* fetch's while it is home */
     struct of_notice notice;        /* publish's until pushed, then fetch's until the next open restores */
+    _Atomic bool *barrier_wanted;   /* the lane's: publish asks for a barrier before the interval is over */
     void *source;                   /* the source's own; the fetch thread's */
 };
 
@@ -207,6 +208,7 @@ enum of_barrier_outcome {
     OF_BARRIER_WRITTEN,   /* what belongs to the offsets reached is written: they may be committed */
     OF_BARRIER_COMMITTED, /* they are committed already, in one transaction with it */
     OF_BARRIER_ABORTED,   /* nothing since the barrier before counts, in all slots: start again from what is committed */
+    OF_BARRIER_UNKNOWN,   /* the same, but what is committed must be looked up: the barrier may count after all */
     OF_BARRIER_FAILED,    /* nothing can be written any more; `fenced`: another has the same identity */
 };
 
@@ -219,14 +221,13 @@ struct of_barrier {
     uint32_t slot_count;
     const int64_t *starts; /* by slot index: where the slot begins if nothing is committed of it yet; otherwise -1 */
     void *membership;      /* the source's, as of now; may be NULL */
-    _Atomic bool wanted;   /* publish: do not wait for the interval, a transaction has become large */
     struct of_snapshot *snapshots[OF_THREADS_PER_STAGE]; /* aggregate instance i writes element i */
 
     /* publish's answer */
     struct of_reached *reached; /* by slot index */
     enum of_barrier_outcome outcome;
     bool fenced;
-    char text[200]; /* ABORTED, FAILED: why, for people */
+    char text[200]; /* ABORTED, UNKNOWN, FAILED: why, for people */
 };
 
 #endif

@@ -8,7 +8,7 @@
  *
  * A transactional sink, moved by the publish stage:
  *
- *   idle --produce--> open --commit--> ending --ended OF_OK or OF_ABORT--> idle
+ *   idle --produce--> open --commit--> ending --ended OF_OK, OF_ABORT or OF_RETRY--> idle
  *                     open --abort---> ending --ended OF_ABORT--> idle
  *   idle --commit (offsets alone)--> ending
  *   any --ended OF_FATAL--> failed: nothing can be written any more
@@ -52,7 +52,8 @@ struct of_sink_listener {
      * timed out, text says why. */
     void (*settled)(void *arg, uint64_t tag, enum of_status status, const char *text);
     /* Transactional: the commit or abort under way has ended. OF_OK: committed, all of it. OF_ABORT: nothing of it
-     * counts, text says why. OF_FATAL: the sink has failed; fenced: because another has the same identity. */
+     * counts, text says why. OF_RETRY: the same, but a commit may have taken effect: ask what is committed. OF_FATAL: the
+     * sink has failed; fenced: because another has the same identity. */
     void (*ended)(void *arg, enum of_status status, bool fenced, const char *text);
 };
 
@@ -72,7 +73,8 @@ struct of_sink_ops {
     uint32_t (*poll)(void *self, const struct of_sink_listener *listener);
 
     /* Transactional: commits the records since the last end together with these offsets, in the name of the group's
-     * member that `membership` describes (core/source.h). Everything is copied. Answered by ended. */
+     * member that `membership` describes (core/source.h), which is borrowed until then. Offsets are copied. Answered by
+     * ended. */
     void (*commit)(void *self, const struct of_sink_offset *offsets, uint32_t count, const void *membership);
 
     /* Transactional: gives up the records since the last end. Answered by ended. */

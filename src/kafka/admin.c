@@ -51,6 +51,20 @@ fail(struct of_admin *admin, rd_kafka_resp_err_t code, const char *what, const c
 
 /* ---- looking up ---- */
 
+/* Brokers of long ago have no such id: then all of them count as one cluster. */
+enum of_status
+of_admin_cluster_id(struct of_admin *admin, int timeout_ms, char **id, struct of_error *err)
+{
+    char *found = rd_kafka_clusterid(admin->client.rk, timeout_ms);
+    of_kafka_client_serve(&admin->client);
+    if (found == NULL && rd_kafka_controllerid(admin->client.rk, 0) < 0)
+        return of_error_set(err, OF_RETRY, "Kafka at %s does not tell its cluster id", admin->client.options->brokers);
+    *id = of_strdup(found != NULL ? found : "");
+    if (found != NULL)
+        rd_kafka_mem_free(admin->client.rk, found);
+    return OF_OK;
+}
+
 static bool
 all_led(const rd_kafka_metadata_topic_t *topic)
 {

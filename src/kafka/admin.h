@@ -47,6 +47,9 @@ OF_MUST_USE enum of_status of_admin_check_compaction(struct of_admin *admin, con
 OF_MUST_USE enum of_status of_admin_check_retention(struct of_admin *admin, const char *topic, int64_t keep_ms,
                                                     int timeout_ms, struct of_error *err);
 
+/* The cluster's id, a string to be freed. OF_OK; OF_RETRY: no answer. */
+OF_MUST_USE enum of_status of_admin_cluster_id(struct of_admin *admin, int timeout_ms, char **id, struct of_error *err);
+
 void of_admin_close(struct of_admin **admin);
 
 #endif

@@ -41,6 +41,7 @@ struct of_console_banner {
     const char *brokers, *registry, *group;
     const char *topic, *retry_topic, *dlq_topic;
     const char *guarantee;
+    const char *instance; /* fixed name in the group; NULL: none */
     const char *about; /* further lines for people, each ended by a newline; NULL: none */
     int64_t max_retries, retry_delay_ms;
     const struct of_options *options; /* all settings, for `started`; may be NULL */

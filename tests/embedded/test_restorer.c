@@ -41,11 +41,8 @@ open_restorer(struct scene *scene)
 static void
 open_scene(struct scene *scene, uint32_t max_groups)
 {
-    struct of_error err;
     char why[256];
     fixture_open(&scene->fixture);
-    scene->fixture.options.aggregates_topic = TOPIC;
-    assert_int_equal(of_embedded_create_topic(scene->fixture.cluster, TOPIC, FIXTURE_PARTITIONS, &err), OF_OK);
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rd_kafka_conf_set(conf, "bootstrap.servers", of_embedded_brokers(scene->fixture.cluster), why, sizeof why);
     scene->producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof why);

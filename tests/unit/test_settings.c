@@ -208,8 +208,9 @@ static const struct {
     { OF_COMMAND_RUN, { "--create-topics=maybe" },
       "--create-topics: 'maybe' is neither true nor false (allowed: true or false)" },
     { OF_COMMAND_RUN, { "--no-create-topics=true" }, "--no-create-topics takes no value" },
-    { OF_COMMAND_RUN, { "--guarantee", "exactly-once" },
-      "--guarantee: 'exactly-once' is not available in this version (allowed: at-least-once)" },
+    { OF_COMMAND_RUN, { "--guarantee", "at-most-once" },
+      "--guarantee: 'at-most-once' is none of the choices; did you mean 'at-least-once'? "
+      "(allowed: exactly-once or at-least-once)" },
     { OF_COMMAND_RUN, { "--topic=a b" },
       "--topic: 'a b' is no topic name (allowed: letters, digits, '.', '_' and '-')" },
     { OF_COMMAND_RUN, { "--topic=orders-dlq" }, "--topic and --dlq-topic are both 'orders-dlq': they must differ" },
