@@ -241,7 +241,7 @@ of_console_text_second(FILE *out, const struct of_progress *progress)
 static void
 print_totals(FILE *out, const char *title, const struct of_totals *totals)
 {
-    fprintf(out, "\n%s\n  orders processed   %" PRIu64 "\n  price sum          ", title, totals->orders_processed);
+    fprintf(out, "%s\n  orders processed   %" PRIu64 "\n  price sum          ", title, totals->orders_processed);
     put_sum(out, &totals->sum);
     fputs("\n  running average    ", out);
     put_average(out, &totals->sum, totals->orders_processed);
@@ -249,8 +249,9 @@ print_totals(FILE *out, const char *title, const struct of_totals *totals)
             totals->dead_letters);
 }
 
+/* all_by: what lists all of them. */
 static void
-print_products(FILE *out, const struct of_totals *totals)
+print_products(FILE *out, const struct of_totals *totals, const char *all_by)
 {
     if (totals->row_count == 0)
         return;
@@ -266,18 +267,28 @@ print_products(FILE *out, const struct of_totals *totals)
         fputc('\n', out);
     }
     if (totals->row_count > PRODUCTS_SHOWN)
-        fprintf(out, "%12s  and %zu more products; --console json lists all\n", "", totals->row_count - PRODUCTS_SHOWN);
+        fprintf(out, "%12s  and %zu more products; %s lists all\n", "", totals->row_count - PRODUCTS_SHOWN, all_by);
+}
+
+void
+of_console_print_totals(FILE *out, const char *title, const struct of_totals *totals, const char *all_by)
+{
+    print_totals(out, title, totals);
+    print_products(out, totals, all_by);
 }
 
 void
 of_console_text_final(FILE *out, const struct of_console_result *result, int64_t wall_ms)
 {
     (void)wall_ms;
+    fputc('\n', out);
     print_totals(out, "Final statistics", result->total);
     fprintf(out, "  time               %.3f s, %.0f orders/s\n", result->seconds, of_console_rate(result));
-    if (result->run->orders_processed != result->total->orders_processed)
+    if (result->run->orders_processed != result->total->orders_processed) {
+        fputc('\n', out);
         print_totals(out, "Of these by this run", result->run);
-    print_products(out, result->total);
+    }
+    print_products(out, result->total, "--console json");
 }
 
 const struct of_console_view of_console_text_view = {
