@@ -13,6 +13,8 @@ enum of_command_index {
     OF_COMMAND_RUN,
     OF_COMMAND_PRODUCE,
     OF_COMMAND_DEMO,
+    OF_COMMAND_STATS,
+    OF_COMMAND_RESET,
     OF_COMMAND_COUNT,
     OF_COMMAND_ALL = OF_EVERY_COMMAND,
 };
@@ -58,6 +60,8 @@ struct of_settings {
     int log_level; /* enum of_log_level */
     bool print_wiring;
     const char *http; /* NULL: none */
+    bool json, follow; /* of stats */
+    bool yes;          /* of reset: do it */
     /* orders to publish */
     const char *subject; /* NULL: <topic>-value */
     const char *file;    /* NULL: random orders; "-": standard input */

@@ -22,8 +22,8 @@ enum {
     ASK_AGAIN = 5,      /* times, before the caller is told to come again */
     WAIT_MS = 20,       /* how late it is seen that an end is reached */
     POLL_MS = 20,       /* how late a request that comes while others are under way is seen */
-    STALL_MS = 20000,   /* no record for so long, and the end not reached: above the usual time-out of a transaction that
-                         * a dead process left open, brokers looking every 10 s */
+    STALL_MS = 45000,   /* no record for so long, and the end not reached: above the time-out of a transaction that a dead
+                         * process left open, which is 30 s, and the 10 s after which brokers look */
     ADD_MS = 5000,
 };
 

@@ -184,6 +184,14 @@ put_totals(struct of_json *json, const char *key, const struct of_totals *totals
     of_json_close(json, '}');
 }
 
+void
+of_console_print_totals_json(FILE *out, const struct of_totals *totals)
+{
+    struct of_json json = of_json_to(out);
+    put_totals(&json, NULL, totals);
+    end(&json);
+}
+
 static void
 json_final(FILE *out, const struct of_console_result *result, int64_t wall_ms)
 {

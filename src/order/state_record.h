@@ -39,6 +39,10 @@ struct of_state_writer;
 struct of_state_writer *of_state_writer_create(void);
 void of_state_writer_destroy(struct of_state_writer **writer);
 
+/* The key alone, as a deletion wants it; group_value.data NULL: a marker's. Lives until the writer's next call. */
+struct of_slice of_state_write_key(struct of_state_writer *writer, const struct of_state_place *place,
+                                   struct of_slice group_value);
+
 /* Key and value of a record; the slices live until the writer's next call. schema_id: what the registry calls
  * schemas/aggregate.avsc. */
 void of_state_write_row(struct of_state_writer *writer, uint32_t schema_id, const struct of_state_place *place,

@@ -155,6 +155,17 @@ put_key(struct buffer *to, const struct of_state_place *place)
     put(to, text, (size_t)snprintf(text, sizeof text, "\t%" PRId32, place->partition));
 }
 
+struct of_slice
+of_state_write_key(struct of_state_writer *writer, const struct of_state_place *place, struct of_slice group_value)
+{
+    put_key(&writer->key, place);
+    if (group_value.data != NULL) {
+        put(&writer->key, "\t", 1);
+        put_slice(&writer->key, group_value);
+    }
+    return bytes_of(&writer->key);
+}
+
 /* Framing (avro/framing.h), and what all records begin with. */
 static void
 begin_value(struct buffer *to, uint32_t schema_id, const struct of_state_place *place, struct of_slice group_value)
@@ -176,14 +187,11 @@ of_state_write_row(struct of_state_writer *writer, uint32_t schema_id, const str
                    struct of_slice *value)
 {
     OF_ASSERT(group_value.data != NULL && aggregate->next_offset >= 0);
-    put_key(&writer->key, place);
-    put(&writer->key, "\t", 1);
-    put_slice(&writer->key, group_value);
     begin_value(&writer->value, schema_id, place, group_value);
     put_aggregate(&writer->value, aggregate);
     put_long(&writer->value, aggregate->next_offset);
     put_long(&writer->value, 0); /* no marker */
-    *key = bytes_of(&writer->key);
+    *key = of_state_write_key(writer, place, group_value);
     *value = bytes_of(&writer->value);
 }
 
@@ -193,7 +201,6 @@ of_state_write_marker(struct of_state_writer *writer, uint32_t schema_id, const 
 {
     struct of_aggregate nothing;
     OF_ASSERT(marker->next_offset >= 0 && marker->version <= INT32_MAX);
-    put_key(&writer->key, place);
     begin_value(&writer->value, schema_id, place, of_slice_of(NULL, 0));
     of_aggregate_init(&nothing);
     put_aggregate(&writer->value, &nothing);
@@ -205,6 +212,6 @@ of_state_write_marker(struct of_state_writer *writer, uint32_t schema_id, const 
     put_long(&writer->value, marker->version);
     put_text(&writer->value, marker->value_field);
     put_text(&writer->value, marker->group_by_field);
-    *key = bytes_of(&writer->key);
+    *key = of_state_write_key(writer, place, of_slice_of(NULL, 0));
     *value = bytes_of(&writer->value);
 }

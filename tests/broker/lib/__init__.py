@@ -20,5 +20,8 @@ scene        chaos: topics, group and registry of one performance
 arena        chaos: a cluster on which schedules are performed
 crash        chaos: deaths at named steps
 chaos        chaos: many schedules, and the report
+newcomer     what a test of the README starts from: a clone, a shell, an unused broker
+readme       what README.md tells people to type, and which test answers for it
+terminal     a command line as people type it, and what it prints
 environment  the cluster that the tests of one run share; unique names; main()
 """
