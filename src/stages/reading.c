@@ -437,6 +437,7 @@ due_ns(const struct of_reading *reading, struct of_reading_slot *slot, const str
         return now_ns;
     int64_t wait_ms = header.due_ms - of_clock_wall_ms(reading->options->clock);
     int64_t delay_ms = reading->options->retry_delay_ns / OF_MS_NS;
+    now_ns = of_clock_mono_ns(reading->options->clock); /* this turn's is older than the look at the wall clock */
     if (wait_ms <= delay_ms)
         return wait_ms <= 0 ? now_ns : now_ns + wait_ms * OF_MS_NS;
     int64_t now_ms = now_ns / OF_MS_NS + 1; /* rounded up: never early */
