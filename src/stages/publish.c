@@ -275,7 +275,7 @@ go_through(struct of_publish *publish, struct of_batch *batch)
         struct of_error err;
         enum of_status status = settle(publish, batch, slot, batch->cursor, tell, &err);
         if (status == OF_AGAIN)
-            return publish->ending ? ENDING : STUCK;
+            return of_publish_closed(publish) ? ENDING : STUCK;
         if (status != OF_OK) {
             of_publish_fail_slot(publish, slot,
                                  of_cause_class((enum of_cause)batch->status[batch->cursor]) == OF_CLASS_TRANSIENT
@@ -332,10 +332,10 @@ uint32_t
 of_publish_resume_aside(struct of_publish *publish)
 {
     uint32_t done = 0;
-    while (publish->aside != NULL && !publish->ending) {
+    while (publish->aside != NULL && !of_publish_closed(publish)) {
         struct of_batch *batch = publish->aside;
         if (go_through(publish, batch) != DONE) {
-            publish->full = !publish->ending;
+            publish->full = !of_publish_closed(publish);
             break;
         }
         publish->aside = batch->next;

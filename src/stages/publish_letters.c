@@ -63,6 +63,8 @@ of_publish_hand_over(struct of_publish *publish, struct of_publish_slot *slot, c
 {
     uint8_t destination = (uint8_t)out->destination;
     enum of_handed_state handed = OF_HANDED_NEVER;
+    if (of_publish_closed(publish))
+        return OF_AGAIN;
     if (!publish->transactional)
         handed = of_handed_find(&slot->handed, offset, destination);
     if (handed == OF_HANDED_WRITTEN)

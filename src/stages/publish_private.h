@@ -125,6 +125,14 @@ uint32_t of_publish_move_barrier(struct of_publish *publish, int64_t now_ns, int
 
 /* ---- publish.c, for publish_barrier.c ---- */
 
+/* Whether letters have to wait for the next transaction: this one is being ended, or its barrier is there, and what it
+ * commits are the offsets before the barrier. */
+static inline bool
+of_publish_closed(const struct of_publish *publish)
+{
+    return publish->ending || (publish->transactional && publish->step > OF_STEP_ASIDE);
+}
+
 /* Goes on with what was put aside. Returns how many batches went home. */
 uint32_t of_publish_resume_aside(struct of_publish *publish);
 
