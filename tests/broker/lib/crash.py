@@ -22,11 +22,11 @@ class Point(NamedTuple):
 
 
 POINTS = [
-    Point("produce-before", BOTH, (1, 40)),     # a retry record or dead letter is handed over
-    Point("produce-after", BOTH, (1, 40)),
+    Point("produce-before", BOTH, (40,)),       # a retry record or dead letter is handed over
+    Point("produce-after", BOTH, (40,)),
     Point("offsets-before", EXACTLY, (2,)),     # the transaction is told the offsets
     Point("commit-before", EXACTLY, (1, 3)),    # ... and to commit
-    Point("commit-after", EXACTLY, (1, 3)),
+    Point("commit-after", EXACTLY, (3,)),
     Point("state-before", AT_LEAST, (2,)),      # rows, between rows and marker, behind the marker
     Point("state-between", AT_LEAST, (2,)),
     Point("state-after", AT_LEAST, (2,)),
