@@ -68,7 +68,8 @@ def make(seed, number):
     maker = _Maker(chance, brokers, long)
     return Schedule(
         seed=seed, number=number, brokers=brokers, partitions=maker.partitions, members=maker.members,
-        fetch_threads=chance.choice((1, 1, 2)), commit_interval_ms=chance.choice((20, 50, 100, 300)),
+        fetch_threads=chance.choice((1, 1, 2)) if maker.partitions >= 6 else 1,     # so that most lanes have partitions
+        commit_interval_ms=chance.choice((20, 50, 100, 300)),
         retry_delay_ms=chance.choice((100, 200, 400)), max_retries=chance.choice((1, 2, 3, 3)),
         session_ms=SHORT_SESSION_MS if long else SESSION_MS, price_exponent=chance.choice((-149, -60, -20, 0, 19)),
         stored=chance.randrange(500, 2000), rate=chance.randrange(400, 1000), steps=maker.steps(),
