@@ -25,7 +25,9 @@
 
 enum {
     POSITIONS_MS = 1000,
+    JOIN_MS = 4000, /* the others hear of a rebalance with their next heartbeat, every 3 s */
     LEAVE_MS = 2000,
+    LOOK_MS = 2,
     CLOSE_MS = 3000,
     DESTROY_MS = 2000,
     SETTINGS = 24,
@@ -120,12 +122,22 @@ name_partition(const struct of_kafka_membership *membership,
     };
 }
 
+/* The answer to an assignment that nobody will read. Not NULL, which answers a revoke only: librdkafka would go on to wait
+ * for the assignment's answer, and put off leaving until then. */
+static void
+take_nothing(struct of_kafka_membership *membership)
+{
+    rd_kafka_topic_partition_list_t *none = rd_kafka_topic_partition_list_new(0);
+    rd_kafka_assign(membership->client.rk, none);
+    rd_kafka_topic_partition_list_destroy(none);
+}
+
 static bool
 offer(struct of_kafka_membership *membership, const rd_kafka_topic_partition_list_t *list, struct of_source_event *event)
 {
     membership->group_assigned = list->cnt > 0;
     if (membership->leaving) {
-        rd_kafka_assign(membership->client.rk, NULL);
+        take_nothing(membership);
         return false;
     }
     OF_ASSERT(membership->state == OF_MEMBER_JOINING);
@@ -265,14 +277,51 @@ stays(const struct of_kafka_membership *membership)
 }
 
 static bool
-has_left(const struct of_kafka_membership *membership)
+has_member_id(const struct of_kafka_membership *membership)
 {
-    if (membership->group_assigned)
-        return false;
     char *id = rd_kafka_memberid(membership->client.rk);
-    bool gone = id == NULL || id[0] == '\0';
+    bool has = id != NULL && id[0] != '\0';
     rd_kafka_mem_free(membership->client.rk, id);
-    return gone;
+    return has;
+}
+
+/* A fixed name gets its member id only with the answer to JoinGroup, when all others have joined as well. Until then it
+ * has nothing to leave with, and the group would give it partitions and wait for its session to time out. */
+static bool
+must_join_first(struct of_kafka_membership *membership)
+{
+    if (membership->options->group_instance_id == NULL || membership->client.unreachable || membership->failed)
+        return false;
+    if (membership->joined_by_ns == 0)
+        membership->joined_by_ns = now_ns() + JOIN_MS * OF_MS_NS;
+    return now_ns() < membership->joined_by_ns && !has_member_id(membership);
+}
+
+/* Not with every turn of the stage, as each look is a request to librdkafka's own thread. */
+static bool
+too_early_to_look(struct of_kafka_membership *membership)
+{
+    if (now_ns() < membership->look_ns)
+        return true;
+    membership->look_ns = now_ns() + LOOK_MS * OF_MS_NS;
+    return false;
+}
+
+/* Once nothing is held any more. True: there is nothing to wait for. */
+static bool
+leave_group(struct of_kafka_membership *membership)
+{
+    if (stays(membership))
+        return true;
+    if (too_early_to_look(membership))
+        return false;
+    if (membership->left_by_ns == 0) {
+        if (must_join_first(membership))
+            return false;
+        rd_kafka_unsubscribe(membership->client.rk);
+        membership->left_by_ns = now_ns() + LEAVE_MS * OF_MS_NS;
+    }
+    return (!membership->group_assigned && !has_member_id(membership)) || now_ns() >= membership->left_by_ns;
 }
 
 bool
@@ -285,11 +334,7 @@ of_kafka_membership_leaving(struct of_kafka_membership *membership, struct of_so
         event->kind = OF_SOURCE_REVOKED;
         return true;
     }
-    if (membership->left_by_ns == 0 && !stays(membership)) {
-        rd_kafka_unsubscribe(membership->client.rk);
-        membership->left_by_ns = now_ns() + LEAVE_MS * OF_MS_NS;
-    }
-    if (!stays(membership) && !has_left(membership) && now_ns() < membership->left_by_ns)
+    if (!leave_group(membership))
         return false;
     membership->left = true;
     event->kind = OF_SOURCE_LEFT;

@@ -24,6 +24,8 @@ struct of_kafka_membership {
     bool group_assigned; /* librdkafka owes a revoke */
     bool leaving;
     bool left;
+    int64_t joined_by_ns; /* leaving waits until then for a join under way; 0: not yet */
+    int64_t look_ns; /* leaving looks again then */
     int64_t left_by_ns; /* when unsubscribed: LEFT is given then at the latest; 0 before */
     bool commit_failed; /* at once, to be told */
     enum of_status commit_status;

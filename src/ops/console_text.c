@@ -255,13 +255,13 @@ print_products(FILE *out, const struct of_totals *totals, const char *all_by)
 {
     if (totals->row_count == 0)
         return;
-    fprintf(out, "\n%12s  %20s  %16s  %s\n", "orders", "sum", "average", "product");
+    fprintf(out, "\n%12s  %14s  %20s  %s\n", "orders", "average", "sum", "product");
     for (size_t i = 0; i < totals->row_count && i < PRODUCTS_SHOWN; i++) {
         const struct of_totals_row *row = &totals->rows[i];
-        char sum[OF_EXACT_SUM_MONEY_BYTES];
-        of_exact_sum_money(&row->sum, sum, sizeof sum);
-        fprintf(out, "%12" PRIu64 "  %20s  %16.2f  ", row->orders_processed, sum,
-                row->orders_processed == 0 ? 0 : of_exact_sum_average(&row->sum, row->orders_processed));
+        char sum[OF_MONEY_BYTES], average[OF_MONEY_BYTES];
+        of_console_sum(&row->sum, sum);
+        of_console_average(&row->sum, row->orders_processed, average);
+        fprintf(out, "%12" PRIu64 "  %14s  %20s  ", row->orders_processed, average, sum);
         bool cut = row->product.length > OF_EVENT_FIELD_BYTES;
         put_escaped(out, of_slice_of(row->product.data, cut ? OF_EVENT_FIELD_BYTES : row->product.length), cut);
         fputc('\n', out);

@@ -121,6 +121,19 @@ class Stop(Identity):
         self.assertEqual([member["group_instance_id"] for member in self.client.members(self.flow.settings.group)],
                          ["b-0"])
 
+    def test_leave_while_joining(self):
+        """Its JoinGroup is under way, and the group is about to give it partitions that nobody would read."""
+        with self.run_as("a") as first:
+            self.share(first)
+            second = self.enterContext(self.run_as("b"))
+            second.wait_event("started", 30)
+            time.sleep(0.1)
+            second.terminate()
+            self.assertEqual(second.wait(10), 0, second.stderr())
+            self.assertEqual([member["group_instance_id"] for member in
+                              self.client.members(self.flow.settings.group)], ["a-0"])
+            self.wait_for_partitions(first, EVERYTHING, 10)
+
     def test_stay(self):
         _, second = self.stopped("--on-stop", "stay")
         before = changes(second)
