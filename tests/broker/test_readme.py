@@ -45,7 +45,7 @@ class Complete(unittest.TestCase):
     def test_options_exist(self):
         """Every option that is named by itself."""
         known = "".join(subprocess.run([program_path(), command, "--help"], capture_output=True, text=True).stdout
-                        for command in ("run", "produce", "demo"))
+                        for command in ("run", "produce", "demo", "stats", "reset"))
         named = set(re.findall(r"`(--[a-z-]+)[ `]", readme.text()))
         self.assertGreater(len(named), 5)
         self.assertEqual([option for option in named if not re.search(rf"^  {option} ", known, re.M)], [])
@@ -168,6 +168,37 @@ class Walk(Newcomer):
             self.assertEqual(self.statistics(self.stop(run))["dead letters"], "0")
         found = self.statistics(self.output("orderflow run --exit-at-end"))
         self.assertEqual((found["orders processed"], found["dead letters"]), ("20", "0"))
+
+    @shows("orderflow stats", "orderflow reset",
+           "starting over | `orderflow reset --yes`, with no instance running; then `orderflow run` | offsets and totals "
+           "are forgotten together; the run counts everything again")
+    def test_totals_and_starting_over(self, stats, reset, _):
+        self.publish(20)
+        first = self.statistics(self.output("orderflow run --exit-at-end"))
+        text = self.output(stats)
+        self.assertIn("Group order-consumer-group\n", text)
+        self.assertIn(f"price sum          {first['price sum']}", text)
+        self.assertIn("Nothing was changed; --yes does it.", self.output(reset))
+        self.assertIn("Done.", self.output("orderflow reset --yes"))
+        again = self.statistics(self.output("orderflow run --exit-at-end"))
+        self.assertEqual((again["orders processed"], again["price sum"]), ("20", first["price sum"]))
+
+    @shows("totals of all instances | `orderflow stats --follow`, while two instances run | one table of what both have "
+           "committed, drawn again as it changes")
+    def test_totals_of_all_instances(self, row):
+        with self.terminal("orderflow run") as first, self.terminal("orderflow run") as second:
+            both = (first, second)
+            process.wait_until(lambda: all(map(held, both)) and sorted(held(first) + held(second)) == [0, 1, 2],
+                               SECONDS, "each has a part of the partitions")
+            self.publish(30)
+            process.wait_until(lambda: sum(len(re.findall("^processed", run.text(), re.M)) for run in both) == 30,
+                               SECONDS, "all is counted")
+            with self.terminal(command_of(row), tty=True) as stats:
+                stats.wait_for(r"orders processed   30", SECONDS)
+                self.publish(10)
+                stats.wait_for(r"orders processed   40", SECONDS)
+                self.stop(stats)
+            self.stop(first), self.stop(second)
 
     @shows("an average of another field | `orderflow run --group-by-field orderId` | the statistics per order id")
     def test_an_average_of_another_field(self, row):

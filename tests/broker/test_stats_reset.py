@@ -1,12 +1,18 @@
 """`stats` and `reset`, and restoring, on records that the test wrote: no run is needed."""
+import contextlib
+import fcntl
 import itertools
 import json
+import os
 import pathlib
+import pty
+import struct
 import subprocess
+import termios
 import time
 from fractions import Fraction
 
-from lib import aggregates, places
+from lib import aggregates, places, process
 from lib.aggregates import Marker, row_of
 from lib.client import Record
 from lib.environment import TestCase, main
@@ -135,6 +141,31 @@ class Stats(Scene):
             program.interrupt()
             self.assertEqual(program.wait(10), 0, program.stderr())
         self.assertEqual([event["price_sum"] for event in program.events], ["1", "2", "4", "7"])
+
+
+    def test_following_on_a_terminal(self):
+        """Printed over itself, cut to the size of the screen."""
+        self.write(*(self.row(self.topic, 0, b"product %d" % number, 1.0) for number in range(40)))
+        shown = bytearray()
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 12, 60, 0, 0))
+        child = process.spawn([program_path(), "stats", "--brokers", self.bootstrap, *self.arguments(), "--follow"],
+                              stdout=theirs, stderr=subprocess.DEVNULL, env={**os.environ, "TERM": "xterm"})
+        os.set_blocking(ours, False)
+        os.close(theirs)
+
+        def shows(text):
+            with contextlib.suppress(BlockingIOError):
+                shown.extend(os.read(ours, 65536))
+            return text in shown
+        self.wait_until(lambda: shows(b"orders processed   40"), 30, "the first table")
+        self.write(self.row(self.topic, 2, b"Mouse", 2.5))
+        self.wait_until(lambda: shows(b"orders processed   41") and shown.endswith(b"\x1b[J"), 30, "the second table")
+        process.stop(child)
+        first, second = shown.split(b"\x1b[11A")
+        self.assertEqual((first.count(b"\n"), second.count(b"\n")), (11, 11))
+        self.assertIn(b"$42.50", second)
+        os.close(ours)
 
 
 class Reset(Scene):
