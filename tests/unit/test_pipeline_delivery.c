@@ -149,6 +149,29 @@ test_a_sink_that_fails_ends_the_pipeline(void **state)
     world_destroy(&world);
 }
 
+/* Letters behind a barrier belong to the next transaction, also while the barrier waits to be written. */
+static void
+test_letters_behind_a_barrier_are_not_in_its_transaction(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) { .partitions = 1, .exactly_once = true, .failure_rate = 1.0,
+                                                   .max_retries = UINT32_MAX, .commit_interval_ms = 1000 });
+    atomic_store(&world.state_schema_id, -1);
+    world_append_orders(&world, 0, 10);
+    world_start(&world);
+    world_pass_ms(&world, 1200); /* a barrier waits for the id of its schema */
+    world_append_orders(&world, 10, 10);
+    world_pass_ms(&world, 50);
+    atomic_store(&world.state_schema_id, 99);
+    world_pass_ms(&world, 100);
+    assert_int_equal(count_all(&world, OF_MEMORY_DEAD), 10);
+    assert_int_equal(of_memory_committed(world.cluster, OF_MEMORY_ORDERS, 0), 10);
+    world_crash(&world);
+    world_run_to_end(&world, 3000);
+    check_total(&world, 20, true);
+}
+
 /* A letter that is refused later voids the transaction; only its own partition waits for the back-off. */
 static void
 test_a_refused_letter_voids_its_transaction(void **state)
@@ -281,7 +304,7 @@ misfortune(struct world *world, uint64_t *random, bool *lost)
 {
     static const enum of_status ends[] = { OF_ABORT, OF_RETRY };
     uint32_t lane = draw(random, world->options.lanes);
-    switch (draw(random, 12)) {
+    switch (draw(random, 15)) {
     case 0: world_crash(world); memset(lost, 0, 2 * sizeof *lost); break;
     case 1: of_memory_fail_transactions(world->cluster, 1 + draw(random, 3), ends[draw(random, 2)]); break;
     case 2: of_memory_fail_commits(world->cluster, 1, draw(random, 2) ? OF_ABORT : OF_RETRY); break;
@@ -291,6 +314,8 @@ misfortune(struct world *world, uint64_t *random, bool *lost)
     case 6: of_memory_restorer_fail(&world->restorers[lane], 1 + draw(random, 4), OF_RETRY); break;
     case 7: of_memory_hold_transactions(world->cluster, draw(random, 2)); break;
     case 8: of_memory_hold_reports(world->cluster, draw(random, 2)); break;
+    case 10: of_memory_limit_queue(world->cluster, draw(random, 4)); break;
+    case 11: atomic_store(&world->state_schema_id, draw(random, 2) ? 99 : -1); break;
     case 9: of_memory_fail_positions(world->cluster, 1 + draw(random, 3)); break;
     default:
         if (lost[lane])
@@ -333,6 +358,8 @@ run_seed(uint64_t seed, bool exactly_once)
     }
     of_memory_hold_transactions(world.cluster, false);
     of_memory_hold_reports(world.cluster, false);
+    of_memory_limit_queue(world.cluster, 0);
+    atomic_store(&world.state_schema_id, 99);
     of_memory_fail_letters(world.cluster, OF_MEMORY_RETRY, 0, OF_RETRY, false);
     world_pass_ms(&world, 200);
     for (uint32_t lane = 0; lane < world.options.lanes; lane++)
@@ -371,6 +398,7 @@ main(void)
         cmocka_unit_test(test_a_transaction_that_ends_stops_no_good_orders),
         cmocka_unit_test(test_an_aborted_transaction_is_done_again),
         cmocka_unit_test(test_a_sink_that_fails_ends_the_pipeline),
+        cmocka_unit_test(test_letters_behind_a_barrier_are_not_in_its_transaction),
         cmocka_unit_test(test_a_refused_letter_voids_its_transaction),
         cmocka_unit_test(test_a_transaction_without_a_barrier_is_given_up),
         cmocka_unit_test(test_partitions_whose_state_is_there_begin),
