@@ -9,7 +9,7 @@
  * whatever a committed record led to lies before an end that is asked for afterwards: the end of all records, as those of
  * a transaction may be readable a moment later than its offsets.
  *
- * Uses clients of its own, which never joins the group. Owner: whoever opened it. Threads: one. */
+ * Uses clients of its own, which never join the group. Owner: whoever opened it. Threads: one. */
 #ifndef OF_KAFKA_END_CHECK_H
 #define OF_KAFKA_END_CHECK_H
 
