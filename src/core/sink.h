@@ -66,7 +66,7 @@ struct of_sink_ops {
 
     /* Takes a copy of the record. OF_OK: it will be settled, once, with this tag (transactional: if it fails). Otherwise
      * it will not: OF_AGAIN: the queue is full or a transaction is ending, poll and come again; OF_POISON: too large;
-     * OF_RETRY: refused; OF_FATAL. */
+     * OF_RETRY: refused; OF_ABORT: the transaction has failed and can only be aborted; OF_FATAL. */
     enum of_status (*produce)(void *self, const struct of_outgoing *record, uint64_t tag, struct of_error *err);
 
     /* Tells the listener everything that is waiting. Returns how much. */

@@ -168,11 +168,25 @@ of_producer_produce(struct of_producer *producer, const struct of_outgoing *reco
 
 /* ---- reports ---- */
 
-/* Given up with its transaction, which is told as a whole. */
+/* Whether this failure is the record's or its topic's own. In a transaction all others are consequences of something that is
+ * told as a whole. */
 static bool
-is_consequence(rd_kafka_resp_err_t code)
+is_own_failure(rd_kafka_resp_err_t code)
 {
-    return code == RD_KAFKA_RESP_ERR__PURGE_QUEUE || code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
+    switch (code) {
+    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+    case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
+    case RD_KAFKA_RESP_ERR_INVALID_MSG:
+    case RD_KAFKA_RESP_ERR_INVALID_RECORD:
+    case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
+    case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+        return true;
+    default:
+        return false;
+    }
 }
 
 static enum of_status
@@ -190,7 +204,7 @@ report(struct of_producer *producer, rd_kafka_event_t *event, const struct of_si
     const rd_kafka_message_t *message;
     char why[320] = "";
     while ((message = rd_kafka_event_message_next(event)) != NULL) {
-        if (is_consequence(message->err))
+        if (producer->transactional && !is_own_failure(message->err))
             continue;
         enum of_status status = report_status(message->err);
         if (status == OF_OK)

@@ -9,6 +9,7 @@
 
 struct of_producer {
     struct of_kafka_client client;
+    bool transactional; /* reports only what is a record's or a topic's own failure */
     struct {
         const char *name;
         rd_kafka_topic_t *handle;

@@ -20,9 +20,13 @@
  * what is in flight is lost), fatal (this handle is finished). A commit whose end is not known, because it was fatal or had
  * no answer in time, is told as OF_RETRY: it may have taken effect.
  *
- * The publish thread owns the handle in IDLE and OPEN, the worker in all other states; while the worker commits or aborts,
- * the publish thread still takes events from its queue, because librdkafka counts a message as under way until its report
- * is taken. */
+ * A topic that must not be written to costs the whole transaction, without a word about its records, and the handle, as there
+ * is nothing that the broker could abort. Which topic it was is found out with transactions of one record each, which are
+ * aborted. It is then refused at once for a while, so that only those suffer who need it, and tried again.
+ *
+ * The publish thread owns the handle in IDLE and OPEN, the worker in all other states. librdkafka's calls do not return before
+ * all events are taken from the handle's queue, log lines included: while the worker commits or aborts, the publish thread
+ * does that; with a new handle the worker does it itself, between slices of a call. */
 #include "kafka/sink_transactional.h"
 
 #include <pthread.h>
@@ -41,6 +45,7 @@
 
 enum {
     SLICE_MS = 1000,        /* one call of librdkafka */
+    LONE_SLICE_MS = 20,     /* the same where nobody else takes events */
     PAUSE_MS = 50,          /* before a retriable call is made again */
     END_MS = 30000,         /* for ending a transaction, all calls together */
     TAKE_OVER_MS = 30000,   /* for taking over the identity */
@@ -51,12 +56,22 @@ enum {
     REPLACED_MOST = 3,      /* in so long: */
     REPLACED_WINDOW_S = 300,
     CLOSE_MS = 2000,
+    PROBE_MS = 3000,
+    FIRST_REFUSAL_MS = 1000, /* for how long a topic is not tried again; doubles */
+    LAST_REFUSAL_MS = 16000,
 };
 
 enum state { IDLE, OPEN, COMMITTING, ABORTING, REPLACING, FAILED };
 
+/* What is known of one of the topics. */
+struct topic {
+    bool used; /* by the present transaction */
+    int64_t refused_until_ns, refusal_ms;
+};
+
 struct sink {
     const struct of_kafka_options *options;
+    struct topic topics[OF_DESTINATIONS]; /* the handle's owner's */
     struct of_producer producer;
     char timeout_ms[24];
     int wake_fd;
@@ -70,7 +85,9 @@ struct sink {
     bool done;        /* the answer below is there */
     bool stop, stopped;
     enum of_status status;
+    bool alone; /* the worker has the handle to itself */
     bool fenced, finished; /* finished: the handle is */
+    bool denied;           /* a topic must not be written to: the next handle has to find out which */
     struct of_error err;
 
     rd_kafka_topic_partition_list_t *offsets;
@@ -108,6 +125,7 @@ judge(struct sink *sink, rd_kafka_error_t *error, const char *what)
                             : rd_kafka_error_is_retriable(error)       ? OF_AGAIN
                                                                        : OF_ABORT;
     rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+    sink->denied |= code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
     if (status == OF_FATAL) {
         sink->fenced = code == RD_KAFKA_RESP_ERR__FENCED || code == RD_KAFKA_RESP_ERR_PRODUCER_FENCED
                        || code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
@@ -118,6 +136,15 @@ judge(struct sink *sink, rd_kafka_error_t *error, const char *what)
     return status;
 }
 
+static int
+slice_ms(struct sink *sink)
+{
+    if (!sink->alone)
+        return SLICE_MS;
+    of_kafka_client_serve(&sink->producer.client);
+    return LONE_SLICE_MS;
+}
+
 /* Makes the call until it is no longer retriable. OF_AGAIN: time is up. */
 #define REPEAT(sink, status, until_ns, what, call)                                                                      \
     do {                                                                                                                \
@@ -125,18 +152,34 @@ judge(struct sink *sink, rd_kafka_error_t *error, const char *what)
             nanosleep(&(struct timespec) { .tv_nsec = PAUSE_MS * OF_MS_NS }, NULL);                                     \
     } while (0)
 
+/* Why the transaction can only be aborted: what a call says that must not be made now; _STATE while nothing is wrong. */
+static rd_kafka_resp_err_t
+failure_of(rd_kafka_t *rk)
+{
+    rd_kafka_error_t *error = rd_kafka_begin_transaction(rk);
+    rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+    rd_kafka_error_destroy(error);
+    return code;
+}
+
 static enum of_status
 abort_transaction(struct sink *sink, int64_t until_ns)
 {
     enum of_status status;
     struct of_error why = sink->err;
     REPEAT(sink, status, until_ns, "abort the transaction",
-           rd_kafka_abort_transaction(sink->producer.client.rk, SLICE_MS));
+           rd_kafka_abort_transaction(sink->producer.client.rk, slice_ms(sink)));
     if (status == OF_OK)
         sink->err = why;
     else
         sink->finished = true; /* only a new handle can tell where it stands */
     return OF_ABORT;
+}
+
+static void
+note_denied(struct sink *sink)
+{
+    sink->denied |= failure_of(sink->producer.client.rk) == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
 }
 
 static enum of_status
@@ -149,8 +192,10 @@ commit_transaction(struct sink *sink)
     if (sink->offsets->cnt > 0)
         REPEAT(sink, status, until_ns, "send the offsets",
                rd_kafka_send_offsets_to_transaction(rk, sink->offsets, sink->membership, SLICE_MS));
-    if (status == OF_AGAIN || status == OF_ABORT)
+    if (status == OF_AGAIN || status == OF_ABORT) {
+        note_denied(sink); /* the call's own error may hide it */
         return abort_transaction(sink, until_ns);
+    }
     if (status == OF_FATAL)
         return OF_ABORT; /* nothing was told to be committed */
     OF_CRASH_POINT("commit-before");
@@ -161,6 +206,44 @@ commit_transaction(struct sink *sink)
         return abort_transaction(sink, now_ns() + END_MS * OF_MS_NS);
     sink->finished = true;
     return OF_RETRY; /* fatal, or no answer: it may be committed */
+}
+
+/* ---- topics that must not be written to ---- */
+
+/* With a handle that has nothing under way. What it reports of the record concerns nobody. */
+static bool
+is_denied(struct sink *sink, enum of_destination destination)
+{
+    rd_kafka_t *rk = sink->producer.client.rk;
+    const struct of_outgoing nothing = { .destination = destination };
+    struct of_error err;
+    rd_kafka_error_destroy(rd_kafka_begin_transaction(rk));
+    bool denied = false, sent = of_producer_produce(&sink->producer, &nothing, 0, &err) == OF_OK;
+    int64_t until_ns = now_ns() + PROBE_MS * OF_MS_NS;
+    while (sent && !denied && rd_kafka_flush(rk, slice_ms(sink)) != RD_KAFKA_RESP_ERR_NO_ERROR && now_ns() < until_ns)
+        denied = failure_of(rk) == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+    if (!denied)
+        abort_transaction(sink, now_ns() + END_MS * OF_MS_NS);
+    return denied;
+}
+
+static void
+refuse_topic(struct topic *topic)
+{
+    topic->refusal_ms = topic->refusal_ms == 0 ? FIRST_REFUSAL_MS : 2 * topic->refusal_ms;
+    if (topic->refusal_ms > LAST_REFUSAL_MS)
+        topic->refusal_ms = LAST_REFUSAL_MS;
+    topic->refused_until_ns = now_ns() + topic->refusal_ms * OF_MS_NS;
+}
+
+static void
+forget_topics(struct sink *sink)
+{
+    for (int i = 0; i < OF_DESTINATIONS; i++) {
+        if (sink->topics[i].used)
+            sink->topics[i].refusal_ms = 0;
+        sink->topics[i].used = false;
+    }
 }
 
 /* ---- taking over the identity ---- */
@@ -174,6 +257,7 @@ open_producer(struct sink *sink)
         { "linger.ms", "5" },
         { "delivery.report.only.error", "true" },
     };
+    sink->producer.transactional = true;
     return of_producer_open(&sink->producer, sink->options, settings, sizeof settings / sizeof *settings, &sink->err);
 }
 
@@ -183,7 +267,7 @@ take_over(struct sink *sink)
     enum of_status status;
     int64_t until_ns = now_ns() + TAKE_OVER_MS * OF_MS_NS;
     REPEAT(sink, status, until_ns, "take over the transactions of an earlier process",
-           rd_kafka_init_transactions(sink->producer.client.rk, SLICE_MS));
+           rd_kafka_init_transactions(sink->producer.client.rk, slice_ms(sink)));
     if (status != OF_OK)
         return status == OF_FATAL ? OF_FATAL : OF_RETRY;
     return of_producer_look_up(&sink->producer, &sink->err);
@@ -200,18 +284,47 @@ replaced_too_often(struct sink *sink)
 }
 
 static enum of_status
-replace(struct sink *sink)
+open_anew(struct sink *sink)
 {
-    if (replaced_too_often(sink))
-        return of_error_set(&sink->err, OF_FATAL, "%s", sink->fenced
-                            ? "another process writes with the same identity: give each its own --instance-id"
-                            : sink->verdict_err.text);
     of_producer_close(&sink->producer);
     enum of_status status = open_producer(sink);
     while (status == OF_OK && (status = take_over(sink)) == OF_RETRY && !stopping(sink)) {
         of_kafka_log_line(sink->options, 4, "%s; trying again", sink->err.text);
         status = OF_OK;
     }
+    return status;
+}
+
+/* Each topic that is denied costs a handle. */
+static enum of_status
+find_denied(struct sink *sink)
+{
+    enum of_status status = OF_OK;
+    for (int i = 0; i < OF_DESTINATIONS && status == OF_OK; i++) {
+        if (!sink->topics[i].used || !is_denied(sink, i))
+            continue;
+        refuse_topic(&sink->topics[i]);
+        status = open_anew(sink);
+    }
+    return status;
+}
+
+static enum of_status
+replace(struct sink *sink)
+{
+    if (!sink->denied && replaced_too_often(sink))
+        return of_error_set(&sink->err, OF_FATAL, "%s", sink->fenced
+                            ? "another process writes with the same identity: give each its own --instance-id"
+                            : sink->verdict_err.text);
+    sink->alone = true;
+    enum of_status status = open_anew(sink);
+    if (status == OF_OK && sink->denied)
+        status = find_denied(sink);
+    of_kafka_client_serve(&sink->producer.client);
+    sink->alone = false;
+    for (int i = 0; i < OF_DESTINATIONS; i++)
+        sink->topics[i].used = false;
+    sink->denied = sink->finished = false;
     if (status == OF_OK && sink->wake_fd >= 0)
         of_kafka_queue_wake(sink->producer.client.queue, sink->wake_fd);
     return status;
@@ -220,13 +333,24 @@ replace(struct sink *sink)
 /* ---- the worker ---- */
 
 static enum of_status
+end_transaction(struct sink *sink, bool commit)
+{
+    enum of_status status = commit ? commit_transaction(sink) : abort_transaction(sink, now_ns() + END_MS * OF_MS_NS);
+    if (status == OF_OK)
+        forget_topics(sink);
+    sink->finished |= sink->denied;
+    for (int i = 0; i < OF_DESTINATIONS && !sink->denied; i++)
+        sink->topics[i].used = false;
+    return status;
+}
+
+static enum of_status
 obey(struct sink *sink, enum state order)
 {
-    sink->finished = false;
     of_error_set(&sink->err, OF_ABORT, "the transaction was given up");
     switch (order) {
-    case COMMITTING: return commit_transaction(sink);
-    case ABORTING: return abort_transaction(sink, now_ns() + END_MS * OF_MS_NS);
+    case ABORTING: note_denied(sink); /* fall through */
+    case COMMITTING: return end_transaction(sink, order == COMMITTING);
     case REPLACING: return replace(sink);
     default: OF_ASSERT(!"an order"); return OF_FATAL;
     }
@@ -308,12 +432,19 @@ sink_produce(void *self, const struct of_outgoing *record, uint64_t tag, struct 
     struct sink *sink = self;
     if (sink->state == FAILED)
         return of_error_set(err, OF_FATAL, "%s", sink->verdict_err.text);
-    enum of_status status = sink->state == IDLE ? begin(sink, err) : OF_OK;
-    if (status != OF_OK)
-        return status;
-    if (sink->state != OPEN)
+    if (sink->state != IDLE && sink->state != OPEN)
         return OF_AGAIN;
-    return of_producer_produce(&sink->producer, record, tag, err);
+    struct topic *topic = &sink->topics[record->destination];
+    if (topic->refusal_ms > 0 && now_ns() < topic->refused_until_ns)
+        return of_error_set(err, OF_RETRY, "topic %s: %s", sink->producer.topics[record->destination].name,
+                            rd_kafka_err2str(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED));
+    enum of_status status = sink->state == IDLE ? begin(sink, err) : OF_OK;
+    if (status == OF_OK)
+        status = of_producer_produce(&sink->producer, record, tag, err);
+    if (status == OF_RETRY && failure_of(sink->producer.client.rk) != RD_KAFKA_RESP_ERR__STATE)
+        return of_error_set(err, OF_ABORT, "the transaction has failed");
+    topic->used |= status == OF_OK;
+    return status;
 }
 
 static void
@@ -387,6 +518,8 @@ take_end(struct sink *sink, const struct of_sink_listener *listener)
     }
     if (!sink->finished) {
         sink->state = IDLE;
+        if (sink->status != OF_OK)
+            of_kafka_log_line(sink->options, 4, "a transaction was aborted: %s", sink->err.text);
         return tell(sink, listener, sink->status, sink->status == OF_OK ? "" : sink->err.text);
     }
     sink->verdict = sink->status;

@@ -30,6 +30,7 @@ of_publish_create(const struct of_publish_options *options)
     publish->options = *options;
     publish->transactional = options->sink.ops->transactional;
     publish->aside_end = &publish->aside;
+    publish->transaction = 1;
     publish->letter = of_letter_create();
     publish->writer = of_state_writer_create();
     publish->letter_room = options->in_flight + 1;
@@ -123,7 +124,7 @@ of_publish_fail_slot(struct of_publish *publish, struct of_publish_slot *slot, e
     notice->cause = (uint8_t)cause;
     snprintf(notice->text, sizeof notice->text, "%s", text);
     of_port_home(publish->port, &notice->item);
-    if (publish->transactional)
+    if (publish->transactional && slot->transaction == publish->transaction)
         of_publish_abort(publish, text);
 }
 
@@ -276,6 +277,10 @@ go_through(struct of_publish *publish, struct of_batch *batch)
         enum of_status status = settle(publish, batch, slot, batch->cursor, tell, &err);
         if (status == OF_AGAIN)
             return of_publish_closed(publish) ? ENDING : STUCK;
+        if (status == OF_ABORT) {
+            of_publish_abort(publish, err.text);
+            return DONE;
+        }
         if (status != OF_OK) {
             of_publish_fail_slot(publish, slot,
                                  of_cause_class((enum of_cause)batch->status[batch->cursor]) == OF_CLASS_TRANSIENT

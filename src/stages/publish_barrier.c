@@ -20,9 +20,8 @@
  *                                                              told to commit
  *   home         the same as MARKERS                           all of it
  *
- * With a transactional sink nothing can be given up for one slot alone, as its letters are part of the transaction: whatever
- * voids one slot voids the lane (of_publish_abort), and the barrier, or the next one, tells fetch to begin again from what is
- * committed. */
+ * With a transactional sink a slot that has records in the transaction cannot be given up alone: what voids it voids the lane
+ * (of_publish_abort), and the barrier, or the next one, tells fetch to begin again from what is committed. */
 #include <stdio.h>
 #include <string.h>
 
@@ -281,6 +280,7 @@ of_publish_ended(void *arg, enum of_status status, bool fenced, const char *text
     struct of_publish *publish = arg;
     bool committing = publish->step == OF_STEP_ENDING;
     publish->ending = false;
+    publish->transaction++;
     publish->opened_ns = 0;
     publish->used = 0;
     if (status == OF_OK) {

@@ -89,6 +89,7 @@ of_publish_hand_over(struct of_publish *publish, struct of_publish_slot *slot, c
     };
     if (publish->transactional) {
         publish->used = tag;
+        slot->transaction = publish->transaction;
         return OF_OK;
     }
     publish->first_free = next_free;
@@ -121,7 +122,12 @@ of_publish_hand_over_state(struct of_publish *publish, uint32_t slot, struct of_
         return OF_AGAIN;
     if (status == OF_OK) {
         publish->state_unsettled++;
+        publish->slots[slot].transaction = publish->transaction;
         return OF_OK;
+    }
+    if (status == OF_ABORT) {
+        of_publish_abort(publish, err.text);
+        return OF_AGAIN;
     }
     take_back(publish, slot);
     of_publish_fail_slot(publish, &publish->slots[slot], OF_CAUSE_STATE_REFUSED, err.text);

@@ -20,6 +20,7 @@ struct of_publish_slot {
     uint32_t restored; /* the epoch that last began from committed state: letters of earlier ones concern nobody */
     bool failed;       /* since then: nothing more of it counts, also not of an epoch that a hold begins */
     struct of_reached reached; /* since the last barrier */
+    uint64_t transaction; /* the last one that has records of it */
     uint64_t retries, dead_letters, rows; /* that its marker tells: restored, and taken by barriers since */
     int64_t barrier_offset;    /* what the last barrier reached here; committed when the next one comes. -1: nothing */
     struct of_handed handed;   /* plain sinks */
@@ -77,6 +78,7 @@ struct of_publish {
 
     /* the transaction */
     bool ending;        /* a commit or an abort is under way */
+    uint64_t transaction; /* its number, from 1 */
     int64_t opened_ns;  /* when its first record was produced; 0: it has none */
     bool doomed;        /* nothing since the last barrier counts: the next barrier goes home with `verdict` */
     enum of_barrier_outcome verdict;
@@ -91,7 +93,7 @@ struct of_publish {
 /* ---- publish.c ---- */
 
 /* The slot's epoch cannot be completed, nor what it goes on from. Whoever comes first is told to fetch; the rest is
- * consequence. In a transaction no slot can be given up alone: its letters are part of it. */
+ * consequence. A slot that has letters in the transaction cannot be given up alone: they are part of it. */
 void of_publish_fail_slot(struct of_publish *publish, struct of_publish_slot *slot, enum of_cause cause,
                           const char *text);
 

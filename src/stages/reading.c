@@ -11,6 +11,8 @@
 enum { CHUNKS_PER_TURN = 16 };
 static const int64_t FIRST_BACKOFF_NS = 100 * OF_MS_NS;
 static const int64_t LAST_BACKOFF_NS = 5 * OF_SECOND_NS;
+/* For slots that go down with another one's transaction: they must get through between two tries of that one. */
+static const int64_t LAST_ABORTED_NS = 800 * OF_MS_NS;
 
 static struct of_reading_slot *
 of_slot_reading(struct of_slot *slot)
@@ -177,6 +179,15 @@ of_reading_tell_all(struct of_reading *reading, enum of_event_kind kind, const s
             tell(reading, kind, reading->slots[i], ledger->slots[i].state.next_offset, OF_CAUSE_NONE, NULL);
 }
 
+/* A schema that is being looked up, or a transaction that is begun again at once. Otherwise the first of a row of holds is
+ * news. */
+static bool
+is_everyday(const struct of_reading_slot *slot, enum of_cause cause)
+{
+    return cause == OF_CAUSE_SCHEMA_PENDING
+           || (cause == OF_CAUSE_TRANSACTION_ABORTED && slot->backoff_ns == FIRST_BACKOFF_NS);
+}
+
 /* Stops the slot. Called again while it is held, it keeps the worse of the two reasons, to restore, and of two offsets
  * the one that passes over nothing. */
 static void
@@ -198,11 +209,11 @@ hold(struct of_reading *reading, struct of_reading_slot *slot, bool restore, int
     slot->resume_offset = offset;
     slot->cause = cause;
     slot->backoff_ns = slot->backoff_ns == 0 ? FIRST_BACKOFF_NS : 2 * slot->backoff_ns;
-    if (slot->backoff_ns > LAST_BACKOFF_NS)
-        slot->backoff_ns = LAST_BACKOFF_NS;
+    int64_t last_ns = cause == OF_CAUSE_TRANSACTION_ABORTED ? LAST_ABORTED_NS : LAST_BACKOFF_NS;
+    if (slot->backoff_ns > last_ns)
+        slot->backoff_ns = last_ns;
     slot->retry_ns = of_clock_mono_ns(reading->options->clock) + slot->backoff_ns;
-    /* A schema that is being looked up is everyday life; the first of a row of holds is news. */
-    if (cause == OF_CAUSE_SCHEMA_PENDING)
+    if (is_everyday(slot, cause))
         return;
     if (text[0] == '\0')
         text = of_cause_text(cause);
