@@ -7,6 +7,7 @@
 
 #include "commands/commands.h"
 #include "commands/interrupt.h"
+#include "commands/registry_options.h"
 #include "core/log.h"
 #include "core/memory_cluster.h"
 #include "kafka/sink_librdkafka.h"
@@ -42,13 +43,13 @@ open_schemas(struct of_session *session, struct of_error *err)
 {
     const struct of_settings *settings = session->settings;
     struct of_registry_client *client;
-    enum of_status status = of_registry_client_open(&(struct of_registry_options) { .urls = settings->registry },
-                                                    &client, err);
+    enum of_status status = of_registry_open(settings, &client, err);
     if (status != OF_OK)
         return status;
     const struct of_schema_cache_options options = {
         .fields = { .value = settings->value_field, .group_by = settings->group_by_field, .id = settings->id_field },
         .max_field_bytes = (size_t)settings->max_field_bytes,
+        .directory = settings->registry_cache_dir,
         .threaded = true,
         .changed = wake_pipeline,
         .ctx = session,

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "commands/registry_options.h"
 #include "core/log.h"
 #include "kafka/options.h"
 #include "ops/console.h"
@@ -13,10 +14,13 @@ enum {
     RUN = 1 << OF_COMMAND_RUN,
     PRODUCE = 1 << OF_COMMAND_PRODUCE,
     DEMO = 1 << OF_COMMAND_DEMO,
+    SCHEMA = 1 << OF_COMMAND_SCHEMA,
     CONSUMES = RUN | DEMO,
     PUBLISHES = PRODUCE | DEMO,
-    CONNECTS = RUN | PRODUCE, /* to brokers and a registry that are there already */
-    ALL = RUN | PRODUCE | DEMO,
+    CONNECTS = RUN | PRODUCE, /* to brokers that are there already */
+    REGISTRY = RUN | PRODUCE | SCHEMA,
+    ORDERS = RUN | PRODUCE | DEMO, /* what has to do with orders and topics */
+    ALL = ORDERS | SCHEMA,
 };
 
 #define DAY_MS INT64_C(86400000)
@@ -94,9 +98,9 @@ static const struct of_option rows[] = {
 #define SECTION .section = "Connections"
     { .name = "brokers", SECTION, STRING, AT(brokers), .commands = CONNECTS, .initial = "localhost:9092",
       .placeholder = "HOST:PORT,...", .help = "Kafka brokers to ask first" },
-    { .name = "registry", SECTION, STRING, AT(registry), .commands = CONNECTS, .initial = "http://localhost:8081",
+    { .name = "registry", SECTION, STRING, AT(registry), .commands = REGISTRY, .initial = "http://localhost:8081",
       .placeholder = "URL,...", .complaint = registry_complaint, .show = of_registry_url_print,
-      .help = "schema registry" },
+      .help = "schema registry; of several the next is asked while one does not answer" },
     { .name = "group", SECTION, STRING, AT(group), .commands = RUN, .initial = "order-consumer-group",
       .placeholder = "NAME", .help = "consumer group" },
     { .name = "from", SECTION, CHOICE(from_names), AT(from), .commands = RUN, .initial = "earliest",
@@ -105,6 +109,34 @@ static const struct of_option rows[] = {
       .placeholder = "NAME", .complaint = source_complaint, .help = "what reads from the brokers" },
     { .name = "config", SECTION, STRING, AT(config), .commands = ALL, .placeholder = "FILE", .is_file = true,
       .help = "configuration file with lines 'option = value'" },
+#undef SECTION
+#define SECTION .section = "Schema registry"
+    { .name = "registry-user", SECTION, STRING, AT(registry_user), .commands = REGISTRY, .placeholder = "NAME",
+      .help = "user for basic authentication at the registry" },
+    { .name = "registry-password", SECTION, STRING, AT(registry_password), .commands = REGISTRY, .is_secret = true,
+      .placeholder = "PASSWORD", .help = "its password; in the environment or the configuration file only" },
+    { .name = "registry-password-file", SECTION, STRING, AT(registry_password_file), .commands = REGISTRY,
+      .placeholder = "FILE", .help = "its password is the first line of this file" },
+    { .name = "registry-token", SECTION, STRING, AT(registry_token), .commands = REGISTRY, .is_secret = true,
+      .placeholder = "TOKEN", .help = "bearer token for the registry; in the environment or the configuration file only" },
+    { .name = "registry-token-file", SECTION, STRING, AT(registry_token_file), .commands = REGISTRY,
+      .placeholder = "FILE", .help = "file with the bearer token, read again for every request" },
+    { .name = "registry-ca", SECTION, STRING, AT(registry_ca), .commands = REGISTRY, .placeholder = "FILE",
+      .help = "certificate authorities (PEM) to trust in place of the system's" },
+    { .name = "registry-cert", SECTION, STRING, AT(registry_cert), .commands = REGISTRY, .placeholder = "FILE",
+      .help = "client certificate (PEM) for the registry" },
+    { .name = "registry-key", SECTION, STRING, AT(registry_key), .commands = REGISTRY, .placeholder = "FILE",
+      .help = "its private key (PEM), unless it is in the same file" },
+    { .name = "registry-timeout-ms", SECTION, INT(1, 600000), AT(registry_timeout_ms), .commands = REGISTRY,
+      .initial = "10000", .placeholder = "MS", .help = "how long one request to the registry may take" },
+    { .name = "registry-cache-dir", SECTION, STRING, AT(registry_cache_dir), .commands = RUN, .placeholder = "DIR",
+      .help = "directory that keeps schemas across restarts" },
+    { .name = "subject", SECTION, STRING, AT(subject), .commands = PRODUCE | SCHEMA, .placeholder = "NAME",
+      .help = "subject of the schema in the registry; TOPIC-value unless given" },
+    { .name = "schema", SECTION, STRING, AT(schema), .commands = PRODUCE | SCHEMA, .placeholder = "FILE",
+      .help = "Avro schema of what is published; the one of orders unless given" },
+    { .name = "auto-register", SECTION, BOOL, AT(auto_register), .commands = PRODUCE, .initial = "true",
+      .help = "register the schema; otherwise it must be there already" },
 #undef SECTION
 #define SECTION .section = "Topics"
     { .name = "topic", SECTION, STRING, AT(topic), .commands = ALL, .initial = "orders", .placeholder = "TOPIC",
@@ -115,16 +147,16 @@ static const struct of_option rows[] = {
       .placeholder = "TOPIC", .complaint = topic_complaint, .help = "topic of the dead letters" },
     { .name = "create-topics", SECTION, BOOL, AT(create_topics), .commands = CONNECTS, .initial = "true",
       .help = "create topics that are missing" },
-    { .name = "partitions", SECTION, INT(1, 10000), AT(partitions), .commands = ALL, .initial = "3",
+    { .name = "partitions", SECTION, INT(1, 10000), AT(partitions), .commands = ORDERS, .initial = "3",
       .placeholder = "COUNT", .help = "partitions of a topic of orders that is created" },
     { .name = "replication", SECTION, INT(-1, 1000), AT(replication), .commands = CONNECTS, .initial = "-1",
       .placeholder = "COUNT", .complaint = replication_complaint,
       .help = "replicas of topics that are created; -1 is the broker's default" },
 #undef SECTION
 #define SECTION .section = "Orders"
-    { .name = "id-field", SECTION, STRING, AT(id_field), .commands = RUN, .initial = "orderId",
-      .placeholder = "FIELD", .help = "field that identifies an order" },
-    { .name = "value-field", SECTION, STRING, AT(value_field), .commands = RUN, .initial = "price",
+    { .name = "id-field", SECTION, STRING, AT(id_field), .commands = CONNECTS, .initial = "orderId",
+      .placeholder = "FIELD", .help = "field that identifies an order; produce makes it the key" },
+    { .name = "value-field", SECTION, STRING, AT(value_field), .commands = CONNECTS, .initial = "price",
       .placeholder = "FIELD", .help = "field whose sum and average is kept" },
     { .name = "group-by-field", SECTION, STRING, AT(group_by_field), .commands = RUN, .initial = "product",
       .placeholder = "FIELD", .help = "field by which sums are grouped" },
@@ -145,7 +177,7 @@ static const struct of_option rows[] = {
       .initial = "2000", .placeholder = "MS", .help = "how long an order waits before it is tried again" },
     { .name = "failure-rate", SECTION, DOUBLE(0, 1), AT(failure_rate), .commands = CONSUMES, .initial = "0",
       .differs = { DEMO, "0.1" }, .placeholder = "RATE", .help = "share of attempts that fail as a simulation" },
-    { .name = "seed", SECTION, INT(0, INT64_MAX), AT(seed), .commands = ALL, .initial = "1",
+    { .name = "seed", SECTION, INT(0, INT64_MAX), AT(seed), .commands = ORDERS, .initial = "1",
       .differs = { DEMO, DEMO_SEED }, .placeholder = "NUMBER",
       .help = "seed of what is random: simulated failures of run, orders of produce" },
 #undef SECTION
@@ -187,8 +219,6 @@ static const struct of_option rows[] = {
       .placeholder = "NUMBER", .help = "id of the first random order; the others count up from it" },
     { .name = "file", SECTION, STRING, AT(file), .commands = PUBLISHES, .placeholder = "FILE",
       .help = "publish the rows of a CSV file (with a header row) or of a file of JSON lines; - is standard input" },
-    { .name = "subject", SECTION, STRING, AT(subject), .commands = PRODUCE, .placeholder = "NAME",
-      .help = "subject of the schema in the registry; TOPIC-value unless given" },
 #undef SECTION
 #define SECTION .section = "Output"
     { .name = "console", SECTION, CHOICE(of_console_mode_names), AT(console), .commands = CONSUMES, .initial = "auto",
@@ -206,7 +236,7 @@ static const struct of_option rows[] = {
 #undef SECTION
 };
 
-static const char *const command_names[] = { "run", "produce", "demo", NULL };
+static const char *const command_names[] = { "run", "produce", "demo", "schema", NULL };
 
 const struct of_option_table of_settings_table = {
     .options = rows,
@@ -264,10 +294,12 @@ of_settings_read(struct of_command_line *line, enum of_command_index command, co
     enum of_status status = of_options_load(&line->options, arguments, environment, &line->settings, err);
     if (status != OF_OK || line->options.help)
         return status;
-    if (line->options.operand_count > 0)
+    if (line->options.operand_count > 0 && command != OF_COMMAND_SCHEMA)
         return of_error_set(err, OF_FATAL, "unexpected argument '%s'", line->options.operands[0]);
     uint32_t commands = command == OF_COMMAND_ALL ? ALL : 1u << command;
-    if (commands & CONSUMES)
+    if (commands & REGISTRY)
+        status = of_registry_settings_check(&line->settings, err);
+    if (status == OF_OK && commands & CONSUMES)
         status = check_consuming(&line->settings, err);
     if (status == OF_OK && commands & PUBLISHES)
         status = check_publishing(line, err);

@@ -13,6 +13,7 @@ enum of_command_index {
     OF_COMMAND_RUN,
     OF_COMMAND_PRODUCE,
     OF_COMMAND_DEMO,
+    OF_COMMAND_SCHEMA,
     OF_COMMAND_COUNT,
     OF_COMMAND_ALL = OF_EVERY_COMMAND,
 };
@@ -25,6 +26,11 @@ struct of_settings {
     const char *config;
     /* connections */
     const char *brokers, *registry, *group;
+    const char *registry_user, *registry_password, *registry_password_file; /* NULL: none, and so on */
+    const char *registry_token, *registry_token_file;
+    const char *registry_ca, *registry_cert, *registry_key;
+    const char *registry_cache_dir;
+    int64_t registry_timeout_ms;
     int from;   /* enum of_from */
     int source; /* enum of_source_choice */
     /* topics */
@@ -53,7 +59,9 @@ struct of_settings {
     bool print_wiring;
     const char *http; /* NULL: none */
     /* orders to publish */
+    const char *schema;  /* a file; NULL: the built-in one of orders */
     const char *subject; /* NULL: <topic>-value */
+    bool auto_register;
     const char *file;    /* NULL: random orders; "-": standard input */
     int64_t count, interval_ms, first_id;
     double rate; /* orders per second, 0: as fast as it goes; NaN: not given, interval_ms counts */

@@ -25,6 +25,7 @@
 
 #include <stdatomic.h>
 
+#include "core/schema_key.h"
 #include "core/slice.h"
 
 enum {
@@ -171,7 +172,7 @@ struct of_batch {
     int64_t first_offset;
     int64_t next_offset;
     uint32_t cursor;        /* publish's: records already handed over */
-    uint32_t schema_id;     /* of all records with a status of 0 or one given after decoding */
+    struct of_schema_key schema; /* of all records with a status of 0 or one given after decoding */
     const void *plan;       /* how decode read them: to name an order again; lives as long as the run */
     struct of_batch *next;  /* the pool's */
     struct of_origin *origins; /* one per record where slot->role is retry; otherwise not looked at */

@@ -60,6 +60,7 @@ struct of_option {
     /* Writes the value without the passwords in it, and returns out; NULL: there can be none. */
     const char *(*show)(const char *value, char *out, size_t size);
     uint32_t commands; /* bit k: command k has this option */
+    bool is_secret;    /* refused as a flag, which everybody on the machine can read, and never shown */
     bool is_file;      /* names the configuration file; cannot stand in it */
     size_t offset;     /* in the caller's struct */
 };

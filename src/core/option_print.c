@@ -53,6 +53,8 @@ print_value(const struct of_options *options, size_t index, FILE *out)
     char shown[1024];
     if (text != NULL && option->show != NULL)
         text = option->show(text, shown, sizeof shown);
+    if (text != NULL && option->is_secret)
+        text = hidden;
     fprintf(out, "  %-*s  ", NAME_COLUMNS, option->name);
     print_text(out, text != NULL ? text : not_given, VALUE_COLUMNS);
     fputs("  ", out);

@@ -118,7 +118,7 @@ of_option_parse(const struct of_option *option, const char *text, union of_optio
     if (complaint != NULL) {
         char shown[512];
         return of_error_set(err, OF_FATAL, "'%s' %s",
-                            option->show != NULL ? option->show(text, shown, sizeof shown) : text, complaint);
+                            option->is_secret ? "***" : option->show != NULL ? option->show(text, shown, sizeof shown) : text, complaint);
     }
     switch (option->type) {
     case OF_OPTION_STRING: parsed->text = text; return OF_OK;

@@ -149,14 +149,14 @@ cause_of_state(enum of_schema_state state)
 /* Finds the plan for the record's schema: the batch's, or one from the cache. Why a registry does not answer is noted in
  * the chunk, in case it is held for that. */
 static enum of_cause
-find_plan(struct of_decode *decode, const struct of_batch *batch, uint32_t schema_id, const struct of_plan **plan)
+find_plan(struct of_decode *decode, const struct of_batch *batch, struct of_schema_key key, const struct of_plan **plan)
 {
-    if (batch->plan != NULL && batch->schema_id == schema_id) {
+    if (batch->plan != NULL && of_schema_key_equal(batch->schema, key)) {
         *plan = batch->plan;
         return OF_CAUSE_NONE;
     }
     struct of_schema_found found;
-    enum of_schema_state state = of_schema_cache_find(decode->options.schemas, schema_id,
+    enum of_schema_state state = of_schema_cache_find(decode->options.schemas, key,
                                                       of_clock_mono_ns(decode->options.clock), &found);
     *plan = found.plan;
     if (found.text != NULL)
@@ -166,30 +166,32 @@ find_plan(struct of_decode *decode, const struct of_batch *batch, uint32_t schem
 
 /* Reads the order into row `at` of the batch. */
 static enum verdict
-read_order(struct of_decode *decode, struct of_batch *batch, uint32_t at, struct of_slice value, enum of_cause *cause)
+read_order(struct of_decode *decode, struct of_batch *batch, uint32_t at, const struct of_record *record,
+           enum of_cause *cause)
 {
-    uint32_t schema_id;
-    size_t body_at;
+    struct of_slice value = record->value;
+    struct of_framing framing;
     const struct of_plan *plan = NULL;
     if (value.data == NULL) {
         *cause = OF_CAUSE_NULL_VALUE;
         return TAKEN;
     }
-    if (!of_framing_parse(value, &schema_id, &body_at)) {
+    if (!of_framing_find(batch->chunk->ops, record, &framing)) {
         *cause = OF_CAUSE_BAD_FRAMING;
         return TAKEN;
     }
-    *cause = find_plan(decode, batch, schema_id, &plan);
+    *cause = find_plan(decode, batch, framing.key, &plan);
     if (*cause != OF_CAUSE_NONE)
         return of_cause_class(*cause) == OF_CLASS_INFRASTRUCTURE ? HOLD : TAKEN;
     if (batch->plan != NULL && batch->plan != plan)
         return CUT;
     batch->plan = plan;
-    batch->schema_id = schema_id;
+    batch->schema = framing.key;
 
     struct of_decoded decoded;
-    batch->body_at[at] = (uint8_t)body_at;
-    if (of_plan_decode(plan, of_slice_of(value.data + body_at, value.length - body_at), &decoded) != OF_DECODE_OK) {
+    struct of_slice body = of_slice_of(value.data + framing.body_at, value.length - framing.body_at);
+    batch->body_at[at] = framing.body_at;
+    if (of_plan_decode(plan, body, &decoded) != OF_DECODE_OK) {
         *cause = OF_CAUSE_UNDECODABLE;
         return TAKEN;
     }
@@ -209,7 +211,7 @@ look(struct of_decode *decode, struct of_chunk *chunk, struct of_batch *batch, e
     if (chunk->slot->role == OF_ROLE_RETRY && !read_origin(decode, chunk, &record, &batch->origins[at]))
         *cause = OF_CAUSE_FOREIGN_RETRY;
     if (*cause == OF_CAUSE_NONE) {
-        enum verdict verdict = read_order(decode, batch, at, record.value, cause);
+        enum verdict verdict = read_order(decode, batch, at, &record, cause);
         if (verdict != TAKEN)
             return verdict;
     }

@@ -252,15 +252,18 @@ gather_facts(const struct of_publish *publish, const struct of_batch *batch, uin
 static void
 gather_failure(const struct of_batch *batch, const struct of_record *record, struct of_letter_facts *facts)
 {
-    size_t body_at;
+    struct of_framing framing;
     if (batch->slot->role == OF_ROLE_ORDERS)
         facts->origin.timestamp_ms = batch->chunk->ops->timestamp_ms(record);
-    facts->has_schema_id = of_framing_parse(record->value, &facts->schema_id, &body_at);
+    facts->has_schema_id = record->value.data != NULL && of_framing_find(batch->chunk->ops, record, &framing);
+    if (facts->has_schema_id)
+        facts->schema_id = framing.key;
     bool in_process = facts->cause == OF_CAUSE_INVALID_VALUE || of_cause_class(facts->cause) == OF_CLASS_TRANSIENT;
     facts->stage = in_process ? "process" : "decode";
-    if (facts->cause == OF_CAUSE_UNDECODABLE && batch->plan != NULL) {
+    if (facts->cause == OF_CAUSE_UNDECODABLE && facts->has_schema_id && batch->plan != NULL) {
         struct of_decoded decoded;
-        struct of_slice body = of_slice_of(record->value.data + body_at, record->value.length - body_at);
+        struct of_slice body = of_slice_of(record->value.data + framing.body_at,
+                                           record->value.length - framing.body_at);
         facts->message = of_decode_result_text(of_plan_decode(batch->plan, body, &decoded));
     }
 }
