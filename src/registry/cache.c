@@ -125,9 +125,10 @@ made_retry(struct of_schema_cache *cache, struct of_schema_entry *entry, enum of
 }
 
 static struct of_schema_entry *
-made_missed(struct of_schema_entry *entry, const char *text, int64_t now_ns)
+made_missed(const struct of_schema_cache *cache, struct of_schema_entry *entry, const char *text, int64_t now_ns)
 {
-    bool confirmed = entry->missed;
+    /* A registry without GUIDs does not lag behind with one. */
+    bool confirmed = entry->missed || (entry->key.is_guid && of_registry_client_knows_no_guids(cache->client));
     struct of_schema_entry *next = make_entry(entry->key, confirmed ? OF_SCHEMA_UNKNOWN : OF_SCHEMA_PENDING,
                                               confirmed ? text : NULL, now_ns, entry);
     next->missed = true;
@@ -195,7 +196,7 @@ look_up(struct of_schema_cache *cache, struct of_schema_entry *entry, int64_t no
     struct of_schema_entry *next = NULL;
     switch (answer) {
     case OF_REGISTRY_FOUND: next = made_compiled(cache, entry, source, now_ns); break;
-    case OF_REGISTRY_NOT_FOUND: next = made_missed(entry, err.text, now_ns); break;
+    case OF_REGISTRY_NOT_FOUND: next = made_missed(cache, entry, err.text, now_ns); break;
     case OF_REGISTRY_UNUSABLE: next = make_entry(entry->key, OF_SCHEMA_UNRESOLVABLE, err.text, now_ns, entry); break;
     case OF_REGISTRY_DENIED: next = made_retry(cache, entry, OF_SCHEMA_DENIED, err.text, now_ns); break;
     case OF_REGISTRY_UNAVAILABLE: next = made_retry(cache, entry, OF_SCHEMA_UNAVAILABLE, err.text, now_ns); break;

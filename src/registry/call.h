@@ -16,6 +16,9 @@ struct of_registry_call {
 enum of_registry_answer of_registry_ask(struct of_registry_client *client, const struct of_registry_call *call,
                                         struct of_error *err);
 
+/* The registry that answered last has no GUIDs. Holds for a minute, or until another one answers. */
+void of_registry_note_no_guids(struct of_registry_client *client);
+
 /* before + the subject as a part of a path + behind; the caller frees it. */
 char *of_registry_subject_path(const char *before, const char *subject, const char *behind);
 

@@ -4,13 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "core/memory.h"
 #include "registry/call.h"
 #include "registry/http.h"
 #include "registry/mock.h"
 #include "registry/url.h"
 
-enum { URLS_MAX = 16 };
+enum { URLS_MAX = 16, NO_GUIDS_S = 60 };
 
 /* One base URL: a server, or a registry inside the process. */
 struct endpoint {
@@ -25,6 +26,7 @@ struct of_registry_client {
     size_t current;  /* the one that answered last */
     char *urls;      /* as given, without credentials */
     int64_t wait_ms; /* of the last call */
+    int64_t no_guids_until_ns;
 };
 
 static const char mock_scheme[] = "mock://";
@@ -127,6 +129,18 @@ of_registry_client_wait_ms(const struct of_registry_client *client)
     return client->wait_ms;
 }
 
+bool
+of_registry_client_knows_no_guids(const struct of_registry_client *client)
+{
+    return client->no_guids_until_ns != 0 && of_clock_mono_ns(of_clock_system()) < client->no_guids_until_ns;
+}
+
+void
+of_registry_note_no_guids(struct of_registry_client *client)
+{
+    client->no_guids_until_ns = of_clock_mono_ns(of_clock_system()) + NO_GUIDS_S * OF_SECOND_NS;
+}
+
 /* ---- calls ---- */
 
 static enum of_registry_answer
@@ -158,8 +172,10 @@ of_registry_ask(struct of_registry_client *client, const struct of_registry_call
     for (size_t i = 0; i < client->count && answer == OF_REGISTRY_UNAVAILABLE; i++) {
         size_t index = (client->current + i) % client->count;
         answer = ask_one(client, &client->endpoints[index], call, err);
-        if (answer != OF_REGISTRY_UNAVAILABLE)
+        if (answer != OF_REGISTRY_UNAVAILABLE && client->current != index) {
             client->current = index;
+            client->no_guids_until_ns = 0;
+        }
         if (answer != OF_REGISTRY_UNAVAILABLE || client->wait_ms < wait_ms)
             wait_ms = client->wait_ms;
     }

@@ -65,6 +65,10 @@ const char *of_registry_client_urls(const struct of_registry_client *client);
 OF_MUST_USE enum of_registry_answer of_registry_get_schema(struct of_registry_client *client, struct of_schema_key key,
                                                            struct of_schema_source **source, struct of_error *err);
 
+/* Whether the registry was found, within the last minute, not to know GUIDs at all: then no GUID is asked for, and each
+ * is NOT_FOUND at once. */
+bool of_registry_client_knows_no_guids(const struct of_registry_client *client);
+
 /* Registers an Avro schema under a subject, or finds it there; *id is the id of its content. UNUSABLE: the registry
  * refuses it as invalid or incompatible, with its own words. Blocks for timeout_ms times the number of URLs, as do the
  * calls below. */

@@ -20,6 +20,7 @@ struct walk {
 struct part {
     const char *what;
     bool large_id; /* ids that a signed 32-bit number cannot hold are no ids to some registries, which say only 404 */
+    bool no_path;  /* out: 404, but not as a registry says that something does not exist */
     char *text;
     json_t *references; /* array, or NULL */
 };
@@ -32,6 +33,7 @@ judge_schema(struct of_reply *reply, void *ctx, struct of_error *err)
         of_error_set(err, OF_POISON, "the schema registry at %s has no %s", reply->url, part->what);
         return OF_REGISTRY_NOT_FOUND;
     }
+    part->no_path = reply->status == 404;
     if (reply->status != 200)
         return of_reply_say_status(reply, err);
     const char *text = json_string_value(json_object_get(reply->json, "schema"));
@@ -120,6 +122,38 @@ add_references(struct walk *walk, const json_t *references, struct of_error *err
     return answer;
 }
 
+/* ---- GUIDs, which not all registries know ---- */
+
+static enum of_registry_answer
+judge_types(struct of_reply *reply, void *ctx, struct of_error *err)
+{
+    (void)ctx;
+    if (reply->status != 200)
+        return of_reply_say_status(reply, err);
+    return json_is_array(reply->json) ? OF_REGISTRY_FOUND : of_reply_say_garbage(reply, "no JSON with types", err);
+}
+
+static enum of_registry_answer
+say_no_guids(struct of_registry_client *client, const char *what, struct of_error *err)
+{
+    of_error_set(err, OF_POISON, "the schema registry at %s knows no GUIDs, so no %s", of_registry_client_urls(client),
+                 what);
+    return OF_REGISTRY_NOT_FOUND;
+}
+
+/* The path of GUIDs does not exist. Where another one does, this is a registry that has none; otherwise the base path is
+ * wrong, which is no fault of the record. */
+static enum of_registry_answer
+ask_whether_a_registry(struct of_registry_client *client, const char *what, struct of_error *err)
+{
+    const struct of_registry_call call = { .path = "/schemas/types", .judge = judge_types };
+    enum of_registry_answer answer = of_registry_ask(client, &call, err);
+    if (answer != OF_REGISTRY_FOUND)
+        return answer;
+    of_registry_note_no_guids(client);
+    return say_no_guids(client, what, err);
+}
+
 enum of_registry_answer
 of_registry_get_schema(struct of_registry_client *client, struct of_schema_key key, struct of_schema_source **source,
                        struct of_error *err)
@@ -131,7 +165,11 @@ of_registry_get_schema(struct of_registry_client *client, struct of_schema_key k
     struct part part = { .what = what, .large_id = !key.is_guid && key.low > INT32_MAX };
     const struct of_registry_call call = { .path = path, .judge = judge_schema, .ctx = &part };
     *source = NULL;
+    if (key.is_guid && of_registry_client_knows_no_guids(client))
+        return say_no_guids(client, what, err);
     enum of_registry_answer answer = of_registry_ask(client, &call, err);
+    if (answer == OF_REGISTRY_UNAVAILABLE && key.is_guid && part.no_path)
+        return ask_whether_a_registry(client, what, err);
     if (answer == OF_REGISTRY_FOUND) {
         struct walk walk = { .client = client, .what = what, .seen = json_object() };
         walk.source = of_schema_source_create(part.text);

@@ -250,14 +250,37 @@ send_home_if_done(struct of_port *port, struct of_chunk *chunk)
         of_port_home(port, &chunk->item);
 }
 
+/* Asks for the schemas of all that is behind the cursor, so that a chunk of many new ones is held once, not for each. */
+static void
+ask_ahead(const struct of_decode *decode, const struct of_chunk *chunk)
+{
+    struct of_record record;
+    struct of_framing framing;
+    struct of_schema_found found;
+    struct of_schema_key last = { 0 };
+    int64_t now_ns = of_clock_mono_ns(decode->options.clock);
+    of_schema_cache_read_begin();
+    for (uint32_t i = chunk->cursor; i < chunk->count; i++) {
+        chunk->ops->record(chunk, i, &record);
+        if (record.value.data == NULL || !of_framing_find(chunk->ops, &record, &framing) ||
+            of_schema_key_equal(framing.key, last))
+            continue;
+        last = framing.key;
+        of_schema_cache_find(decode->options.schemas, last, now_ns, &found);
+    }
+    of_schema_cache_read_end();
+}
+
 /* The partition goes no further than the record under the cursor. */
 static void
-hold(struct lane *lane, struct of_chunk *chunk, enum of_cause cause)
+hold(const struct of_decode *decode, struct lane *lane, struct of_chunk *chunk, enum of_cause cause)
 {
     struct of_record record;
     chunk->ops->record(chunk, chunk->cursor, &record);
-    if (cause == OF_CAUSE_SCHEMA_PENDING)
+    if (cause == OF_CAUSE_SCHEMA_PENDING) {
         chunk->held_text[0] = '\0';
+        ask_ahead(decode, chunk);
+    }
     chunk->held = true;
     chunk->held_offset = record.offset;
     chunk->held_cause = (uint8_t)cause;
@@ -276,7 +299,7 @@ fill(struct of_decode *decode, struct lane *lane, struct of_chunk *chunk, struct
         verdict = look(decode, chunk, batch, &cause);
     of_schema_cache_read_end();
     if (verdict == HOLD)
-        hold(lane, chunk, cause);
+        hold(decode, lane, chunk, cause);
     batch->first_offset = batch->count > 0 ? batch->offset[0] : chunk->next_offset;
     bool to_the_end = chunk->cursor == chunk->count && verdict != HOLD;
     batch->next_offset = to_the_end ? chunk->next_offset : batch->count > 0 ? batch->offset[batch->count - 1] + 1 : -1;

@@ -45,7 +45,9 @@ class Poison(TestCase):
         yield "null value", None
         for length in range(5):
             yield f"{length} bytes", good[:length]
-        yield "magic byte 1", b"\1" + good[1:]
+        yield "magic byte 2", b"\2" + good[1:]
+        yield "a GUID that nobody knows", b"\1" + good[1:].ljust(30, b"x")
+        yield "not a whole GUID", b"\1" + b"g" * 15
         yield "text", b"{\"orderId\":\"1\"}"
         yield "unknown id", encode(UNKNOWN_ID, GOOD)
         yield "no body", good[:5]
@@ -241,7 +243,7 @@ class Oversize(TestCase):
         return [found[offset] for offset in sorted(found)]
 
     def test_headers_of_others_go_before_the_payload(self):
-        value = b"\1" + b"v" * 100000
+        value = b"\2" + b"v" * 100000
         letters = self.letters([value, value], [[("small", b"s")], [("large", b"l" * 200000)]])
         self.assertEqual([letter.value for letter in letters], [value, value])
         self.assertEqual([letter.header("small") for letter in letters], ["s", None])
@@ -249,7 +251,7 @@ class Oversize(TestCase):
         self.assertEqual([letter.header(ERRORS + "cause") for letter in letters], ["bad_framing"] * 2)
 
     def test_a_payload_leaves_its_digest(self):
-        value = b"\1" + bytes(index % 251 for index in range(400000))
+        value = b"\2" + bytes(index % 251 for index in range(400000))
         letter, = self.letters([value], [[("large", b"l" * 100)]])
         self.assertTrue(value.startswith(letter.value))
         self.assertEqual(len(letter.value), 1024)

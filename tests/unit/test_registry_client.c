@@ -293,6 +293,30 @@ a_guid_is_asked_for_by_its_own_path(void **state)
     of_registry_client_close(&client);
 }
 
+static void
+a_registry_without_guids_is_told_from_a_wrong_base_path(void **state)
+{
+    (void)state;
+    struct of_registry_client *client = open_client(of_http_stub_url(stub));
+    const struct of_schema_key guid = { .high = 1, .low = 2, .is_guid = true };
+    struct of_schema_source *source;
+    struct of_error err = { 0 };
+    script(&(struct of_stub_answer) { .status = 404 });
+    assert_int_equal(of_registry_get_schema(client, guid, &source, &err), OF_REGISTRY_UNAVAILABLE);
+    assert_says(&err, "base path");
+    assert_false(of_registry_client_knows_no_guids(client));
+    script(&(struct of_stub_answer) { .status = 404 });
+    of_http_stub_push(stub, &(struct of_stub_answer) { .status = 200, .body = "[\"AVRO\"]" });
+    assert_int_equal(of_registry_get_schema(client, guid, &source, &err), OF_REGISTRY_NOT_FOUND);
+    assert_null(source);
+    assert_says(&err, "knows no GUIDs");
+    assert_request_has("GET /schemas/types HTTP/1.1");
+    assert_int_equal(of_http_stub_requests(stub), 2);
+    assert_int_equal(of_registry_get_schema(client, guid, &source, &err), OF_REGISTRY_NOT_FOUND);
+    assert_int_equal(of_http_stub_requests(stub), 2); /* it is known by now */
+    of_registry_client_close(&client);
+}
+
 /* ---- references ---- */
 
 #define PART(text, references) "{\"schema\":\"" text "\",\"references\":[" references "]}"
@@ -819,6 +843,7 @@ main(void)
         cmocka_unit_test(files_that_cannot_be_read_are_refused_at_the_start),
         cmocka_unit_test(credentials_do_not_follow_a_redirect_to_another_host),
         cmocka_unit_test(a_guid_is_asked_for_by_its_own_path),
+        cmocka_unit_test(a_registry_without_guids_is_told_from_a_wrong_base_path),
         cmocka_unit_test(references_are_fetched_once_each_and_in_the_order_in_which_they_are_needed),
         cmocka_unit_test(references_in_a_circle_or_without_an_end_are_refused),
         cmocka_unit_test(what_is_wrong_with_a_reference_is_wrong_with_the_schema),
