@@ -116,6 +116,9 @@ enum of_option_origin of_options_origin(const struct of_options *options, const 
 /* The value of row `index` as text, as it was given or its default; NULL: none. */
 const char *of_options_text(const struct of_options *options, size_t index);
 
+/* The value as it may be shown to anybody: "***" for a secret, without the passwords in it. Returns text or out. */
+const char *of_option_shown(const struct of_option *option, const char *text, char *out, size_t size);
+
 /* "default", "file", "environment", "flag". */
 const char *of_option_origin_name(enum of_option_origin origin);
 

@@ -33,10 +33,8 @@ put_setting(struct of_json *json, const struct of_option *option, const char *te
         of_json_number(json, option->name, strtod(text, NULL));
     else if (option->type == OF_OPTION_BOOL)
         of_json_bool(json, option->name, *text == 't');
-    else if (strstr(text, "://") != NULL)
-        of_json_string(json, option->name, of_registry_url_print(text, shown, sizeof shown));
     else
-        of_json_string(json, option->name, text);
+        of_json_string(json, option->name, of_option_shown(option, text, shown, sizeof shown));
 }
 
 /* Values of properties may be secrets: only their names are told. */

@@ -32,6 +32,7 @@ class Fault:
     repeat: int = 1             # so many times the body, without ever holding it
     truncate: bool = False      # promises twice the bytes that it sends, then closes
     then_behave: bool = False   # after the delay, the right answer
+    every: int = 1              # only each so manieth request, beginning with the first
 
 
 @dataclasses.dataclass
@@ -44,12 +45,15 @@ class Request:
 
 
 class StubRegistry:
-    def __init__(self, schemas=None, upstream=None):
-        """schemas: {id: text or object}. Unknown ids are 404 with error_code 40403 unless there is an upstream."""
+    def __init__(self, schemas=None, upstream=None, tls=None):
+        """schemas: {id: text or object}. Unknown ids are 404 with error_code 40403 unless there is an upstream.
+
+        tls: an ssl.SSLContext, for https."""
         self.schemas = dict(schemas or {})
         self.upstream = upstream.rstrip("/") if upstream else None
         self.port = process.free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.tls = tls
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self.requests = []
         self.guids = {}        # guid: id
         self._faults = []      # [fault, path, times left or None]; the oldest that fits is taken
@@ -59,7 +63,7 @@ class StubRegistry:
     def misbehave(self, fault, path="", times=None):
         """Applies to requests whose path starts with `path`; for so many of them, or until behave()."""
         with self._lock:
-            self._faults.append([fault, path, times])
+            self._faults.append([fault, path, times, 0])
 
     def behave(self):
         with self._lock:
@@ -76,6 +80,10 @@ class StubRegistry:
             registry = stub
 
         self._server = _Server(("127.0.0.1", self.port), Handler)
+        if self.tls:
+            # The handshake belongs to the connection's own thread: a client that fails it must not stop the others.
+            self._server.socket = self.tls.wrap_socket(self._server.socket, server_side=True,
+                                                       do_handshake_on_connect=False)
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
@@ -98,8 +106,11 @@ class StubRegistry:
         with self._lock:
             self.requests.append(request)
             for entry in self._faults:
-                fault, path, times = entry
+                fault, path, times, seen = entry
                 if request.path.startswith(path):
+                    entry[3] += 1
+                    if seen % fault.every:
+                        continue
                     if times is not None:
                         entry[2] -= 1
                         if entry[2] == 0:
