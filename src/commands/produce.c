@@ -6,7 +6,7 @@
 #include "commands/kafka_options.h"
 #include "commands/publisher.h"
 #include "commands/registry_options.h"
-#include "commands/schema_file.h"
+#include "commands/given_schema.h"
 #include "core/log.h"
 #include "kafka/admin.h"
 #include "registry/back_off.h"
@@ -55,7 +55,7 @@ register_schema(struct produce *produce, struct of_error *err)
     char subject[OF_SUBJECT_BYTES];
     const struct of_settings *settings = produce->settings;
     struct of_publisher *publisher = &produce->publisher;
-    of_schema_subject(settings, subject);
+    of_given_schema_subject(settings, subject);
     enum of_registry_answer answer =
         settings->auto_register
             ? of_registry_register(produce->registry, subject, publisher->schema, &publisher->schema_id, err)

@@ -7,7 +7,7 @@
 
 #include "commands/commands.h"
 #include "commands/interrupt.h"
-#include "commands/schema_file.h"
+#include "commands/given_schema.h"
 #include "core/escape.h"
 #include "core/memory.h"
 #include "registry/url.h"
@@ -52,7 +52,7 @@ static enum of_status
 take_schema(struct of_publisher *publisher, struct of_error *err)
 {
     const struct of_settings *settings = publisher->settings;
-    enum of_status status = of_schema_file_read(settings, &publisher->schema, err);
+    enum of_status status = of_given_schema_read(settings, &publisher->schema, err);
     if (status != OF_OK)
         return status;
     struct of_error why;

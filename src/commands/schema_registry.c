@@ -7,7 +7,7 @@
 #include "commands/commands.h"
 #include "commands/interrupt.h"
 #include "commands/registry_options.h"
-#include "commands/schema_file.h"
+#include "commands/given_schema.h"
 #include "core/clock.h"
 #include "core/escape.h"
 #include "core/log.h"
@@ -99,8 +99,8 @@ run(const struct of_command_line *line, enum of_registry_answer (*ask)(struct qu
     struct question question = { 0 };
     char *schema = NULL;
     of_interrupt_install();
-    of_schema_subject(&line->settings, question.subject);
-    if (ask != ask_list && of_schema_file_read(&line->settings, &schema, &err) != OF_OK)
+    of_given_schema_subject(&line->settings, question.subject);
+    if (ask != ask_list && of_given_schema_read(&line->settings, &schema, &err) != OF_OK)
         return complain(line, OF_EXIT_USAGE, &err);
     question.schema = schema;
     int exit_status = OF_EXIT_DONE;

@@ -1,4 +1,4 @@
-#include "commands/schema_file.h"
+#include "commands/given_schema.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include "core/memory.h"
 
 enum of_status
-of_schema_file_read(const struct of_settings *settings, char **text, struct of_error *err)
+of_given_schema_read(const struct of_settings *settings, char **text, struct of_error *err)
 {
     const char *path = settings->schema;
     *text = NULL;
@@ -20,8 +20,8 @@ of_schema_file_read(const struct of_settings *settings, char **text, struct of_e
     FILE *file = fopen(path, "re");
     if (file == NULL)
         return of_error_set(err, OF_FATAL, "%s: cannot be opened: %s", path, strerrordesc_np(errno));
-    char *bytes = of_alloc(OF_SCHEMA_FILE_BYTES_MAX + 1);
-    size_t length = fread(bytes, 1, OF_SCHEMA_FILE_BYTES_MAX, file);
+    char *bytes = of_alloc(OF_GIVEN_SCHEMA_BYTES_MAX + 1);
+    size_t length = fread(bytes, 1, OF_GIVEN_SCHEMA_BYTES_MAX, file);
     bool whole = !ferror(file) && getc(file) == EOF;
     int number = errno;
     bool failed = ferror(file) != 0;
@@ -36,7 +36,7 @@ of_schema_file_read(const struct of_settings *settings, char **text, struct of_e
 }
 
 const char *
-of_schema_subject(const struct of_settings *settings, char out[OF_SUBJECT_BYTES])
+of_given_schema_subject(const struct of_settings *settings, char out[OF_SUBJECT_BYTES])
 {
     snprintf(out, OF_SUBJECT_BYTES, "%s%s", settings->subject != NULL ? settings->subject : settings->topic,
              settings->subject != NULL ? "" : "-value");
