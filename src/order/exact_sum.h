@@ -15,9 +15,8 @@
 
 #include "core/error.h"
 #include "core/slice.h"
+#include "core/value.h"
 
-__extension__ typedef __int128 of_int128;
-__extension__ typedef unsigned __int128 of_uint128;
 
 enum {
     OF_EXACT_SUM_UNIT_EXPONENT = -72, /* the window counts in units of 2 to this power */

@@ -193,7 +193,7 @@ read_order(struct of_decode *decode, struct of_batch *batch, uint32_t at, struct
         *cause = OF_CAUSE_UNDECODABLE;
         return TAKEN;
     }
-    batch->value[at] = decoded.value;
+    batch->value[at] = decoded.kind == OF_VALUE_SCALED ? of_scaled_round(decoded.scaled, decoded.scale) : decoded.value;
     batch->group[at] = of_groups_intern(decode->options.groups, decoded.group);
     return TAKEN;
 }
