@@ -443,6 +443,8 @@ read_branch(struct emitter *emitter, const struct of_avro_schema *branch, const 
     enum of_status status = OF_OK;
     if (reader != NULL && of_resolution_fit(emitter->resolution, branch, reader) == OF_FIT_NEVER)
         status = of_resolution_explain(emitter->resolution, branch, reader, &err);
+    else if (branch->type == OF_AVRO_NULL)
+        add_op(&attempt, OF_OP_NULL_FIELD, 0, field);
     else
         status = emit(&attempt, branch, reader, wants, field);
     attempt.err = emitter->err;
@@ -490,10 +492,6 @@ emit(struct emitter *emitter, const struct of_avro_schema *writer, const struct 
         return read_union(emitter, writer, reader, wants, field);
     if (reader != NULL && reader->type == OF_AVRO_UNION)
         reader = of_resolution_branch(writer, reader);
-    if (writer->type == OF_AVRO_NULL) {
-        add_op(emitter, OF_OP_NULL_FIELD, 0, field);
-        return check_roles(emitter, writer, wants, field);
-    }
     if (writer->type == OF_AVRO_RECORD && leads_further(wants)) {
         if (field > 0)
             note(emitter, field, "looked into");

@@ -1,8 +1,10 @@
 #include "commands/settings.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "commands/schema_file.h"
 #include "core/log.h"
 #include "kafka/options.h"
 #include "ops/console.h"
@@ -123,11 +125,13 @@ static const struct of_option rows[] = {
 #undef SECTION
 #define SECTION .section = "Orders"
     { .name = "id-field", SECTION, STRING, AT(id_field), .commands = RUN, .initial = "orderId",
-      .placeholder = "FIELD", .help = "field that identifies an order" },
+      .placeholder = "FIELD", .help = "field that identifies an order; dots lead into nested records" },
     { .name = "value-field", SECTION, STRING, AT(value_field), .commands = RUN, .initial = "price",
-      .placeholder = "FIELD", .help = "field whose sum and average is kept" },
+      .placeholder = "FIELD", .help = "field whose sum and average is kept; dots lead into nested records" },
     { .name = "group-by-field", SECTION, STRING, AT(group_by_field), .commands = RUN, .initial = "product",
-      .placeholder = "FIELD", .help = "field by which sums are grouped" },
+      .placeholder = "FIELD", .help = "field by which sums are grouped; dots lead into nested records" },
+    { .name = "reader-schema", SECTION, STRING, AT(reader_schema), .commands = RUN, .placeholder = "FILE",
+      .help = "Avro schema to read orders as, whatever schema they are written with; the fields are then its fields" },
     { .name = "min-value", SECTION, DOUBLE(-1e308, 1e308), AT(min_value), .commands = CONSUMES,
       .placeholder = "NUMBER", .help = "smallest valid value; orders below are dead letters" },
     { .name = "max-value", SECTION, DOUBLE(-1e308, 1e308), AT(max_value), .commands = CONSUMES,
@@ -236,12 +240,24 @@ check_topics(const struct of_settings *settings, struct of_error *err)
 }
 
 static enum of_status
+check_reader_schema(const char *path, struct of_error *err)
+{
+    char *text;
+    if (path == NULL)
+        return OF_OK;
+    enum of_status status = of_schema_file_read(path, &text, err);
+    free(text);
+    return status == OF_OK ? OF_OK : of_error_prefix(err, "--reader-schema");
+}
+
+static enum of_status
 check_consuming(const struct of_settings *settings, struct of_error *err)
 {
     if (settings->min_value > settings->max_value)
         return of_error_set(err, OF_FATAL, "--min-value %.15g is above --max-value %.15g", settings->min_value,
                             settings->max_value);
-    return check_topics(settings, err);
+    enum of_status status = check_topics(settings, err);
+    return status == OF_OK ? check_reader_schema(settings->reader_schema, err) : status;
 }
 
 static enum of_status

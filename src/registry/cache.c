@@ -23,7 +23,7 @@ static const int64_t forgotten_ns = 60 * OF_SECOND_NS;   /* not asked for that l
 
 struct of_schema_cache {
     struct of_schema_cache_options options;
-    char *names[3]; /* what options.fields points to */
+    char *names[4]; /* what options.fields points to */
     struct of_registry_client *client;
 
     struct of_schema_table table;
@@ -260,7 +260,7 @@ run(void *ctx)
 static char *
 keep_name(const char **name)
 {
-    char *copy = of_strdup(*name);
+    char *copy = *name != NULL ? of_strdup(*name) : NULL;
     *name = copy;
     return copy;
 }
@@ -291,6 +291,7 @@ of_schema_cache_create(const struct of_schema_cache_options *options, struct of_
     cache->names[0] = keep_name(&cache->options.fields.value);
     cache->names[1] = keep_name(&cache->options.fields.group_by);
     cache->names[2] = keep_name(&cache->options.fields.id);
+    cache->names[3] = keep_name(&cache->options.fields.reader_schema);
     cache->client = *client;
     *client = NULL;
     of_schema_table_init(&cache->table);
