@@ -558,13 +558,7 @@ pass_union(struct emitter *emitter, const struct of_avro_schema *writer, const s
     for (uint32_t i = 0; i < writer->count && status == OF_OK; i++) {
         const struct of_avro_schema *branch = writer->branches[i];
         emitter->plan->targets[targets + i] = label(emitter);
-        if (reader != NULL && of_resolution_fit(emitter->resolution, branch, reader) == OF_FIT_NEVER) {
-            struct of_error why;
-            of_resolution_explain(emitter->resolution, branch, reader, &why);
-            unfit(emitter, why.text, field);
-        } else {
-            status = pass_over(emitter, branch, reader, field);
-        }
+        status = pass_over(emitter, branch, reader, field);
         if (i + 1 < writer->count)
             add_op(emitter, OF_OP_JUMP, 0, field)->to = UNKNOWN;
     }
@@ -605,7 +599,14 @@ pass_over(struct emitter *emitter, const struct of_avro_schema *writer, const st
 {
     if (emitter->plan->op_count > OPS_MAX)
         return of_error_set(emitter->err, OF_POISON, "the schema is too large");
-    if (reader != NULL && of_resolution_fit(emitter->resolution, writer, reader) == OF_FIT_ALWAYS)
+    enum of_fit fit = reader != NULL ? of_resolution_fit(emitter->resolution, writer, reader) : OF_FIT_ALWAYS;
+    if (fit == OF_FIT_NEVER) { /* an error only for the records that come here */
+        struct of_error why;
+        of_resolution_explain(emitter->resolution, writer, reader, &why);
+        unfit(emitter, why.text, field);
+        return OF_OK;
+    }
+    if (fit == OF_FIT_ALWAYS)
         reader = NULL;
     if (reader != NULL && reader->type == OF_AVRO_UNION && writer->type != OF_AVRO_UNION)
         reader = of_resolution_branch(writer, reader);

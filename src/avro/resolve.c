@@ -111,12 +111,16 @@ decimals_match(const struct of_avro_schema *writer, const struct of_avro_schema 
     return !both || (writer->precision == reader->precision && writer->scale == reader->scale);
 }
 
-/* The two by themselves, whatever is in them. Neither is a union. */
+/* What the specification calls a match: the two by themselves, whatever is in records and unions. */
 static bool
 outsides_match(const struct of_avro_schema *writer, const struct of_avro_schema *reader)
 {
+    if (writer->type == OF_AVRO_UNION || reader->type == OF_AVRO_UNION)
+        return true;
     if (writer->type != reader->type)
         return is_promoted(writer->type, reader->type);
+    if (writer->type == OF_AVRO_ARRAY || writer->type == OF_AVRO_MAP)
+        return outsides_match(writer->items, reader->items);
     if (writer->name != NULL && !names_match(writer, reader))
         return false;
     return (writer->type != OF_AVRO_FIXED || writer->size == reader->size) && decimals_match(writer, reader);
@@ -249,7 +253,7 @@ look_at(struct of_resolution *resolution, const struct of_avro_schema *writer, c
     case OF_AVRO_RECORD: return look_at_fields(resolution, writer, reader);
     case OF_AVRO_ENUM: return look_at_symbols(writer, reader);
     case OF_AVRO_ARRAY:
-    case OF_AVRO_MAP: /* an empty one fits in any case */
+    case OF_AVRO_MAP: /* an empty one fits whatever is in its items */
         return fit_of(resolution, writer->items, reader->items) == OF_FIT_ALWAYS ? OF_FIT_ALWAYS : OF_FIT_SOMETIMES;
     default: return OF_FIT_ALWAYS;
     }
