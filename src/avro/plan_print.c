@@ -78,6 +78,13 @@ of_plan_print_fields(const struct of_plan *plan, FILE *out)
 
 /* ---- steps ---- */
 
+static bool
+takes_nothing(uint8_t kind)
+{
+    return kind == OF_OP_BOOLEAN || kind == OF_OP_INT || kind == OF_OP_LONG || kind == OF_OP_BYTES ||
+           kind == OF_OP_LOOP || kind == OF_OP_NULL_FIELD;
+}
+
 static void
 print_arguments(const struct of_plan *plan, const struct of_op *op, FILE *out)
 {
@@ -112,13 +119,13 @@ of_plan_print(const struct of_plan *plan, FILE *out)
     uint32_t shown = 0;
     for (uint32_t i = 0; i < plan->op_count; i++) {
         const struct of_op *op = &plan->ops[i];
-        if (op->kind == OF_OP_END || op->kind == OF_OP_RETURN) {
-            fprintf(out, "%4" PRIu32 "  %s\n", i, op_names[op->kind]);
-            continue;
-        }
-        fprintf(out, "%4" PRIu32 "  %-8s", i, op_names[op->kind]);
+        bool last = op->kind == OF_OP_END || op->kind == OF_OP_RETURN;
+        bool new_field = op->field != shown && !last;
+        /* Nothing stands behind the name of a plain step: no column is needed. */
+        bool alone = last || (!new_field && op->roles == 0 && takes_nothing(op->kind));
+        fprintf(out, alone ? "%4" PRIu32 "  %s" : "%4" PRIu32 "  %-8s", i, op_names[op->kind]);
         print_arguments(plan, op, out);
-        if (op->field != shown)
+        if (new_field)
             fprintf(out, "   # %s: %s", plan->fields[op->field].path, plan->fields[op->field].type);
         shown = op->field;
         fputc('\n', out);
