@@ -28,11 +28,11 @@ shape_of(const struct of_plan *plan)
 }
 
 static enum of_status
-add_references(struct of_avro_tree *tree, const struct of_slice *references, size_t count, struct of_error *err)
+add_references(struct of_avro_tree *tree, const char *const *references, size_t count, struct of_error *err)
 {
     for (size_t i = 0; i < count; i++) {
         const struct of_avro_schema *type;
-        if (of_avro_tree_add(tree, references[i], &type, err) != OF_OK)
+        if (of_avro_tree_add(tree, of_slice_str(references[i]), &type, err) != OF_OK)
             return of_error_prefix(err, "schema reference %zu of %zu", i + 1, count);
     }
     return OF_OK;
@@ -76,7 +76,7 @@ compile(struct of_plan *plan, const struct of_avro_schema *writer, const struct 
 }
 
 enum of_status
-of_plan_compile_referring(struct of_slice schema_json, const struct of_slice *references, size_t reference_count,
+of_plan_compile_referring(struct of_slice schema_json, const char *const *references, size_t reference_count,
                           const struct of_plan_fields *fields, size_t max_field_bytes, struct of_plan **out,
                           struct of_error *err)
 {

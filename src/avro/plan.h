@@ -85,7 +85,7 @@ OF_MUST_USE enum of_status of_plan_compile(struct of_slice schema_json, const st
                                            size_t max_field_bytes, struct of_plan **out, struct of_error *err);
 
 /* The same for a schema that refers to others: their texts in an order in which each comes after those it needs. */
-OF_MUST_USE enum of_status of_plan_compile_referring(struct of_slice schema_json, const struct of_slice *references,
+OF_MUST_USE enum of_status of_plan_compile_referring(struct of_slice schema_json, const char *const *references,
                                                      size_t reference_count, const struct of_plan_fields *fields,
                                                      size_t max_field_bytes, struct of_plan **out,
                                                      struct of_error *err);

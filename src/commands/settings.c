@@ -15,10 +15,14 @@ enum {
     RUN = 1 << OF_COMMAND_RUN,
     PRODUCE = 1 << OF_COMMAND_PRODUCE,
     DEMO = 1 << OF_COMMAND_DEMO,
+    SCHEMA = 1 << OF_COMMAND_SCHEMA,
     CONSUMES = RUN | DEMO,
     PUBLISHES = PRODUCE | DEMO,
-    CONNECTS = RUN | PRODUCE, /* to brokers and a registry that are there already */
-    ALL = RUN | PRODUCE | DEMO,
+    CONNECTS = RUN | PRODUCE, /* to brokers that are there already */
+    REGISTRY = RUN | PRODUCE | SCHEMA,
+    READS = RUN | SCHEMA, /* orders by their schemas */
+    ORDERS = RUN | PRODUCE | DEMO, /* what has to do with orders and topics */
+    ALL = ORDERS | SCHEMA,
 };
 
 #define DAY_MS INT64_C(86400000)
@@ -96,7 +100,7 @@ static const struct of_option rows[] = {
 #define SECTION .section = "Connections"
     { .name = "brokers", SECTION, STRING, AT(brokers), .commands = CONNECTS, .initial = "localhost:9092",
       .placeholder = "HOST:PORT,...", .help = "Kafka brokers to ask first" },
-    { .name = "registry", SECTION, STRING, AT(registry), .commands = CONNECTS, .initial = "http://localhost:8081",
+    { .name = "registry", SECTION, STRING, AT(registry), .commands = REGISTRY, .initial = "http://localhost:8081",
       .placeholder = "URL,...", .complaint = registry_complaint, .show = of_registry_url_print,
       .help = "schema registry" },
     { .name = "group", SECTION, STRING, AT(group), .commands = RUN, .initial = "order-consumer-group",
@@ -109,7 +113,7 @@ static const struct of_option rows[] = {
       .help = "configuration file with lines 'option = value'" },
 #undef SECTION
 #define SECTION .section = "Topics"
-    { .name = "topic", SECTION, STRING, AT(topic), .commands = ALL, .initial = "orders", .placeholder = "TOPIC",
+    { .name = "topic", SECTION, STRING, AT(topic), .commands = ORDERS, .initial = "orders", .placeholder = "TOPIC",
       .complaint = topic_complaint, .help = "topic of the orders" },
     { .name = "retry-topic", SECTION, STRING, AT(retry_topic), .commands = CONSUMES, .initial = "orders-retry",
       .placeholder = "TOPIC", .complaint = topic_complaint, .help = "topic of the orders that wait for a retry" },
@@ -117,26 +121,28 @@ static const struct of_option rows[] = {
       .placeholder = "TOPIC", .complaint = topic_complaint, .help = "topic of the dead letters" },
     { .name = "create-topics", SECTION, BOOL, AT(create_topics), .commands = CONNECTS, .initial = "true",
       .help = "create topics that are missing" },
-    { .name = "partitions", SECTION, INT(1, 10000), AT(partitions), .commands = ALL, .initial = "3",
+    { .name = "partitions", SECTION, INT(1, 10000), AT(partitions), .commands = ORDERS, .initial = "3",
       .placeholder = "COUNT", .help = "partitions of a topic of orders that is created" },
     { .name = "replication", SECTION, INT(-1, 1000), AT(replication), .commands = CONNECTS, .initial = "-1",
       .placeholder = "COUNT", .complaint = replication_complaint,
       .help = "replicas of topics that are created; -1 is the broker's default" },
 #undef SECTION
 #define SECTION .section = "Orders"
-    { .name = "id-field", SECTION, STRING, AT(id_field), .commands = RUN, .initial = "orderId",
+    { .name = "id-field", SECTION, STRING, AT(id_field), .commands = READS, .initial = "orderId",
       .placeholder = "FIELD", .help = "field that identifies an order; dots lead into nested records" },
-    { .name = "value-field", SECTION, STRING, AT(value_field), .commands = RUN, .initial = "price",
+    { .name = "value-field", SECTION, STRING, AT(value_field), .commands = READS, .initial = "price",
       .placeholder = "FIELD", .help = "field whose sum and average is kept; dots lead into nested records" },
-    { .name = "group-by-field", SECTION, STRING, AT(group_by_field), .commands = RUN, .initial = "product",
+    { .name = "group-by-field", SECTION, STRING, AT(group_by_field), .commands = READS, .initial = "product",
       .placeholder = "FIELD", .help = "field by which sums are grouped; dots lead into nested records" },
-    { .name = "reader-schema", SECTION, STRING, AT(reader_schema), .commands = RUN, .placeholder = "FILE",
+    { .name = "reader-schema", SECTION, STRING, AT(reader_schema), .commands = READS, .placeholder = "FILE",
       .help = "Avro schema to read orders as, whatever schema they are written with; the fields are then its fields" },
+    { .name = "id", SECTION, INT(0, UINT32_MAX), AT(schema_id), .commands = SCHEMA, .placeholder = "NUMBER",
+      .help = "schema of the registry with this id" },
     { .name = "min-value", SECTION, DOUBLE(-1e308, 1e308), AT(min_value), .commands = CONSUMES,
       .placeholder = "NUMBER", .help = "smallest valid value; orders below are dead letters" },
     { .name = "max-value", SECTION, DOUBLE(-1e308, 1e308), AT(max_value), .commands = CONSUMES,
       .placeholder = "NUMBER", .help = "largest valid value; orders above are dead letters" },
-    { .name = "max-field-bytes", SECTION, INT(1, 64 * 1024 * 1024), AT(max_field_bytes), .commands = RUN,
+    { .name = "max-field-bytes", SECTION, INT(1, 64 * 1024 * 1024), AT(max_field_bytes), .commands = READS,
       .initial = "1048576", .placeholder = "BYTES",
       .help = "longest valid field; orders with longer ones are dead letters" },
     { .name = "max-groups", SECTION, INT(1, 10000000), AT(max_groups), .commands = RUN, .initial = "100000",
@@ -149,7 +155,7 @@ static const struct of_option rows[] = {
       .initial = "2000", .placeholder = "MS", .help = "how long an order waits before it is tried again" },
     { .name = "failure-rate", SECTION, DOUBLE(0, 1), AT(failure_rate), .commands = CONSUMES, .initial = "0",
       .differs = { DEMO, "0.1" }, .placeholder = "RATE", .help = "share of attempts that fail as a simulation" },
-    { .name = "seed", SECTION, INT(0, INT64_MAX), AT(seed), .commands = ALL, .initial = "1",
+    { .name = "seed", SECTION, INT(0, INT64_MAX), AT(seed), .commands = ORDERS, .initial = "1",
       .differs = { DEMO, DEMO_SEED }, .placeholder = "NUMBER",
       .help = "seed of what is random: simulated failures of run, orders of produce" },
 #undef SECTION
@@ -210,7 +216,7 @@ static const struct of_option rows[] = {
 #undef SECTION
 };
 
-static const char *const command_names[] = { "run", "produce", "demo", NULL };
+static const char *const command_names[] = { "run", "produce", "demo", "schema", NULL };
 
 const struct of_option_table of_settings_table = {
     .options = rows,
@@ -256,8 +262,7 @@ check_consuming(const struct of_settings *settings, struct of_error *err)
     if (settings->min_value > settings->max_value)
         return of_error_set(err, OF_FATAL, "--min-value %.15g is above --max-value %.15g", settings->min_value,
                             settings->max_value);
-    enum of_status status = check_topics(settings, err);
-    return status == OF_OK ? check_reader_schema(settings->reader_schema, err) : status;
+    return check_topics(settings, err);
 }
 
 static enum of_status
@@ -280,10 +285,12 @@ of_settings_read(struct of_command_line *line, enum of_command_index command, co
     enum of_status status = of_options_load(&line->options, arguments, environment, &line->settings, err);
     if (status != OF_OK || line->options.help)
         return status;
-    if (line->options.operand_count > 0)
+    if (line->options.operand_count > 0 && command != OF_COMMAND_SCHEMA)
         return of_error_set(err, OF_FATAL, "unexpected argument '%s'", line->options.operands[0]);
     uint32_t commands = command == OF_COMMAND_ALL ? ALL : 1u << command;
-    if (commands & CONSUMES)
+    if (commands & READS)
+        status = check_reader_schema(line->settings.reader_schema, err);
+    if (status == OF_OK && commands & CONSUMES)
         status = check_consuming(&line->settings, err);
     if (status == OF_OK && commands & PUBLISHES)
         status = check_publishing(line, err);

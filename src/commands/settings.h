@@ -13,6 +13,7 @@ enum of_command_index {
     OF_COMMAND_RUN,
     OF_COMMAND_PRODUCE,
     OF_COMMAND_DEMO,
+    OF_COMMAND_SCHEMA,
     OF_COMMAND_COUNT,
     OF_COMMAND_ALL = OF_EVERY_COMMAND,
 };
@@ -34,6 +35,7 @@ struct of_settings {
     /* orders */
     const char *id_field, *value_field, *group_by_field;
     const char *reader_schema; /* a file; NULL: none */
+    int64_t schema_id;         /* negative: none */
     int64_t max_field_bytes, max_groups;
     double min_value, max_value; /* NaN: no limit */
     /* failures */

@@ -319,10 +319,10 @@ static void
 references_are_known_by_name(void **state)
 {
     (void)state;
-    const struct of_slice references[] = {
-        of_slice_str("{\"type\":\"enum\",\"name\":\"m.Currency\",\"symbols\":[\"EUR\"]}"),
-        of_slice_str("{\"type\":\"record\",\"name\":\"m.Money\",\"fields\":[" FIELD("in", "\"Currency\"") ","
-                     FIELD("amount", "\"double\"") "]}"),
+    static const char *const references[] = {
+        "{\"type\":\"enum\",\"name\":\"m.Currency\",\"symbols\":[\"EUR\"]}",
+        "{\"type\":\"record\",\"name\":\"m.Money\",\"fields\":[" FIELD("in", "\"Currency\"") ","
+                     FIELD("amount", "\"double\"") "]}",
     };
     static const char schema[] = RECORD(FIELD("orderId", "\"string\"") "," FIELD("price", "\"m.Money\"") ","
                                         FIELD("product", "\"string\""));

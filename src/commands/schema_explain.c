@@ -1,0 +1,77 @@
+#include "commands/schema_explain.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "avro/plan.h"
+#include "commands/commands.h"
+#include "commands/schema_file.h"
+#include "registry/client.h"
+
+/* The schema of that id, asked for once. */
+static enum of_status
+ask_registry(const struct of_settings *settings, char **text, struct of_error *err)
+{
+    struct of_registry_client *client;
+    enum of_status status =
+        of_registry_client_open(&(struct of_registry_options) { .urls = settings->registry }, &client, err);
+    if (status != OF_OK)
+        return status;
+    enum of_registry_answer answer = of_registry_get_schema(client, (uint32_t)settings->schema_id, text, err);
+    of_registry_client_close(&client);
+    return answer == OF_REGISTRY_FOUND ? OF_OK : OF_FATAL;
+}
+
+static int
+print_plan(const struct of_settings *settings, const char *text, const char *reader_schema)
+{
+    const struct of_plan_fields fields = {
+        .value = settings->value_field,
+        .group_by = settings->group_by_field,
+        .id = settings->id_field,
+        .reader_schema = reader_schema,
+    };
+    struct of_plan *plan;
+    struct of_error err;
+    if (of_plan_compile(of_slice_str(text), &fields, (size_t)settings->max_field_bytes, &plan, &err) != OF_OK) {
+        printf("orders of this schema are dead letters (unresolvable_schema): %s\n", err.text);
+        return OF_EXIT_FAILED;
+    }
+    of_plan_print_fields(plan, stdout);
+    printf("\nsteps\n");
+    of_plan_print(plan, stdout);
+    of_plan_destroy(&plan);
+    return OF_EXIT_DONE;
+}
+
+static int
+explain(const struct of_settings *settings, const char *path)
+{
+    char *text = NULL, *reader_schema = NULL;
+    struct of_error err;
+    enum of_status status = OF_OK;
+    if (settings->reader_schema != NULL)
+        status = of_schema_file_read(settings->reader_schema, &reader_schema, &err);
+    if (status == OF_OK)
+        status = path != NULL ? of_schema_file_read(path, &text, &err) : ask_registry(settings, &text, &err);
+    int exit_status = OF_EXIT_FAILED;
+    if (status == OF_OK)
+        exit_status = print_plan(settings, text, reader_schema);
+    else
+        fprintf(stderr, "orderflow schema explain: %s\n", err.text);
+    free(text);
+    free(reader_schema);
+    return exit_status;
+}
+
+int
+of_schema_explain(const struct of_command_line *line)
+{
+    const char *path = line->options.operand_count > 1 ? line->options.operands[1] : NULL;
+    bool by_id = line->settings.schema_id >= 0;
+    if ((path != NULL) == by_id) {
+        fprintf(stderr, "orderflow schema explain: give a FILE or --id N%s\n", by_id ? ", not both" : "");
+        return OF_EXIT_USAGE;
+    }
+    return explain(&line->settings, path);
+}

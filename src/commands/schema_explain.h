@@ -1,0 +1,11 @@
+/* `orderflow schema explain`: what `run` would make of orders of a schema. */
+#ifndef OF_COMMANDS_SCHEMA_EXPLAIN_H
+#define OF_COMMANDS_SCHEMA_EXPLAIN_H
+
+#include "commands/settings.h"
+
+/* The schema is the file that is the second operand, or the registry's with that --id. Prints what becomes of each field
+ * and the steps of the plan, or why there is none (OF_EXIT_FAILED then). Returns the exit status. */
+int of_schema_explain(const struct of_command_line *line);
+
+#endif
