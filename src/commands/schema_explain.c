@@ -1,6 +1,5 @@
 #include "commands/schema_explain.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "avro/plan.h"
@@ -22,8 +21,8 @@ ask_registry(const struct of_settings *settings, char **text, struct of_error *e
     return answer == OF_REGISTRY_FOUND ? OF_OK : OF_FATAL;
 }
 
-static int
-print_plan(const struct of_settings *settings, const char *text, const char *reader_schema)
+bool
+of_schema_explain_text(const struct of_settings *settings, const char *text, const char *reader_schema, FILE *out)
 {
     const struct of_plan_fields fields = {
         .value = settings->value_field,
@@ -34,14 +33,14 @@ print_plan(const struct of_settings *settings, const char *text, const char *rea
     struct of_plan *plan;
     struct of_error err;
     if (of_plan_compile(of_slice_str(text), &fields, (size_t)settings->max_field_bytes, &plan, &err) != OF_OK) {
-        printf("orders of this schema are dead letters (unresolvable_schema): %s\n", err.text);
-        return OF_EXIT_FAILED;
+        fprintf(out, "orders of this schema are dead letters (unresolvable_schema): %s\n", err.text);
+        return false;
     }
-    of_plan_print_fields(plan, stdout);
-    printf("\nsteps\n");
-    of_plan_print(plan, stdout);
+    of_plan_print_fields(plan, out);
+    fprintf(out, "\nsteps\n");
+    of_plan_print(plan, out);
     of_plan_destroy(&plan);
-    return OF_EXIT_DONE;
+    return true;
 }
 
 static int
@@ -56,7 +55,7 @@ explain(const struct of_settings *settings, const char *path)
         status = path != NULL ? of_schema_file_read(path, &text, &err) : ask_registry(settings, &text, &err);
     int exit_status = OF_EXIT_FAILED;
     if (status == OF_OK)
-        exit_status = print_plan(settings, text, reader_schema);
+        exit_status = of_schema_explain_text(settings, text, reader_schema, stdout) ? OF_EXIT_DONE : OF_EXIT_FAILED;
     else
         fprintf(stderr, "orderflow schema explain: %s\n", err.text);
     free(text);
