@@ -8,7 +8,7 @@ const struct of_command of_commands[] = {
     { "run", "consume orders: running averages, retries, dead letters", of_command_run },
     { "produce", "publish orders: random ones, or the rows of a file", of_command_produce },
     { "demo", "orders, failures and retries in one process: no Kafka needed", of_command_demo },
-    { "schema", "register, check and list schemas of the registry", of_command_schema },
+    { "schema", "explain how orders of a schema are read; register, check and list schemas", of_command_schema },
     { "config", "show what is configured and from where, or a configuration file to begin with", of_command_config },
     { "help", "list the commands, or the options of one", of_command_help },
     { "version", "print the version", of_command_version },

@@ -2,15 +2,18 @@
 #include <string.h>
 
 #include "commands/commands.h"
+#include "commands/schema_explain.h"
 #include "commands/schema_registry.h"
 
 static const struct {
     const char *name, *summary;
     int (*run)(const struct of_command_line *line);
+    size_t operands; /* at most, the name included */
 } actions[] = {
-    { "register", "register --schema under --subject, and print its id", of_schema_register },
-    { "check", "whether --subject would take --schema, by the compatibility that is set there", of_schema_check },
-    { "list", "the subjects with the latest version, its id and its type", of_schema_list },
+    { "explain", "how orders of a schema are read: explain FILE, or explain --id N", of_schema_explain, 2 },
+    { "register", "register --schema under --subject, and print its id", of_schema_register, 1 },
+    { "check", "whether --subject would take --schema, by the compatibility that is set there", of_schema_check, 1 },
+    { "list", "the subjects with the latest version, its id and its type", of_schema_list, 1 },
 };
 
 enum { ACTIONS = sizeof actions / sizeof *actions };
@@ -26,10 +29,10 @@ print_actions(FILE *out)
 static int
 run_action(const struct of_command_line *line)
 {
-    if (line->options.operand_count == 1)
-        for (size_t i = 0; i < ACTIONS; i++)
-            if (strcmp(line->options.operands[0], actions[i].name) == 0)
-                return actions[i].run(line);
+    size_t count = line->options.operand_count;
+    for (size_t i = 0; count > 0 && i < ACTIONS; i++)
+        if (strcmp(line->options.operands[0], actions[i].name) == 0 && count <= actions[i].operands)
+            return actions[i].run(line);
     print_actions(stderr);
     return OF_EXIT_USAGE;
 }

@@ -1,9 +1,11 @@
 #include "commands/settings.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "commands/registry_options.h"
+#include "commands/schema_file.h"
 #include "core/log.h"
 #include "kafka/options.h"
 #include "ops/console.h"
@@ -19,6 +21,7 @@ enum {
     PUBLISHES = PRODUCE | DEMO,
     CONNECTS = RUN | PRODUCE, /* to brokers that are there already */
     REGISTRY = RUN | PRODUCE | SCHEMA,
+    READS = RUN | SCHEMA, /* orders by their schemas */
     ORDERS = RUN | PRODUCE | DEMO, /* what has to do with orders and topics */
     ALL = ORDERS | SCHEMA,
 };
@@ -154,17 +157,22 @@ static const struct of_option rows[] = {
       .help = "replicas of topics that are created; -1 is the broker's default" },
 #undef SECTION
 #define SECTION .section = "Orders"
-    { .name = "id-field", SECTION, STRING, AT(id_field), .commands = CONNECTS, .initial = "orderId",
-      .placeholder = "FIELD", .help = "field that identifies an order; produce makes it the key" },
-    { .name = "value-field", SECTION, STRING, AT(value_field), .commands = CONNECTS, .initial = "price",
-      .placeholder = "FIELD", .help = "field whose sum and average is kept" },
-    { .name = "group-by-field", SECTION, STRING, AT(group_by_field), .commands = RUN, .initial = "product",
-      .placeholder = "FIELD", .help = "field by which sums are grouped" },
+    { .name = "id-field", SECTION, STRING, AT(id_field), .commands = READS | PRODUCE, .initial = "orderId",
+      .placeholder = "FIELD",
+      .help = "field that identifies an order, the key of produce; dots lead into nested records" },
+    { .name = "value-field", SECTION, STRING, AT(value_field), .commands = READS | PRODUCE, .initial = "price",
+      .placeholder = "FIELD", .help = "field whose sum and average is kept; dots lead into nested records" },
+    { .name = "group-by-field", SECTION, STRING, AT(group_by_field), .commands = READS, .initial = "product",
+      .placeholder = "FIELD", .help = "field by which sums are grouped; dots lead into nested records" },
+    { .name = "reader-schema", SECTION, STRING, AT(reader_schema), .commands = READS, .placeholder = "FILE",
+      .help = "Avro schema to read orders as, whatever schema they are written with; the fields are then its fields" },
+    { .name = "id", SECTION, INT(0, UINT32_MAX), AT(schema_id), .commands = SCHEMA, .placeholder = "NUMBER",
+      .help = "schema of the registry with this id" },
     { .name = "min-value", SECTION, DOUBLE(-1e308, 1e308), AT(min_value), .commands = CONSUMES,
       .placeholder = "NUMBER", .help = "smallest valid value; orders below are dead letters" },
     { .name = "max-value", SECTION, DOUBLE(-1e308, 1e308), AT(max_value), .commands = CONSUMES,
       .placeholder = "NUMBER", .help = "largest valid value; orders above are dead letters" },
-    { .name = "max-field-bytes", SECTION, INT(1, 64 * 1024 * 1024), AT(max_field_bytes), .commands = RUN,
+    { .name = "max-field-bytes", SECTION, INT(1, 64 * 1024 * 1024), AT(max_field_bytes), .commands = READS,
       .initial = "1048576", .placeholder = "BYTES",
       .help = "longest valid field; orders with longer ones are dead letters" },
     { .name = "max-groups", SECTION, INT(1, 10000000), AT(max_groups), .commands = RUN, .initial = "100000",
@@ -266,6 +274,17 @@ check_topics(const struct of_settings *settings, struct of_error *err)
 }
 
 static enum of_status
+check_reader_schema(const char *path, struct of_error *err)
+{
+    char *text;
+    if (path == NULL)
+        return OF_OK;
+    enum of_status status = of_schema_file_read(path, &text, err);
+    free(text);
+    return status == OF_OK ? OF_OK : of_error_prefix(err, "--reader-schema");
+}
+
+static enum of_status
 check_consuming(const struct of_settings *settings, struct of_error *err)
 {
     if (settings->min_value > settings->max_value)
@@ -299,6 +318,8 @@ of_settings_read(struct of_command_line *line, enum of_command_index command, co
     uint32_t commands = command == OF_COMMAND_ALL ? ALL : 1u << command;
     if (commands & REGISTRY)
         status = of_registry_settings_check(&line->settings, err);
+    if (status == OF_OK && commands & READS)
+        status = check_reader_schema(line->settings.reader_schema, err);
     if (status == OF_OK && commands & CONSUMES)
         status = check_consuming(&line->settings, err);
     if (status == OF_OK && commands & PUBLISHES)

@@ -39,6 +39,8 @@ struct of_settings {
     int64_t partitions, replication; /* replication -1: the broker's default */
     /* orders */
     const char *id_field, *value_field, *group_by_field;
+    const char *reader_schema; /* a file; NULL: none */
+    int64_t schema_id;         /* negative: none */
     int64_t max_field_bytes, max_groups;
     double min_value, max_value; /* NaN: no limit */
     /* failures */

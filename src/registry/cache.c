@@ -23,7 +23,7 @@ static const int64_t forgotten_ns = 60 * OF_SECOND_NS;   /* not asked for that l
 
 struct of_schema_cache {
     struct of_schema_cache_options options;
-    char *names[3]; /* what options.fields points to */
+    char *names[4]; /* what options.fields points to */
     struct of_registry_client *client;
     struct of_schema_store *store; /* NULL: none */
 
@@ -137,18 +137,6 @@ made_missed(const struct of_schema_cache *cache, struct of_schema_entry *entry, 
     return next;
 }
 
-/* The one place that turns what a registry has into a plan. */
-static enum of_status
-compile(const struct of_schema_cache *cache, const struct of_schema_source *source, struct of_plan **plan,
-        struct of_error *err)
-{
-    *plan = NULL;
-    if (source->reference_count > 0)
-        return of_error_set(err, OF_POISON, "it refers to other schemas");
-    return of_plan_compile(of_slice_str(source->text), &cache->options.fields, cache->options.max_field_bytes, plan,
-                           err);
-}
-
 static struct of_schema_entry *
 made_compiled(struct of_schema_cache *cache, struct of_schema_entry *entry, const struct of_schema_source *source,
               int64_t now_ns)
@@ -156,7 +144,8 @@ made_compiled(struct of_schema_cache *cache, struct of_schema_entry *entry, cons
     struct of_plan *plan;
     struct of_error err = { 0 };
     char text[OF_SCHEMA_KEY_TEXT_BYTES];
-    bool ready = compile(cache, source, &plan, &err) == OF_OK;
+    bool ready = of_schema_source_compile(source, &cache->options.fields, cache->options.max_field_bytes, &plan, &err)
+                 == OF_OK;
     if (!ready)
         of_error_prefix(&err, "schema %s %s", entry->key.is_guid ? "GUID" : "id",
                         of_schema_key_print(entry->key, text));
@@ -277,7 +266,7 @@ run(void *ctx)
 static char *
 keep_name(const char **name)
 {
-    char *copy = of_strdup(*name);
+    char *copy = *name != NULL ? of_strdup(*name) : NULL;
     *name = copy;
     return copy;
 }
@@ -308,6 +297,7 @@ of_schema_cache_create(const struct of_schema_cache_options *options, struct of_
     cache->names[0] = keep_name(&cache->options.fields.value);
     cache->names[1] = keep_name(&cache->options.fields.group_by);
     cache->names[2] = keep_name(&cache->options.fields.id);
+    cache->names[3] = keep_name(&cache->options.fields.reader_schema);
     cache->client = *client;
     *client = NULL;
     of_schema_table_init(&cache->table);

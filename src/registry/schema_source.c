@@ -19,6 +19,14 @@ of_schema_source_add(struct of_schema_source *source, const char *text)
     source->references[source->reference_count++] = of_strdup(text);
 }
 
+enum of_status
+of_schema_source_compile(const struct of_schema_source *source, const struct of_plan_fields *fields,
+                         size_t max_field_bytes, struct of_plan **out, struct of_error *err)
+{
+    return of_plan_compile_referring(of_slice_str(source->text), (const char *const *)source->references,
+                                     source->reference_count, fields, max_field_bytes, out, err);
+}
+
 void
 of_schema_source_destroy(struct of_schema_source **source)
 {

@@ -6,6 +6,8 @@
 
 #include <stddef.h>
 
+#include "avro/plan.h"
+
 struct of_schema_source {
     char *text;
     char **references; /* each only needs those before it; none twice */
@@ -17,6 +19,11 @@ struct of_schema_source *of_schema_source_create(const char *text);
 
 /* Puts a copy of text behind the other references. */
 void of_schema_source_add(struct of_schema_source *source, const char *text);
+
+/* The plan for orders that are written with it; the contract of of_plan_compile. */
+OF_MUST_USE enum of_status of_schema_source_compile(const struct of_schema_source *source,
+                                                    const struct of_plan_fields *fields, size_t max_field_bytes,
+                                                    struct of_plan **out, struct of_error *err);
 
 /* Clears the caller's pointer; NULL inside is fine. */
 void of_schema_source_destroy(struct of_schema_source **source);

@@ -25,7 +25,7 @@ struct of_decode {
 /* What becomes of the record that was looked at. */
 enum verdict {
     TAKEN, /* it is in the batch */
-    CUT,   /* it has another schema than the batch: it begins the next one */
+    CUT,   /* it has another schema than the batch, or a value of another kind: it begins the next one */
     HOLD,  /* the partition cannot go on here */
 };
 
@@ -85,6 +85,9 @@ borrow(struct lane *lane, struct of_chunk *chunk)
     batch->count = 0;
     batch->failed = 0;
     batch->cursor = 0;
+    batch->value_kind = OF_VALUE_BINARY;
+    batch->value_scale = 0;
+    batch->refused[0] = '\0';
     batch->plan = NULL;
     /* Kept for the batch's next use: retry partitions come back to the same pool. */
     if (chunk->slot->role == OF_ROLE_RETRY && batch->origins == NULL)
@@ -146,10 +149,11 @@ cause_of_state(enum of_schema_state state)
     return OF_CAUSE_NONE;
 }
 
-/* Finds the plan for the record's schema: the batch's, or one from the cache. Why a registry does not answer is noted in
- * the chunk, in case it is held for that. */
+/* Finds the plan for the record's schema: the batch's, or one from the cache. *text: why there is none, if that is
+ * known. */
 static enum of_cause
-find_plan(struct of_decode *decode, const struct of_batch *batch, struct of_schema_key key, const struct of_plan **plan)
+find_plan(struct of_decode *decode, const struct of_batch *batch, struct of_schema_key key, const struct of_plan **plan,
+          const char **text)
 {
     if (batch->plan != NULL && of_schema_key_equal(batch->schema, key)) {
         *plan = batch->plan;
@@ -159,9 +163,41 @@ find_plan(struct of_decode *decode, const struct of_batch *batch, struct of_sche
     enum of_schema_state state = of_schema_cache_find(decode->options.schemas, key,
                                                       of_clock_mono_ns(decode->options.clock), &found);
     *plan = found.plan;
-    if (found.text != NULL)
-        snprintf(batch->chunk->held_text, sizeof batch->chunk->held_text, "%s", found.text);
+    *text = found.text;
     return cause_of_state(state);
+}
+
+/* There is no plan for the record, for that cause and maybe with a text. */
+static enum verdict
+refuse(struct of_batch *batch, struct of_schema_key key, enum of_cause cause, const char *text)
+{
+    if (of_cause_class(cause) == OF_CLASS_INFRASTRUCTURE) {
+        if (text != NULL)
+            snprintf(batch->chunk->held_text, sizeof batch->chunk->held_text, "%s", text);
+        return HOLD;
+    }
+    if (batch->refused[0] != '\0' && !of_schema_key_equal(batch->refused_schema, key))
+        return CUT;
+    batch->refused_schema = key;
+    snprintf(batch->refused, sizeof batch->refused, "%s", text != NULL ? text : "");
+    return TAKEN;
+}
+
+/* False: the batch has values of another kind. */
+static bool
+take_value(struct of_batch *batch, uint32_t at, const struct of_decoded *decoded)
+{
+    if (decoded->kind != batch->value_kind || decoded->scale != batch->value_scale) {
+        if (batch->failed < batch->count)
+            return false;
+        batch->value_kind = decoded->kind;
+        batch->value_scale = decoded->scale;
+    }
+    if (__builtin_expect(decoded->kind == OF_VALUE_BINARY, 1))
+        batch->value[at] = decoded->value;
+    else
+        batch->scaled[at] = decoded->scaled;
+    return true;
 }
 
 /* Reads the order into row `at` of the batch. */
@@ -172,6 +208,7 @@ read_order(struct of_decode *decode, struct of_batch *batch, uint32_t at, const 
     struct of_slice value = record->value;
     struct of_framing framing;
     const struct of_plan *plan = NULL;
+    const char *text = NULL;
     if (value.data == NULL) {
         *cause = OF_CAUSE_NULL_VALUE;
         return TAKEN;
@@ -180,9 +217,9 @@ read_order(struct of_decode *decode, struct of_batch *batch, uint32_t at, const 
         *cause = OF_CAUSE_BAD_FRAMING;
         return TAKEN;
     }
-    *cause = find_plan(decode, batch, framing.key, &plan);
+    *cause = find_plan(decode, batch, framing.key, &plan, &text);
     if (*cause != OF_CAUSE_NONE)
-        return of_cause_class(*cause) == OF_CLASS_INFRASTRUCTURE ? HOLD : TAKEN;
+        return refuse(batch, framing.key, *cause, text);
     if (batch->plan != NULL && batch->plan != plan)
         return CUT;
     batch->plan = plan;
@@ -195,7 +232,8 @@ read_order(struct of_decode *decode, struct of_batch *batch, uint32_t at, const 
         *cause = OF_CAUSE_UNDECODABLE;
         return TAKEN;
     }
-    batch->value[at] = decoded.value;
+    if (!take_value(batch, at, &decoded))
+        return CUT;
     batch->group[at] = of_groups_intern(decode->options.groups, decoded.group);
     return TAKEN;
 }

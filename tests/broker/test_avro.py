@@ -1,0 +1,37 @@
+"""Plans against fastavro: thousands of random schemas, readers' schemas and records, others in every run.
+
+    AVRO_SEED=5 python3 tests/broker/test_avro.py     # one run again; a failing one names its seed
+"""
+import os
+import pathlib
+import subprocess
+import sys
+import time
+import unittest
+
+from lib import environment, fetch, places
+
+fetch.python_packages()
+places.use_packages()
+
+GENERATE = places.ROOT / "tests" / "avro" / "generate.py"
+CHECK = pathlib.Path(os.environ.get("ORDERFLOW_AVRO_VECTORS", places.ROOT / "build" / "dev" / "tests" / "avro" /
+                                    "avro_vectors"))
+SCHEMAS, RECORDS = 6000, 4
+
+
+class Avro(unittest.TestCase):
+    def test_plans_read_what_fastavro_reads(self):
+        seed = int(os.environ.get("AVRO_SEED", time.time_ns() % 10**9))
+        vectors = places.fresh(places.RUN / "tests" / "avro") / "vectors.jsonl"
+        packages = os.pathsep.join(path for path in sys.path if "site-packages" in path)
+        with vectors.open("w") as out:
+            subprocess.run([sys.executable, GENERATE, "--schemas", str(SCHEMAS), "--records", str(RECORDS), "--seed",
+                            str(seed)], stdout=out, check=True, env={**os.environ, "PYTHONPATH": packages}, timeout=240)
+        result = subprocess.run([CHECK, vectors], capture_output=True, text=True, timeout=240)
+        print(result.stdout, end="")
+        self.assertEqual(result.returncode, 0, f"AVRO_SEED={seed}\n{result.stderr[:4000]}")
+
+
+if __name__ == "__main__":
+    environment.main()
