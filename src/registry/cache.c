@@ -19,6 +19,7 @@
 
 static const int64_t recheck_ns = 500 * OF_MS_NS;        /* between the two answers that make an id UNKNOWN */
 static const int64_t unknown_ns = 30 * OF_SECOND_NS;     /* how long it then is */
+static const int64_t no_guids_ns = 60 * OF_SECOND_NS;    /* how long a registry without GUIDs is taken for one */
 static const int64_t forgotten_ns = 60 * OF_SECOND_NS;   /* not asked for that long: no longer retried */
 
 struct of_schema_cache {
@@ -125,10 +126,13 @@ made_retry(struct of_schema_cache *cache, struct of_schema_entry *entry, enum of
 }
 
 static struct of_schema_entry *
-made_missed(const struct of_schema_cache *cache, struct of_schema_entry *entry, const char *text, int64_t now_ns)
+made_missed(struct of_schema_cache *cache, struct of_schema_entry *entry, const char *text, int64_t now_ns)
 {
-    /* A registry without GUIDs does not lag behind with one. */
-    bool confirmed = entry->missed || (entry->key.is_guid && of_registry_client_knows_no_guids(cache->client));
+    /* A registry without GUIDs does not lag behind with one, and need not be asked for the next. */
+    bool no_guids = entry->key.is_guid && of_registry_client_knows_no_guids(cache->client);
+    bool confirmed = entry->missed || no_guids;
+    if (no_guids)
+        atomic_store_explicit(&cache->table.no_guids_until_ns, now_ns + no_guids_ns, memory_order_relaxed);
     struct of_schema_entry *next = make_entry(entry->key, confirmed ? OF_SCHEMA_UNKNOWN : OF_SCHEMA_PENDING,
                                               confirmed ? text : NULL, now_ns, entry);
     next->missed = true;

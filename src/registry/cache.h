@@ -14,7 +14,8 @@
  *
  * UNKNOWN takes two answers of the registry 500 ms apart, as a registry's follower may lag behind what a producer has
  * just registered. At most 10,000 keys are kept: beyond that the oldest that are not READY make room, poison first. A
- * key for which nobody has asked for a minute is no longer retried but forgotten. Ids and GUIDs are kept apart.
+ * key for which nobody has asked for a minute is no longer retried but forgotten. Ids and GUIDs are kept apart. While a
+ * registry is known to have no GUIDs, each is UNKNOWN at once.
  *
  * With a directory, schemas are looked for there before the registry is asked, and are kept there (registry/store.h).
  *

@@ -103,7 +103,9 @@ answer_get(const struct registry *registry, const char *path, struct of_http_ans
     uint32_t id;
     int end = 0;
     bool by_id = sscanf(path, "/schemas/ids/%" SCNu32 "%n", &id, &end) == 1 && path[end] == '\0';
-    if (!by_id && !read_guid(registry, path, &id))
+    if (strcmp(path, "/schemas/types") == 0)
+        answer_json(answer, 200, json_pack("[s]", "AVRO"));
+    else if (!by_id && !read_guid(registry, path, &id))
         answer_error(answer, 404, 0, "no such path");
     else if (id == 0 || id > registry->count)
         answer_error(answer, 404, 40403, "Schema not found");

@@ -17,10 +17,7 @@ enum { WANTED_PROBES = 16 };
 struct of_schema_snapshot {
     size_t count;
     bool full; /* of READY entries: nothing can make room */
-    struct row {
-        struct of_schema_key key;
-        struct of_schema_entry *entry;
-    } rows[];
+    struct of_schema_entry *entries[];
 };
 
 /* ---- read-copy-update: what liburcu guarantees, ThreadSanitizer has to be told ---- */
@@ -88,7 +85,7 @@ place_of(const struct of_schema_snapshot *snapshot, struct of_schema_key key)
     size_t low = 0, high = snapshot->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (of_schema_key_before(snapshot->rows[middle].key, key))
+        if (of_schema_key_before(snapshot->entries[middle]->key, key))
             low = middle + 1;
         else
             high = middle;
@@ -100,8 +97,8 @@ static struct of_schema_entry *
 entry_of(const struct of_schema_snapshot *snapshot, struct of_schema_key key)
 {
     size_t at = place_of(snapshot, key);
-    bool there = at < snapshot->count && of_schema_key_equal(snapshot->rows[at].key, key);
-    return there ? snapshot->rows[at].entry : NULL;
+    bool there = at < snapshot->count && of_schema_key_equal(snapshot->entries[at]->key, key);
+    return there ? snapshot->entries[at] : NULL;
 }
 
 void
@@ -153,6 +150,11 @@ of_schema_table_find(struct of_schema_table *table, struct of_schema_key key, in
         found->text = "the schema cache is full of schemas in use; restart to begin anew";
         return OF_SCHEMA_UNAVAILABLE;
     }
+    if (entry == NULL && key.is_guid &&
+        now_ns < atomic_load_explicit(&table->no_guids_until_ns, memory_order_relaxed)) {
+        found->text = "the schema registry knows no GUIDs";
+        return OF_SCHEMA_UNKNOWN;
+    }
     if (entry == NULL)
         return ask_for(table, key);
     if (entry->state == OF_SCHEMA_READY) {
@@ -187,12 +189,12 @@ of_schema_table_put(struct of_schema_table *table, struct of_schema_key key, str
     size_t at = place_of(old, key);
     struct of_schema_entry *replaced = entry_of(old, key);
     size_t behind = at + (replaced != NULL);
-    struct of_schema_snapshot *new = of_alloc(sizeof *new + (old->count + 1) * sizeof *new->rows);
-    memcpy(new->rows, old->rows, at * sizeof *new->rows);
+    struct of_schema_snapshot *new = of_alloc(sizeof *new + (old->count + 1) * sizeof *new->entries);
+    memcpy(new->entries, old->entries, at * sizeof *new->entries);
     new->count = at;
     if (entry != NULL)
-        new->rows[new->count++] = (struct row) { key, entry };
-    memcpy(new->rows + new->count, old->rows + behind, (old->count - behind) * sizeof *new->rows);
+        new->entries[new->count++] = entry;
+    memcpy(new->entries + new->count, old->entries + behind, (old->count - behind) * sizeof *new->entries);
     new->count += old->count - behind;
     table->ready_count += entry != NULL && entry->state == OF_SCHEMA_READY;
     new->full = table->ready_count >= OF_SCHEMA_KEYS_MAX;
@@ -229,7 +231,7 @@ of_schema_table_evict(struct of_schema_table *table)
     const struct of_schema_snapshot *snapshot = current(table);
     const struct of_schema_entry *victim = NULL;
     for (size_t i = 0; i < snapshot->count; i++) {
-        const struct of_schema_entry *entry = snapshot->rows[i].entry;
+        const struct of_schema_entry *entry = snapshot->entries[i];
         if (entry->state != OF_SCHEMA_READY && (victim == NULL || goes_first(entry, victim)))
             victim = entry;
     }
@@ -245,7 +247,7 @@ of_schema_table_first_due(const struct of_schema_table *table)
     const struct of_schema_snapshot *snapshot = current(table);
     struct of_schema_entry *first = NULL;
     for (size_t i = 0; i < snapshot->count; i++) {
-        struct of_schema_entry *entry = snapshot->rows[i].entry;
+        struct of_schema_entry *entry = snapshot->entries[i];
         if (entry->due_ns != OF_NEVER_NS && (first == NULL || entry->due_ns < first->due_ns))
             first = entry;
     }
@@ -280,8 +282,8 @@ of_schema_table_fini(struct of_schema_table *table)
     of_schema_table_reclaim(table);
     struct of_schema_snapshot *snapshot = atomic_load(&table->current);
     for (size_t i = 0; i < snapshot->count; i++) {
-        of_plan_destroy(&snapshot->rows[i].entry->plan);
-        free(snapshot->rows[i].entry);
+        of_plan_destroy(&snapshot->entries[i]->plan);
+        free(snapshot->entries[i]);
     }
     free(snapshot);
 }

@@ -49,6 +49,7 @@ struct of_schema_wanted {
 struct of_schema_table {
     struct of_schema_snapshot *_Atomic current;
     struct of_schema_wanted wanted[OF_SCHEMA_WANTED_SLOTS]; /* put by readers, taken by the writer */
+    _Atomic int64_t no_guids_until_ns; /* until then every GUID that is not known is UNKNOWN; written by the writer */
     int wake_fd; /* an eventfd of the owner, which readers write when they want a key; -1: none */
 
     /* the writer's */

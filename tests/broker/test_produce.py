@@ -181,10 +181,10 @@ class Records(TestCase):
         self.assertNotIn(f"{topic}-value", self.registry.subjects())
         registered = self.schema("register", "--subject", f"{topic}-value")
         number = self.registry.latest(f"{topic}-value")["id"]
-        self.assertIn(f"schema id {number}\n", "".join(registered.lines))
+        self.assertIn(f"subject {topic}-value, schema id {number}", registered.lines)
         self.produce(topic, "--no-auto-register", "--file", "-", rows=rows)
         self.assertEqual(self.client.read(topic)[0].value[:5], frame(number, b""))
-        self.assertIn("compatible\n", "".join(self.schema("check", "--subject", f"{topic}-value").lines))
+        self.assertIn(f"subject {topic}-value: compatible", self.schema("check", "--subject", f"{topic}-value").lines)
         listed = [line.split() for line in self.schema("list").lines]
         self.assertIn([f"{topic}-value", "1", str(number), "AVRO"], listed)
 

@@ -344,6 +344,38 @@ a_guid_and_an_id_are_two_keys(void **state)
     destroy(cache);
 }
 
+static enum of_schema_state
+find_guid(struct of_schema_cache *cache, uint32_t id, int64_t now_ns)
+{
+    struct of_schema_found found;
+    of_schema_cache_read_begin();
+    enum of_schema_state state = of_schema_cache_find(cache, of_registry_mock_guid(id), now_ns, &found);
+    assert_int_equal(found.text != NULL, state == OF_SCHEMA_UNKNOWN);
+    of_schema_cache_read_end();
+    return state;
+}
+
+static void
+a_registry_without_guids_is_asked_once_a_minute(void **state)
+{
+    (void)state;
+    struct of_schema_cache *cache = create(false);
+    uint32_t id = of_registry_mock_register(MOCK, RECORD("Order", ORDER));
+    of_registry_mock_inject(MOCK, 404, NULL, 1); /* no such path; but /schemas/types is there */
+    assert_int_equal(find_guid(cache, 5, START_NS), OF_SCHEMA_PENDING);
+    of_schema_cache_step(cache, START_NS);
+    assert_int_equal(find_guid(cache, 5, START_NS), OF_SCHEMA_UNKNOWN);
+    assert_int_equal(of_registry_mock_requests(MOCK), 2);
+    for (uint32_t other = 6; other < 100; other++)
+        assert_int_equal(find_guid(cache, other, START_NS), OF_SCHEMA_UNKNOWN);
+    assert_int_equal(find(cache, id, START_NS), OF_SCHEMA_PENDING);
+    of_schema_cache_step(cache, START_NS);
+    assert_int_equal(find(cache, id, START_NS), OF_SCHEMA_READY);
+    assert_int_equal(of_registry_mock_requests(MOCK), 3);
+    assert_int_equal(find_guid(cache, 6, START_NS + 60 * OF_SECOND_NS), OF_SCHEMA_PENDING);
+    destroy(cache);
+}
+
 static void
 what_is_denied_is_no_retry_but_asked_again_slowly(void **state)
 {
@@ -534,6 +566,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_guid_and_an_id_are_two_keys),
+        cmocka_unit_test(a_registry_without_guids_is_asked_once_a_minute),
         cmocka_unit_test(what_is_denied_is_no_retry_but_asked_again_slowly),
         cmocka_unit_test(a_directory_keeps_schemas_across_restarts),
         cmocka_unit_test(a_directory_that_cannot_be_used_is_refused_at_the_start),
