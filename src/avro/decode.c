@@ -22,11 +22,36 @@ struct long_read {
     const uint8_t *at;
 };
 
+static inline struct long_read
+zigzag(uint64_t bits, const uint8_t *at)
+{
+    return (struct long_read) { (int64_t)(bits >> 1 ^ (0 - (bits & 1))), at };
+}
+
+/* The seven bits of each of `count` bytes, 1 to 8, moved together in three steps: two, four, eight at a time. */
+static inline uint64_t
+join_sevens(uint64_t word, unsigned count)
+{
+    word &= UINT64_C(0x7f7f7f7f7f7f7f7f) >> (64 - 8 * count);
+    word = (word & UINT64_C(0x007f007f007f007f)) | (word & UINT64_C(0x7f007f007f007f00)) >> 1;
+    word = (word & UINT64_C(0x00003fff00003fff)) | (word & UINT64_C(0x3fff00003fff0000)) >> 2;
+    return (word & UINT64_C(0x0fffffff)) | (word & UINT64_C(0x0fffffff00000000)) >> 4;
+}
+
 /* A zigzag number of up to ten bytes of seven bits; the tenth has room for one bit. */
 static __attribute__((noinline)) struct long_read
 take_long_slowly(const uint8_t *at, const uint8_t *end)
 {
-    uint64_t bits = 0;
+    uint64_t bits = 0, word;
+    if (end - at >= (ptrdiff_t)sizeof word) {
+        memcpy(&word, at, sizeof word);
+        word = le64toh(word);
+        uint64_t last = ~word & UINT64_C(0x8080808080808080); /* bytes that nothing follows */
+        if (last != 0) {
+            unsigned count = ((unsigned)__builtin_ctzll(last) + 1) / 8;
+            return zigzag(join_sevens(word, count), at + count);
+        }
+    }
     for (unsigned shift = 0; shift < 70; shift += 7) {
         if (at == end)
             return (struct long_read) { OF_DECODE_TRUNCATED, NULL };
@@ -35,7 +60,7 @@ take_long_slowly(const uint8_t *at, const uint8_t *end)
             return (struct long_read) { OF_DECODE_OVERLONG_VARINT, NULL };
         bits |= (uint64_t)(byte & 0x7f) << shift;
         if (byte < 0x80)
-            return (struct long_read) { (int64_t)(bits >> 1 ^ (0 - (bits & 1))), at };
+            return zigzag(bits, at);
     }
     return (struct long_read) { OF_DECODE_OVERLONG_VARINT, NULL };
 }
@@ -66,6 +91,22 @@ take_int(struct cursor *cursor, int64_t *out)
     if (result == OF_DECODE_OK && (*out < INT32_MIN || *out > INT32_MAX))
         return OF_DECODE_INT_RANGE;
     return result;
+}
+
+/* Passes over a number of up to that many bytes, of which eight at most are looked at; false, and nothing happened, where
+ * it is longer or near the end, and must be taken. */
+static inline bool
+skip_number(struct cursor *cursor, uint64_t bytes)
+{
+    uint64_t word;
+    if (left(cursor) < sizeof word)
+        return false;
+    memcpy(&word, cursor->at, sizeof word);
+    uint64_t last = ~le64toh(word) & (UINT64_C(0x8080808080808080) >> (64 - 8 * bytes));
+    if (last == 0)
+        return false;
+    cursor->at += ((unsigned)__builtin_ctzll(last) + 1) / 8;
+    return true;
 }
 
 static inline enum of_decode_result
@@ -138,7 +179,7 @@ skip_boolean(struct cursor *cursor)
 enum { EMPTY_ITEMS_MAX = 65536 };
 
 /* How many items follow, and in how many bytes; -1 where that is not said. */
-static inline enum of_decode_result
+static inline __attribute__((always_inline)) enum of_decode_result
 take_block(struct cursor *cursor, uint32_t item_bytes, int64_t *count, int64_t *bytes)
 {
     enum of_decode_result result = take_long(cursor, count);
@@ -158,7 +199,7 @@ take_block(struct cursor *cursor, uint32_t item_bytes, int64_t *count, int64_t *
 }
 
 /* All blocks of an array whose items have a known number of bytes. */
-static enum of_decode_result
+static inline __attribute__((always_inline)) enum of_decode_result
 skip_items(struct cursor *cursor, uint32_t item_bytes)
 {
     int64_t count, bytes;
@@ -173,7 +214,7 @@ skip_items(struct cursor *cursor, uint32_t item_bytes)
 }
 
 /* The next block whose items must be looked at; *count 0: there is none any more. */
-static enum of_decode_result
+static inline __attribute__((always_inline)) enum of_decode_result
 next_block(struct cursor *cursor, const struct of_op *op, int64_t *count)
 {
     for (;;) {
@@ -303,7 +344,7 @@ give_constant(unsigned roles, const struct of_plan_constant *constant, struct of
         give_value(constant->value, out);
 }
 
-static enum of_decode_result
+static inline __attribute__((always_inline)) enum of_decode_result
 take_enum(const struct of_plan *plan, const struct of_op *op, struct cursor *cursor, struct of_decoded *out)
 {
     int64_t index;
@@ -340,7 +381,8 @@ take_branch(const struct of_op *op, struct cursor *cursor, int64_t *index)
             goto fail;                               \
     } while (0)
 
-/* One loop over the steps. The stack has, per loop that is under way, how many items are left, and per call the step
+/* One loop over the steps, in which everything that takes the cursor's address is inlined, so that it stays in
+ * registers. The stack has, per loop that is under way, how many items are left, and per call the step
  * that follows it; what was put there is taken away by the same step's counterpart, as the steps are properly nested. */
 static inline __attribute__((always_inline)) enum of_decode_result
 run(const struct of_plan *plan, struct of_slice body, struct of_decoded *out, struct of_decode_fault *fault)
@@ -369,11 +411,15 @@ run(const struct of_plan *plan, struct of_slice body, struct of_decoded *out, st
             give_value(value, out);
             break;
         case OF_OP_INT:
+            if (op->roles == 0 && skip_number(&cursor, 4)) /* four bytes of seven bits are in range for certain */
+                break;
             TRY(take_int(&cursor, &number));
             if (op->roles != 0)
                 give_number(op, number, out);
             break;
         case OF_OP_LONG:
+            if (op->roles == 0 && skip_number(&cursor, 8))
+                break;
             TRY(take_long(&cursor, &number));
             if (op->roles != 0)
                 give_number(op, number, out);

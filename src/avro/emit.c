@@ -11,8 +11,9 @@ enum {
     INLINE_OPS_MAX = 4096,  /* none in plans that are longer than that anyway */
     OPS_MAX = 1 << 21,
     ROUTINES_MAX = 10000,
-    UNKNOWN = UINT32_MAX,   /* a jump whose end is not known yet */
 };
+
+static const uint32_t unknown = UINT32_MAX; /* where a jump leads, or a routine begins, that is not known yet */
 
 /* A record that is passed over by a call. */
 struct routine {
@@ -149,7 +150,7 @@ land_jumps(struct emitter *emitter, uint32_t start)
 {
     uint32_t here = label(emitter);
     for (uint32_t i = start; i < here; i++)
-        if (emitter->plan->ops[i].kind == OF_OP_JUMP && emitter->plan->ops[i].to == UNKNOWN)
+        if (emitter->plan->ops[i].kind == OF_OP_JUMP && emitter->plan->ops[i].to == unknown)
             emitter->plan->ops[i].to = here;
 }
 
@@ -297,9 +298,9 @@ read_leaf(struct emitter *emitter, const struct of_avro_schema *writer, const st
     if (kind == OF_OP_INT || kind == OF_OP_LONG)
         op->as = (uint8_t)as_of(as->type);
     op->scale = as->logical == OF_AVRO_DECIMAL ? (uint8_t)as->scale : 0;
-    char how[OF_AVRO_NAME_BYTES + 16], type[OF_AVRO_NAME_BYTES];
-    bool promoted = as->type != writer->type || as->logical != writer->logical;
-    snprintf(how, sizeof how, promoted ? ", read as %s" : "", of_avro_describe(as, type));
+    char how[OF_AVRO_NAME_BYTES + 16] = "", type[OF_AVRO_NAME_BYTES];
+    if (as->type != writer->type || as->logical != writer->logical)
+        snprintf(how, sizeof how, ", read as %s", of_avro_describe(as, type));
     if (emitter->plan->fields[field].note == NULL)
         note_roles(emitter, field, roles, how);
     return OF_OK;
@@ -472,7 +473,7 @@ read_union(struct emitter *emitter, const struct of_avro_schema *writer, const s
         emitter->plan->targets[targets + i] = label(emitter);
         good += read_branch(emitter, writer->branches[i], reader, wants, field, &first);
         if (i + 1 < writer->count)
-            add_op(emitter, OF_OP_JUMP, 0, field)->to = UNKNOWN;
+            add_op(emitter, OF_OP_JUMP, 0, field)->to = unknown;
     }
     land_jumps(emitter, start);
     if (good == 0)
@@ -515,7 +516,7 @@ call_routine(struct emitter *emitter, const struct of_avro_schema *writer, const
             emitter->routine_room = emitter->routine_room ? 2 * emitter->routine_room : 8;
             emitter->routines = of_realloc_array(emitter->routines, emitter->routine_room, sizeof *emitter->routines);
         }
-        emitter->routines[emitter->routine_count++] = (struct routine) { writer, reader, UNKNOWN };
+        emitter->routines[emitter->routine_count++] = (struct routine) { writer, reader, unknown };
     }
     add_op(emitter, OF_OP_CALL, 0, field)->to = at; /* the routine's number, until all are written */
 }
@@ -560,7 +561,7 @@ pass_union(struct emitter *emitter, const struct of_avro_schema *writer, const s
         emitter->plan->targets[targets + i] = label(emitter);
         status = pass_over(emitter, branch, reader, field);
         if (i + 1 < writer->count)
-            add_op(emitter, OF_OP_JUMP, 0, field)->to = UNKNOWN;
+            add_op(emitter, OF_OP_JUMP, 0, field)->to = unknown;
     }
     land_jumps(emitter, start);
     return status;

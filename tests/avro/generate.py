@@ -362,7 +362,7 @@ def expectation(body, writer, reader, paths):
         return {"value": plain(value), "group": as_text(at(record, paths["product"])).hex(),
                 "id": as_text(at(record, paths["orderId"])).hex()}
     except Exception as error:  # whatever it is, the record is refused
-        return {"error": f"{type(error).__name__}: {error}"[:120]}
+        return {"error": f"{type(error).__name__}: {error}"[:200]}
 
 
 def make(rng, records):

@@ -1,4 +1,5 @@
 """A schema changes on a live topic: version 1, then a defaulted field, then the price as a double, mixed in one partition."""
+import json
 import random
 import struct
 
@@ -55,6 +56,27 @@ class Evolution(TestCase):
         with flow.run("--exit-at-end") as program:
             program.final(60)
         flow.check()
+
+
+CUSTOMER = {"type": "record", "name": "Customer", "namespace": "com.bigdata.people",
+            "fields": [{"name": "name", "type": "string"}, {"name": "tags", "type": {"type": "array", "items": "string"}}]}
+SOLD = {**V1, "fields": [{"name": "customer", "type": "com.bigdata.people.Customer"}, *V1["fields"]]}
+
+
+class References(TestCase):
+    def test_a_schema_that_refers_to_another(self):
+        flow = Flow(self, 2)
+        subject = self.unique("customer")
+        self.registry.register(subject, CUSTOMER)
+        number = self.registry.call("POST", f"/subjects/{flow.topic}-value/versions", {
+            "schema": json.dumps(SOLD),
+            "references": [{"name": "com.bigdata.people.Customer", "subject": subject, "version": 1}]})["id"]
+        customer = string("Ada") + b"\4" + string("a") + string("b") + b"\0"
+        flow.publish([Record.of(frame(number, customer + orders.body(Order(str(n), "Laptop", n / 2))), b"%d" % n, n % 2)
+                      for n in range(1, 101)])
+        with flow.run("--exit-at-end") as program:
+            run = program.final(60)["run"]
+        self.assertEqual((run["orders_processed"], run["price_sum"], run["dead_letters"]), (100, "2525", 0))
 
 
 if __name__ == "__main__":

@@ -30,8 +30,8 @@ static const char *const any_types[] = {
     "{\"type\":\"array\",\"items\":\"int\"}", "{\"type\":\"array\",\"items\":\"null\"}",
     "{\"type\":\"array\",\"items\":{\"type\":\"array\",\"items\":\"double\"}}",
     "{\"type\":\"map\",\"values\":[\"null\",\"string\",{\"type\":\"array\",\"items\":\"long\"}]}",
-    "{\"type\":\"record\",\"name\":\"T%d\",\"fields\":[{\"name\":\"next\",\"type\":[\"null\",\"T%d\"]},"
-    "{\"name\":\"s\",\"type\":\"string\"}]}",
+    ("{\"type\":\"record\",\"name\":\"T%d\",\"fields\":[{\"name\":\"next\",\"type\":[\"null\",\"T%d\"]},"
+     "{\"name\":\"s\",\"type\":\"string\"}]}"),
     "{\"type\":\"record\",\"name\":\"T%d\",\"fields\":[{\"name\":\"all\",\"type\":{\"type\":\"array\",\"items\":\"T%d\"}}]}",
 };
 /* What the other fields are read as, in place of what they are. */

@@ -336,8 +336,8 @@ test_what_does_not_match_the_schema_of_its_header_says_why(void **state)
     assert_int_equal(totals.orders_processed, 1);
     assert_string_equal(world_dead_header(&world, 0, 0, "__orderflow.errors.cause"), "undecodable");
     assert_string_equal(world_dead_header(&world, 0, 0, "__orderflow.errors.schema_id"), "1");
-    assert_string_equal(world_dead_header(&world, 0, 0, "__orderflow.errors.message"),
-                        of_decode_result_text(OF_DECODE_TRUNCATED));
+    assert_non_null(strstr(world_dead_header(&world, 0, 0, "__orderflow.errors.message"),
+                           of_decode_result_text(OF_DECODE_TRUNCATED)));
     of_totals_fini(&totals);
     world_destroy(&world);
 }

@@ -359,6 +359,39 @@ references_are_fetched_once_each_and_in_the_order_in_which_they_are_needed(void 
 }
 
 static void
+references_become_part_of_the_plan(void **state)
+{
+    (void)state;
+    static const char *const bodies[] = {
+        PART("{\\\"type\\\":\\\"record\\\",\\\"name\\\":\\\"Order\\\",\\\"namespace\\\":\\\"a\\\",\\\"fields\\\":["
+             "{\\\"name\\\":\\\"orderId\\\",\\\"type\\\":\\\"string\\\"},"
+             "{\\\"name\\\":\\\"customer\\\",\\\"type\\\":\\\"b.Customer\\\"},"
+             "{\\\"name\\\":\\\"product\\\",\\\"type\\\":\\\"c.Kind\\\"},"
+             "{\\\"name\\\":\\\"price\\\",\\\"type\\\":\\\"float\\\"}]}",
+             REFERENCE("customer", "1")),
+        PART("{\\\"type\\\":\\\"record\\\",\\\"name\\\":\\\"b.Customer\\\",\\\"fields\\\":["
+             "{\\\"name\\\":\\\"kind\\\",\\\"type\\\":\\\"c.Kind\\\"}]}",
+             REFERENCE("kind", "1")),
+        PART("{\\\"type\\\":\\\"enum\\\",\\\"name\\\":\\\"c.Kind\\\",\\\"symbols\\\":[\\\"A\\\",\\\"B\\\"]}", ""),
+        NULL,
+    };
+    static const struct of_plan_fields fields = { .value = "price", .group_by = "product", .id = "orderId" };
+    struct of_schema_source *source;
+    struct of_plan *plan;
+    struct of_error err = { 0 };
+    assert_int_equal(get_parts(bodies, &source, NULL), OF_REGISTRY_FOUND);
+    if (of_schema_source_compile(source, &fields, 100, &plan, &err) != OF_OK)
+        fail_msg("%s", err.text);
+    struct of_decoded order;
+    static const char body[] = "\2x" "\0" "\2" "\0\0\x80\x3f";
+    assert_int_equal(of_plan_decode(plan, of_slice_of(body, sizeof body - 1), &order), OF_DECODE_OK);
+    assert_true(order.value == 1);
+    assert_true(of_slice_equal(order.group, of_slice_str("B")));
+    of_plan_destroy(&plan);
+    of_schema_source_destroy(&source);
+}
+
+static void
 references_in_a_circle_or_without_an_end_are_refused(void **state)
 {
     (void)state;
@@ -845,6 +878,7 @@ main(void)
         cmocka_unit_test(a_guid_is_asked_for_by_its_own_path),
         cmocka_unit_test(a_registry_without_guids_is_told_from_a_wrong_base_path),
         cmocka_unit_test(references_are_fetched_once_each_and_in_the_order_in_which_they_are_needed),
+        cmocka_unit_test(references_become_part_of_the_plan),
         cmocka_unit_test(references_in_a_circle_or_without_an_end_are_refused),
         cmocka_unit_test(what_is_wrong_with_a_reference_is_wrong_with_the_schema),
         cmocka_unit_test(looking_up_finds_what_is_registered_and_nothing_else),

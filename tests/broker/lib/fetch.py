@@ -50,6 +50,11 @@ def registry():
     return next(jar for pattern in ("quarkus-run.jar", "*-runner.jar") for jar in folder.glob(pattern))
 
 
+def avro():
+    """The folder with the jars of Apache Avro's library for Java."""
+    return _fetched("avro", places.ROOT / "tests" / "avro" / "java" / "pom.xml", [])
+
+
 def python_packages():
     """requirements.txt in an environment of its own, found again by places.use_packages()."""
     wanted = places.BROKER_TESTS / "requirements.txt"
