@@ -185,8 +185,10 @@ read_order(struct of_decode *decode, struct of_batch *batch, uint32_t at, const 
         return of_cause_class(*cause) == OF_CLASS_INFRASTRUCTURE ? HOLD : TAKEN;
     if (batch->plan != NULL && batch->plan != plan)
         return CUT;
-    batch->plan = plan;
-    batch->schema = framing.key;
+    if (batch->plan == NULL) {
+        batch->plan = plan;
+        batch->schema = framing.key;
+    }
 
     struct of_decoded decoded;
     struct of_slice body = of_slice_of(value.data + framing.body_at, value.length - framing.body_at);
