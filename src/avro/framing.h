@@ -63,8 +63,8 @@ of_framing_read(struct of_slice value, struct of_framing *framing)
 /* The same for a record that has headers. */
 bool of_framing_search(const struct of_chunk_ops *ops, const struct of_record *record, struct of_framing *framing);
 
-/* Reads what header and value of a record say. False: nothing that can be used. Costs a look through the headers; few
- * records have any, so that is not inlined. */
+/* Reads what header and value of a record say. False: nothing that can be used. Costs a look at the headers, which with
+ * librdkafka allocates, even where there are none; most records have none, so the rest is not inlined. */
 static inline bool
 of_framing_find(const struct of_chunk_ops *ops, const struct of_record *record, struct of_framing *framing)
 {
