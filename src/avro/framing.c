@@ -1,7 +1,7 @@
 #include "avro/framing.h"
 
 bool
-of_framing_find(const struct of_chunk_ops *ops, const struct of_record *record, struct of_framing *framing)
+of_framing_search(const struct of_chunk_ops *ops, const struct of_record *record, struct of_framing *framing)
 {
     static const char wanted[] = OF_FRAMING_HEADER;
     struct of_slice name, value, last = { 0 };

@@ -60,8 +60,19 @@ of_framing_read(struct of_slice value, struct of_framing *framing)
     return true;
 }
 
-/* Reads what header and value of a record say. False: nothing that can be used. Costs a look through the headers. */
-bool of_framing_find(const struct of_chunk_ops *ops, const struct of_record *record, struct of_framing *framing);
+/* The same for a record that has headers. */
+bool of_framing_search(const struct of_chunk_ops *ops, const struct of_record *record, struct of_framing *framing);
+
+/* Reads what header and value of a record say. False: nothing that can be used. Costs a look at the headers, which with
+ * librdkafka allocates, even where there are none; most records have none, so the rest is not inlined. */
+static inline bool
+of_framing_find(const struct of_chunk_ops *ops, const struct of_record *record, struct of_framing *framing)
+{
+    struct of_slice name, value;
+    if (__builtin_expect(ops->header(record, 0, &name, &value), 0))
+        return of_framing_search(ops, record, framing);
+    return of_framing_read(record->value, framing);
+}
 
 /* Writes the prefix into the first OF_FRAMING_BYTES of `out`. */
 static inline void

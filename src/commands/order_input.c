@@ -16,7 +16,8 @@ check_random(const struct of_order_input *input, struct of_error *err)
             there = there || strcmp(column->name, random_names[k]) == 0;
         if (!there)
             return of_error_set(err, OF_FATAL,
-                                "random orders have no column \"%s\", which the schema wants: give --file", column->name);
+                                "random orders have no column \"%s\", which the schema wants: give --file",
+                                column->name);
     }
     return OF_OK;
 }

@@ -32,13 +32,14 @@ struct of_column {
 
 struct of_rows;
 
-/* columns: as many as OF_ROWS_COLUMNS_MAX, copied; their names are borrowed. The format follows from the name where it ends in .csv, .json, .jsonl or .ndjson, otherwise from the first byte that
- * is not white space: an opening brace makes it JSON lines. name may be NULL. Reads the CSV header. An empty file is
- * fine: it has no rows. On failure *rows is NULL. */
+/* columns: OF_ROWS_COLUMNS_MAX at most, copied; their names are borrowed. The format follows from the name where it ends in
+ * .csv, .json, .jsonl or .ndjson, otherwise from the first byte that is not white space: an opening brace makes it JSON
+ * lines. name may be NULL. Reads the CSV header. An empty file is fine: it has no rows. On failure *rows is NULL. */
 OF_MUST_USE enum of_status of_rows_open(struct of_rows **rows, FILE *file, const char *name,
                                         const struct of_column *columns, size_t count, struct of_error *err);
 
-/* The next row, a cell per column; their text is valid until the next call. OF_AGAIN: there are no more. After OF_FATAL only close. */
+/* The next row, a cell per column; their text is valid until the next call. OF_AGAIN: there are no more. After OF_FATAL
+ * only close. */
 OF_MUST_USE enum of_status of_rows_next(struct of_rows *rows, struct of_cell *cells, struct of_error *err);
 
 /* The line, from 1, at which the last row began. */

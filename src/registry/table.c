@@ -13,7 +13,8 @@
 
 enum { WANTED_PROBES = 16 };
 
-/* All entries in the order of their keys. Never changed after it is published: readers search it while the next one is built. */
+/* All entries in the order of their keys. Never changed after it is published: readers search it while the next one is
+ * built. */
 struct of_schema_snapshot {
     size_t count;
     bool full; /* of READY entries: nothing can make room */

@@ -1,7 +1,7 @@
 /* What is known about each schema key, written by one thread and read by many: private to registry/.
  *
- * A snapshot is an immutable array of entries in the order of their keys. A change builds another one, publishes it with one
- * store, and frees the old one when all who might read it have left their sections (liburcu, known to table.c alone).
+ * A snapshot is an immutable array of entries in the order of their keys. A change builds another one, publishes it with
+ * one store, and frees the old one when all who might read it have left their sections (liburcu, known to table.c alone).
  *
  *                        readers, inside a section   the writer
  *   of_schema_table_find  any number                 may run beside

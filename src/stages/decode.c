@@ -13,6 +13,8 @@
 struct lane {
     struct of_batch *free;  /* the pool */
     struct of_batch *all;   /* its memory */
+    struct of_schema_key key;   /* that values name themselves, and were read with last */
+    const struct of_plan *plan; /* of key; NULL: none yet */
     uint32_t *held_epochs;  /* by slot index: this epoch is held, nothing of it goes on; 0: none */
     uint32_t held_room;
 };
@@ -200,47 +202,87 @@ take_value(struct of_batch *batch, uint32_t at, const struct of_decoded *decoded
     return true;
 }
 
+static void
+take_plan(struct of_batch *batch, const struct of_plan *plan, struct of_schema_key key)
+{
+    if (batch->plan != NULL)
+        return;
+    batch->plan = plan;
+    batch->schema = key;
+}
+
+enum body { BODY_READ, BODY_BAD, BODY_OF_OTHER_KIND /* of value than the batch has */ };
+
+/* Reads the body into row `at` of the batch. */
+static enum body
+read_body(struct of_decode *decode, struct of_batch *batch, uint32_t at, struct of_slice value,
+          const struct of_framing *framing, const struct of_plan *plan)
+{
+    struct of_decoded decoded;
+    struct of_slice body = of_slice_of(value.data + framing->body_at, value.length - framing->body_at);
+    batch->body_at[at] = framing->body_at;
+    if (of_plan_decode(plan, body, &decoded) != OF_DECODE_OK)
+        return BODY_BAD;
+    if (!take_value(batch, at, &decoded))
+        return BODY_OF_OTHER_KIND;
+    batch->group[at] = of_groups_intern(decode->options.groups, decoded.group);
+    return BODY_READ;
+}
+
+/* Reads an order whose value names the schema that the last one named, and is a whole order of that schema. Nothing is
+ * asked and no header looked at, which for librdkafka's records would cost two allocations: a bare body, whose schema is
+ * named in a header, does not look like that to its last byte. False: the order is to be read in the regular way. */
+static bool
+read_as_before(struct of_decode *decode, const struct lane *lane, struct of_batch *batch, uint32_t at,
+               struct of_slice value)
+{
+    struct of_framing framing;
+    if (lane->plan == NULL || (batch->plan != NULL && batch->plan != lane->plan) || !of_framing_read(value, &framing) ||
+        !of_schema_key_equal(framing.key, lane->key) ||
+        read_body(decode, batch, at, value, &framing, lane->plan) != BODY_READ)
+        return false;
+    take_plan(batch, lane->plan, lane->key);
+    return true;
+}
+
 /* Reads the order into row `at` of the batch. */
 static enum verdict
-read_order(struct of_decode *decode, struct of_batch *batch, uint32_t at, const struct of_record *record,
-           enum of_cause *cause)
+read_order(struct of_decode *decode, struct lane *lane, struct of_batch *batch, uint32_t at,
+           const struct of_record *record, enum of_cause *cause)
 {
-    struct of_slice value = record->value;
     struct of_framing framing;
     const struct of_plan *plan = NULL;
     const char *text = NULL;
-    if (value.data == NULL) {
-        *cause = OF_CAUSE_NULL_VALUE;
+    *cause = OF_CAUSE_NULL_VALUE;
+    if (record->value.data == NULL)
         return TAKEN;
-    }
-    if (!of_framing_find(batch->chunk->ops, record, &framing)) {
-        *cause = OF_CAUSE_BAD_FRAMING;
+    *cause = OF_CAUSE_NONE;
+    if (read_as_before(decode, lane, batch, at, record->value))
         return TAKEN;
-    }
+    *cause = OF_CAUSE_BAD_FRAMING;
+    if (!of_framing_find(batch->chunk->ops, record, &framing))
+        return TAKEN;
     *cause = find_plan(decode, batch, framing.key, &plan, &text);
     if (*cause != OF_CAUSE_NONE)
         return refuse(batch, framing.key, *cause, text);
     if (batch->plan != NULL && batch->plan != plan)
         return CUT;
-    batch->plan = plan;
-    batch->schema = framing.key;
-
-    struct of_decoded decoded;
-    struct of_slice body = of_slice_of(value.data + framing.body_at, value.length - framing.body_at);
-    batch->body_at[at] = framing.body_at;
-    if (of_plan_decode(plan, body, &decoded) != OF_DECODE_OK) {
-        *cause = OF_CAUSE_UNDECODABLE;
-        return TAKEN;
-    }
-    if (!take_value(batch, at, &decoded))
+    take_plan(batch, plan, framing.key);
+    enum body body = read_body(decode, batch, at, record->value, &framing, plan);
+    if (body == BODY_OF_OTHER_KIND)
         return CUT;
-    batch->group[at] = of_groups_intern(decode->options.groups, decoded.group);
+    if (body == BODY_BAD) {
+        *cause = OF_CAUSE_UNDECODABLE;
+    } else if (framing.body_at > 0) {
+        lane->key = framing.key;
+        lane->plan = plan;
+    }
     return TAKEN;
 }
 
 /* Looks at the record under the chunk's cursor. Moves nothing unless the verdict is TAKEN. */
 static enum verdict
-look(struct of_decode *decode, struct of_chunk *chunk, struct of_batch *batch, enum of_cause *cause)
+look(struct of_decode *decode, struct lane *lane, struct of_chunk *chunk, struct of_batch *batch, enum of_cause *cause)
 {
     struct of_record record;
     uint32_t at = batch->count;
@@ -249,7 +291,7 @@ look(struct of_decode *decode, struct of_chunk *chunk, struct of_batch *batch, e
     if (chunk->slot->role == OF_ROLE_RETRY && !read_origin(decode, chunk, &record, &batch->origins[at]))
         *cause = OF_CAUSE_FOREIGN_RETRY;
     if (*cause == OF_CAUSE_NONE) {
-        enum verdict verdict = read_order(decode, batch, at, &record, cause);
+        enum verdict verdict = read_order(decode, lane, batch, at, &record, cause);
         if (verdict != TAKEN)
             return verdict;
     }
@@ -334,7 +376,7 @@ fill(struct of_decode *decode, struct lane *lane, struct of_chunk *chunk, struct
     enum verdict verdict = TAKEN;
     of_schema_cache_read_begin();
     while (verdict == TAKEN && batch->count < OF_BATCH_RECORDS && chunk->cursor < chunk->count)
-        verdict = look(decode, chunk, batch, &cause);
+        verdict = look(decode, lane, chunk, batch, &cause);
     of_schema_cache_read_end();
     if (verdict == HOLD)
         hold(decode, lane, chunk, cause);

@@ -18,8 +18,10 @@ size_t
 of_fuzz_seed(size_t index, uint8_t *bytes, size_t size)
 {
     static const char *const seeds[] = {
-        "0\1\xc8{\"schema\":\"{\\\"type\\\":\\\"string\\\"}\",\"id\":7,\"guid\":\"15493172-f555-8a51-942a-7a656898617d\"}",
-        "0\1\xc8{\"schema\":\"\",\"schemaType\":\"AVRO\",\"references\":[{\"name\":\"a\",\"subject\":\"s\",\"version\":1}]}",
+        ("0\1\xc8{\"schema\":\"{\\\"type\\\":\\\"string\\\"}\",\"id\":7,"
+         "\"guid\":\"15493172-f555-8a51-942a-7a656898617d\"}"),
+        ("0\1\xc8{\"schema\":\"\",\"schemaType\":\"AVRO\","
+         "\"references\":[{\"name\":\"a\",\"subject\":\"s\",\"version\":1}]}"),
         "0\2\x94{\"error_code\":40403,\"message\":\"Schema 7 not found\"}",
         "1\1\xc8{\"id\":1,\"version\":2}",
         "1\2\x99{\"error_code\":409,\"message\":\"Schema being registered is incompatible with an earlier schema\"}",

@@ -320,6 +320,34 @@ test_orders_may_name_their_schema_by_guid_and_in_a_header(void **state)
 }
 
 static void
+test_a_bare_body_may_begin_like_the_value_before_it(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) { .partitions = 1 });
+    assert_int_equal(world.schema_id, 1);
+    uint8_t guid[OF_FRAMING_GUID_BYTES] = { OF_FRAMING_GUID_MAGIC };
+    const struct of_schema_key key = of_registry_mock_guid(1);
+    for (int i = 0; i < 16; i++)
+        guid[1 + i] = (uint8_t)((i < 8 ? key.high : key.low) >> 8 * (7 - i % 8));
+    const struct of_header header = { OF_FRAMING_HEADER, of_slice_of(guid, sizeof guid) };
+    for (int i = 0; i < 3; i++) {
+        world_append_order(&world, 0, i);
+        /* no id, no product, 8.0625; or a zero byte, schema id 1, and an order that is cut off */
+        of_memory_append(world.cluster, OF_MEMORY_ORDERS, 0, of_slice_str("b"), of_slice_of("\0\0\0\0\1\x41", 6), &header,
+                         1);
+    }
+    world_start(&world);
+    world_run_to_end(&world, 20000);
+    struct of_totals totals;
+    world_stop(&world, &totals);
+    assert_int_equal(totals.orders_processed, 6);
+    assert_int_equal(totals.dead_letters, 0);
+    of_totals_fini(&totals);
+    world_destroy(&world);
+}
+
+static void
 test_what_does_not_match_the_schema_of_its_header_says_why(void **state)
 {
     (void)state;
@@ -903,6 +931,7 @@ main(void)
         cmocka_unit_test(test_dead_letters_say_what_happened),
         cmocka_unit_test(test_poison_is_dead_at_once_with_its_cause),
         cmocka_unit_test(test_orders_may_name_their_schema_by_guid_and_in_a_header),
+        cmocka_unit_test(test_a_bare_body_may_begin_like_the_value_before_it),
         cmocka_unit_test(test_what_does_not_match_the_schema_of_its_header_says_why),
         cmocka_unit_test(test_retry_headers_count_only_where_they_belong),
         cmocka_unit_test(test_registry_down_holds_only_the_partition_that_needs_it),
