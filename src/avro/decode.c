@@ -395,7 +395,10 @@ run(const struct of_plan *plan, struct of_slice body, struct of_decoded *out, st
     double value;
     uint64_t stack[OF_PLAN_DEPTH];
     unsigned depth = 0;
+    const uint8_t *began = cursor.at; /* where the step, or the branch that leads to it, begins; only for a fault */
     for (;;) {
+        if (fault != NULL && op->kind != OF_OP_NULL_FIELD && op->kind != OF_OP_UNFIT)
+            began = cursor.at;
         switch ((enum of_op_kind)op->kind) {
         case OF_OP_BYTES:
             TRY(take_bytes(&cursor, plan->max_field_bytes, &bytes));
@@ -480,7 +483,7 @@ run(const struct of_plan *plan, struct of_slice body, struct of_decoded *out, st
     }
 fail:
     if (fault != NULL)
-        *fault = (struct of_decode_fault) { op, (size_t)(cursor.at - body.data) };
+        *fault = (struct of_decode_fault) { op, (size_t)(began - body.data) };
     return result;
 }
 

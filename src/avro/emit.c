@@ -95,7 +95,7 @@ add_targets(struct emitter *emitter, uint32_t count)
 {
     struct of_plan *plan = emitter->plan;
     uint32_t first = plan->target_count;
-    plan->target_count += count;
+    plan->target_count += count; /* those of branches that are given up stay, and are not used */
     if (plan->target_count > plan->target_room) {
         plan->target_room = 2 * plan->target_count;
         plan->targets = of_realloc_array(plan->targets, plan->target_room, sizeof *plan->targets);
@@ -654,6 +654,15 @@ write_routines(struct emitter *emitter)
     return status;
 }
 
+/* A branch of nothing, null mostly, goes on where its jump leads. */
+static void
+thread_branches(struct of_plan *plan)
+{
+    for (uint32_t i = 0; i < plan->target_count; i++)
+        if (plan->targets[i] < plan->op_count && plan->ops[plan->targets[i]].kind == OF_OP_JUMP)
+            plan->targets[i] = plan->ops[plan->targets[i]].to;
+}
+
 enum of_status
 of_plan_emit(struct of_plan *plan, const struct of_avro_schema *writer, const struct of_avro_schema *reader,
              const struct of_resolution *resolution, const struct of_plan_fields *fields, struct of_error *err)
@@ -668,6 +677,8 @@ of_plan_emit(struct of_plan *plan, const struct of_avro_schema *writer, const st
     add_op(&emitter, OF_OP_END, 0, field);
     if (status == OF_OK)
         status = write_routines(&emitter);
+    if (status == OF_OK)
+        thread_branches(plan);
     free(emitter.routines);
     return status;
 }

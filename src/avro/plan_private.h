@@ -108,8 +108,8 @@ extern const struct of_plan_role {
 
 /* Where and why a body is bad. */
 struct of_decode_fault {
-    const struct of_op *op; /* NULL: behind the last */
-    size_t offset;
+    const struct of_op *op;
+    size_t offset; /* in the body, where what the step reads begins */
 };
 
 /* The contract of of_plan_decode, step by step whatever the shape; says where it failed. */
