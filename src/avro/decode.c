@@ -93,8 +93,8 @@ take_int(struct cursor *cursor, int64_t *out)
     return result;
 }
 
-/* Passes over a number of up to that many bytes, of which eight at most are looked at; false, and nothing happened, where
- * it is longer or near the end, and must be taken. */
+/* Passes over a number of up to that many bytes, of which eight at most are looked at; false, and nothing happened,
+ * where it is longer or near the end, and must be taken. */
 static inline bool
 skip_number(struct cursor *cursor, uint64_t bytes)
 {
@@ -382,8 +382,8 @@ take_branch(const struct of_op *op, struct cursor *cursor, int64_t *index)
     } while (0)
 
 /* One loop over the steps, in which everything that takes the cursor's address is inlined, so that it stays in
- * registers. The stack has, per loop that is under way, how many items are left, and per call the step
- * that follows it; what was put there is taken away by the same step's counterpart, as the steps are properly nested. */
+ * registers. The stack has, per loop that is under way, how many items are left, and per call the step that follows
+ * it; what was put there is taken away by the same step's counterpart, as the steps are properly nested. */
 static inline __attribute__((always_inline)) enum of_decode_result
 run(const struct of_plan *plan, struct of_slice body, struct of_decoded *out, struct of_decode_fault *fault)
 {

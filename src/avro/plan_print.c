@@ -48,8 +48,8 @@ of_plan_explain(const struct of_plan *plan, struct of_slice body, char *text, si
     } else {
         const struct of_plan_field *field = &plan->fields[fault.op->field];
         bool told = fault.op->kind == OF_OP_UNFIT;
-        snprintf(text, size, "field \"%.80s\" (%.80s), byte %zu: %s%s%.200s", field->path, field->type, fault.offset, why,
-                 told ? ": " : "", told ? plan->texts[fault.op->to] : "");
+        snprintf(text, size, "field \"%.80s\" (%.80s), byte %zu: %s%s%.200s", field->path, field->type, fault.offset,
+                 why, told ? ": " : "", told ? plan->texts[fault.op->to] : "");
     }
     return text;
 }

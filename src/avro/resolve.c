@@ -30,7 +30,8 @@ hash_of(const struct of_avro_schema *writer, const struct of_avro_schema *reader
 }
 
 static uint32_t *
-slot_of(const struct of_resolution *resolution, const struct of_avro_schema *writer, const struct of_avro_schema *reader)
+slot_of(const struct of_resolution *resolution, const struct of_avro_schema *writer,
+        const struct of_avro_schema *reader)
 {
     uint32_t slots = 2 * resolution->room, slot = hash_of(writer, reader, slots);
     for (;; slot = (slot + 1) & (slots - 1)) {

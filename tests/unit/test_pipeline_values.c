@@ -1,5 +1,5 @@
-/* Values of every kind through a whole pipeline: doubles, longs and decimals of several scales on one topic, unions that
- * change the kind from record to record, and schemas of which there is no plan. */
+/* Values of every kind through a whole pipeline: doubles, longs and decimals of several scales on one topic, unions
+ * that change the kind from record to record, and schemas of which there is no plan. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
