@@ -213,6 +213,36 @@ skip_items(struct cursor *cursor, uint32_t item_bytes)
     return OF_DECODE_OK;
 }
 
+/* All blocks of an array of strings or bytes. */
+static inline __attribute__((always_inline)) enum of_decode_result
+skip_texts(struct cursor *cursor, size_t max_bytes)
+{
+    int64_t count, bytes;
+    struct of_slice text;
+    do {
+        enum of_decode_result result = take_block(cursor, 1, &count, &bytes);
+        if (result == OF_DECODE_OK && bytes >= 0)
+            result = skip(cursor, (uint64_t)bytes);
+        for (int64_t i = 0; result == OF_DECODE_OK && bytes < 0 && i < count; i++)
+            result = take_bytes(cursor, max_bytes, &text);
+        if (result != OF_DECODE_OK)
+            return result;
+    } while (count > 0);
+    return OF_DECODE_OK;
+}
+
+/* A string or bytes that may be absent. */
+static inline __attribute__((always_inline)) enum of_decode_result
+skip_option(const struct of_op *op, struct cursor *cursor, size_t max_bytes)
+{
+    int64_t index;
+    struct of_slice text;
+    enum of_decode_result result = take_long(cursor, &index);
+    if (result != OF_DECODE_OK || index == op->count)
+        return result;
+    return index == 1 - (int64_t)op->count ? take_bytes(cursor, max_bytes, &text) : OF_DECODE_BAD_BRANCH;
+}
+
 /* The next block whose items must be looked at; *count 0: there is none any more. */
 static inline __attribute__((always_inline)) enum of_decode_result
 next_block(struct cursor *cursor, const struct of_op *op, int64_t *count)
@@ -456,6 +486,8 @@ run(const struct of_plan *plan, struct of_slice body, struct of_decoded *out, st
             continue;
         case OF_OP_RETURN: op = plan->ops + stack[--depth]; continue;
         case OF_OP_ITEMS: TRY(skip_items(&cursor, op->count)); break;
+        case OF_OP_TEXTS: TRY(skip_texts(&cursor, plan->max_field_bytes)); break;
+        case OF_OP_OPTION: TRY(skip_option(op, &cursor, plan->max_field_bytes)); break;
         case OF_OP_LOOP:
             if (depth == OF_PLAN_DEPTH)
                 TRY(OF_DECODE_TOO_DEEP);
@@ -478,6 +510,8 @@ run(const struct of_plan *plan, struct of_slice body, struct of_decoded *out, st
             if (cursor.at == cursor.end)
                 return OF_DECODE_OK;
             TRY(OF_DECODE_TRAILING_BYTES);
+            break;
+        default: __builtin_unreachable(); /* no plan has another kind, and no step need be looked at for that */
         }
         op++;
     }

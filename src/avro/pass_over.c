@@ -57,10 +57,32 @@ pass_record(struct of_emitter *emitter, const struct of_avro_schema *writer, con
     return status;
 }
 
+static bool
+is_text(const struct of_avro_schema *type)
+{
+    return type->type == OF_AVRO_BYTES || type->type == OF_AVRO_STRING;
+}
+
+/* A nullable string has a step of its own, as there are so many. */
+static bool
+pass_option(struct of_emitter *emitter, const struct of_avro_schema *writer, uint32_t field)
+{
+    if (writer->count != 2)
+        return false;
+    for (uint32_t none = 0; none < 2; none++)
+        if (writer->branches[none]->type == OF_AVRO_NULL && is_text(writer->branches[1 - none])) {
+            of_emit_op(emitter, OF_OP_OPTION, none, field);
+            return true;
+        }
+    return false;
+}
+
 static enum of_status
 pass_union(struct of_emitter *emitter, const struct of_avro_schema *writer, const struct of_avro_schema *reader,
            uint32_t field)
 {
+    if (reader == NULL && pass_option(emitter, writer, field))
+        return OF_OK;
     uint32_t start = emitter->plan->op_count, targets = of_emit_targets(emitter, writer->count);
     of_emit_op(emitter, OF_OP_UNION, writer->count, field)->to = targets;
     enum of_status status = OF_OK;
@@ -84,6 +106,10 @@ pass_items(struct of_emitter *emitter, const struct of_avro_schema *writer, cons
     const struct of_avro_schema *items = writer->items;
     if (!map && reader == NULL && items->constant) {
         of_emit_op(emitter, OF_OP_ITEMS, (uint32_t)items->min_bytes, field);
+        return OF_OK;
+    }
+    if (!map && reader == NULL && is_text(items)) {
+        of_emit_op(emitter, OF_OP_TEXTS, 0, field);
         return OF_OK;
     }
     uint64_t least = items->min_bytes + map; /* not 0: a map's key has a byte, and items without any are above, */

@@ -82,7 +82,7 @@ static bool
 takes_nothing(uint8_t kind)
 {
     return kind == OF_OP_BOOLEAN || kind == OF_OP_INT || kind == OF_OP_LONG || kind == OF_OP_BYTES ||
-           kind == OF_OP_LOOP || kind == OF_OP_NULL_FIELD;
+           kind == OF_OP_LOOP || kind == OF_OP_TEXTS || kind == OF_OP_OPTION || kind == OF_OP_NULL_FIELD;
 }
 
 static void

@@ -23,6 +23,8 @@
     X(CALL, "call")            /* runs from `to` to the next return */                                              \
     X(RETURN, "return")                                                                                             \
     X(ITEMS, "items")          /* an array whose items all have `count` bytes that do not matter */                 \
+    X(TEXTS, "texts")          /* an array of strings or bytes */                                                   \
+    X(OPTION, "option")        /* a union of nothing, which is branch `count`, and a string or bytes */             \
     X(LOOP, "loop")            /* an array or map begins: a block of items follows */                               \
     X(BLOCK, "block")          /* how many items of at least `count` bytes follow; none: goes on at `to` */         \
     X(NEXT, "next")            /* the item ends: on at `to` + 1 for the next, at `to` for the next block */         \
