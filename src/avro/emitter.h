@@ -66,11 +66,12 @@ const struct of_avro_schema *of_emit_reader(const struct of_avro_field *field, c
 
 /* ---- pass_over.c ---- */
 
-/* Passes over a value; `reader` matters only where not every value fits it. OF_POISON: the plan becomes too long. */
+/* Passes over a value; `reader` matters only where not every value fits it. OF_POISON: the plan becomes
+ * too long, or has too many records. */
 OF_MUST_USE enum of_status of_emit_pass_over(struct of_emitter *emitter, const struct of_avro_schema *writer,
                                              const struct of_avro_schema *reader, uint32_t field);
 
-/* The routines that were called, behind everything else. OF_POISON: they are too many. */
+/* The routines that were called, behind everything else. OF_POISON: as above. */
 OF_MUST_USE enum of_status of_emit_routines(struct of_emitter *emitter);
 
 #endif

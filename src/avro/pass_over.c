@@ -11,7 +11,7 @@ enum {
     ROUTINES_MAX = 10000,
 };
 
-static void
+static enum of_status
 call_routine(struct of_emitter *emitter, const struct of_avro_schema *writer, const struct of_avro_schema *reader,
              uint32_t field)
 {
@@ -19,6 +19,8 @@ call_routine(struct of_emitter *emitter, const struct of_avro_schema *writer, co
     while (at < emitter->routine_count &&
            (emitter->routines[at].writer != writer || emitter->routines[at].reader != reader))
         at++;
+    if (at == ROUTINES_MAX)
+        return of_error_set(emitter->err, OF_POISON, "the schema has too many records");
     if (at == emitter->routine_count) {
         if (emitter->routine_count == emitter->routine_room) {
             emitter->routine_room = emitter->routine_room ? 2 * emitter->routine_room : 8;
@@ -27,6 +29,7 @@ call_routine(struct of_emitter *emitter, const struct of_avro_schema *writer, co
         emitter->routines[emitter->routine_count++] = (struct of_routine) { writer, reader, OF_EMIT_UNKNOWN };
     }
     of_emit_op(emitter, OF_OP_CALL, 0, field)->to = at; /* the routine's number, until all are written */
+    return OF_OK;
 }
 
 static enum of_status
@@ -47,10 +50,8 @@ static enum of_status
 pass_record(struct of_emitter *emitter, const struct of_avro_schema *writer, const struct of_avro_schema *reader,
             uint32_t field)
 {
-    if (writer->weight > INLINE_WEIGHT || emitter->plan->op_count > INLINE_OPS_MAX) {
-        call_routine(emitter, writer, reader, field);
-        return OF_OK;
-    }
+    if (writer->weight > INLINE_WEIGHT || emitter->plan->op_count > INLINE_OPS_MAX)
+        return call_routine(emitter, writer, reader, field);
     char *parent = of_strdup(emitter->plan->fields[field].path);
     enum of_status status = pass_fields(emitter, writer, reader, parent);
     free(parent);
@@ -172,8 +173,6 @@ of_emit_routines(struct of_emitter *emitter)
     enum of_status status = OF_OK;
     for (uint32_t i = 0; i < emitter->routine_count && status == OF_OK; i++) {
         struct of_routine routine = emitter->routines[i];
-        if (i == ROUTINES_MAX)
-            return of_error_set(emitter->err, OF_POISON, "the schema has too many records");
         emitter->routines[i].start = of_emit_label(emitter);
         uint32_t field = emitter->plan->field_count;
         status = pass_fields(emitter, routine.writer, routine.reader, routine.writer->name);

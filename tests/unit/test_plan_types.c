@@ -270,6 +270,11 @@ what_no_reader_can_read_is_refused_with_fields_and_types(void **state)
         { SCHEMA_WITH("{\"type\":\"bytes\",\"logicalType\":\"decimal\",\"precision\":5,\"scale\":2}"),
           SCHEMA_WITH("{\"type\":\"bytes\",\"logicalType\":\"decimal\",\"precision\":5,\"scale\":3}"),
           "decimal(5,2) as bytes cannot be read as the reader's decimal(5,3) as bytes" },
+        { RECORD(FIELD("n", "\"Order\"") "," FIELD("x", "\"string\"") "," ORDER),
+          RECORD(FIELD("n", "\"Order\"") "," FIELD("x", "\"int\"") "," ORDER),
+          "field \"x\": the writer's string cannot be read as the reader's int" },
+        { RECORD(FIELD("n", "\"Order\"") "," ORDER), RECORD(FIELD("n", "\"Order\"") "," ORDER "," FIELD("x", "\"int\"")),
+          "the reader's field \"x\" (int) is not in" },
         { RECORD(ORDER), "{", "the reader's schema: the schema is not valid JSON" },
         { RECORD(FIELD("product", "\"string\"") "," FIELD("price", "\"float\"")),
           RECORD("{\"name\":\"orderId\",\"type\":[\"null\",\"string\"],\"default\":null},"
