@@ -1,4 +1,5 @@
-/* A record of forty fields, with records, arrays, maps and unions among them: what decoding costs beyond the classic order.
+/* A record of forty fields, with records, arrays, maps and unions among them: what decoding costs beyond the classic
+ * order.
  *
  * Owner: the caller's memory, bench_wide_make to bench_wide_free. Threads: constant once made. */
 #ifndef BENCH_WIDE_H

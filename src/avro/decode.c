@@ -93,8 +93,8 @@ take_int(struct cursor *cursor, int64_t *out)
     return result;
 }
 
-/* Passes over a number of up to that many bytes, of which eight at most are looked at; false, and nothing happened, where
- * it is longer or near the end, and must be taken. */
+/* Passes over a number of up to that many bytes, of which eight at most are looked at; false, and nothing happened,
+ * where it is longer or near the end, and must be taken. */
 static inline bool
 skip_number(struct cursor *cursor, uint64_t bytes)
 {
@@ -211,6 +211,36 @@ skip_items(struct cursor *cursor, uint32_t item_bytes)
             return result;
     } while (count > 0);
     return OF_DECODE_OK;
+}
+
+/* All blocks of an array of strings or bytes. */
+static inline __attribute__((always_inline)) enum of_decode_result
+skip_texts(struct cursor *cursor, size_t max_bytes)
+{
+    int64_t count, bytes;
+    struct of_slice text;
+    do {
+        enum of_decode_result result = take_block(cursor, 1, &count, &bytes);
+        if (result == OF_DECODE_OK && bytes >= 0)
+            result = skip(cursor, (uint64_t)bytes);
+        for (int64_t i = 0; result == OF_DECODE_OK && bytes < 0 && i < count; i++)
+            result = take_bytes(cursor, max_bytes, &text);
+        if (result != OF_DECODE_OK)
+            return result;
+    } while (count > 0);
+    return OF_DECODE_OK;
+}
+
+/* A string or bytes that may be absent. */
+static inline __attribute__((always_inline)) enum of_decode_result
+skip_option(const struct of_op *op, struct cursor *cursor, size_t max_bytes)
+{
+    int64_t index;
+    struct of_slice text;
+    enum of_decode_result result = take_long(cursor, &index);
+    if (result != OF_DECODE_OK || index == op->count)
+        return result;
+    return index == 1 - (int64_t)op->count ? take_bytes(cursor, max_bytes, &text) : OF_DECODE_BAD_BRANCH;
 }
 
 /* The next block whose items must be looked at; *count 0: there is none any more. */
@@ -382,8 +412,8 @@ take_branch(const struct of_op *op, struct cursor *cursor, int64_t *index)
     } while (0)
 
 /* One loop over the steps, in which everything that takes the cursor's address is inlined, so that it stays in
- * registers. The stack has, per loop that is under way, how many items are left, and per call the step
- * that follows it; what was put there is taken away by the same step's counterpart, as the steps are properly nested. */
+ * registers. The stack has, per loop that is under way, how many items are left, and per call the step that follows
+ * it; what was put there is taken away by the same step's counterpart, as the steps are properly nested. */
 static inline __attribute__((always_inline)) enum of_decode_result
 run(const struct of_plan *plan, struct of_slice body, struct of_decoded *out, struct of_decode_fault *fault)
 {
@@ -395,7 +425,10 @@ run(const struct of_plan *plan, struct of_slice body, struct of_decoded *out, st
     double value;
     uint64_t stack[OF_PLAN_DEPTH];
     unsigned depth = 0;
+    const uint8_t *began = cursor.at; /* where the step, or the branch that leads to it, begins; only for a fault */
     for (;;) {
+        if (fault != NULL && op->kind != OF_OP_NULL_FIELD && op->kind != OF_OP_UNFIT)
+            began = cursor.at;
         switch ((enum of_op_kind)op->kind) {
         case OF_OP_BYTES:
             TRY(take_bytes(&cursor, plan->max_field_bytes, &bytes));
@@ -453,6 +486,8 @@ run(const struct of_plan *plan, struct of_slice body, struct of_decoded *out, st
             continue;
         case OF_OP_RETURN: op = plan->ops + stack[--depth]; continue;
         case OF_OP_ITEMS: TRY(skip_items(&cursor, op->count)); break;
+        case OF_OP_TEXTS: TRY(skip_texts(&cursor, plan->max_field_bytes)); break;
+        case OF_OP_OPTION: TRY(skip_option(op, &cursor, plan->max_field_bytes)); break;
         case OF_OP_LOOP:
             if (depth == OF_PLAN_DEPTH)
                 TRY(OF_DECODE_TOO_DEEP);
@@ -475,12 +510,14 @@ run(const struct of_plan *plan, struct of_slice body, struct of_decoded *out, st
             if (cursor.at == cursor.end)
                 return OF_DECODE_OK;
             TRY(OF_DECODE_TRAILING_BYTES);
+            break;
+        default: __builtin_unreachable(); /* no plan has another kind, and no step need be looked at for that */
         }
         op++;
     }
 fail:
     if (fault != NULL)
-        *fault = (struct of_decode_fault) { op, (size_t)(cursor.at - body.data) };
+        *fault = (struct of_decode_fault) { op, (size_t)(began - body.data) };
     return result;
 }
 

@@ -1,158 +1,17 @@
-#include "avro/emit.h"
+#include "avro/emitter.h"
 
 #include <jansson.h>
 #include <stdlib.h>
 
-#include "core/assert.h"
 #include "core/memory.h"
-
-enum {
-    INLINE_WEIGHT = 48,     /* steps up to which a record that is passed over is written out in line */
-    INLINE_OPS_MAX = 4096,  /* none in plans that are longer than that anyway */
-    OPS_MAX = 1 << 21,
-    ROUTINES_MAX = 10000,
-};
-
-static const uint32_t unknown = UINT32_MAX; /* where a jump leads, or a routine begins, that is not known yet */
-
-/* A record that is passed over by a call. */
-struct routine {
-    const struct of_avro_schema *writer, *reader;
-    uint32_t start;
-};
-
-struct emitter {
-    struct of_plan *plan;
-    const struct of_resolution *resolution;
-    struct of_error *err;
-    struct routine *routines;
-    uint32_t routine_count, routine_room;
-    uint32_t label; /* something jumps to this step, or to one before it: nothing may be merged across */
-};
 
 /* By role: what is left of its path below this type. "": it is this type; NULL: it is not in it. */
 struct wants {
     const char *rest[OF_PLAN_ROLES];
 };
 
-static enum of_status emit(struct emitter *emitter, const struct of_avro_schema *writer,
+static enum of_status emit(struct of_emitter *emitter, const struct of_avro_schema *writer,
                            const struct of_avro_schema *reader, const struct wants *wants, uint32_t field);
-static enum of_status pass_over(struct emitter *emitter, const struct of_avro_schema *writer,
-                                const struct of_avro_schema *reader, uint32_t field);
-
-/* ---- pieces of the plan ---- */
-
-static struct of_op *
-add_op(struct emitter *emitter, enum of_op_kind kind, uint32_t count, uint32_t field)
-{
-    struct of_plan *plan = emitter->plan;
-    if (plan->op_count == plan->op_room) {
-        plan->op_room = plan->op_room ? 2 * plan->op_room : 16;
-        plan->ops = of_realloc_array(plan->ops, plan->op_room, sizeof *plan->ops);
-    }
-    struct of_op *op = &plan->ops[plan->op_count++];
-    *op = (struct of_op) { .kind = (uint8_t)kind, .count = count, .field = field };
-    return op;
-}
-
-/* What comes next can be jumped to. */
-static uint32_t
-label(struct emitter *emitter)
-{
-    return emitter->label = emitter->plan->op_count;
-}
-
-/* Passes over bytes, in one step with those before. */
-static void
-skip_bytes(struct emitter *emitter, uint64_t bytes, uint32_t field)
-{
-    struct of_plan *plan = emitter->plan;
-    if (bytes == 0)
-        return;
-    struct of_op *last = plan->op_count > emitter->label ? &plan->ops[plan->op_count - 1] : NULL;
-    if (last != NULL && last->kind == OF_OP_SKIP && last->count <= UINT32_MAX - bytes)
-        last->count += (uint32_t)bytes;
-    else
-        add_op(emitter, OF_OP_SKIP, (uint32_t)bytes, field);
-}
-
-static uint32_t
-add_text(struct emitter *emitter, const char *text)
-{
-    struct of_plan *plan = emitter->plan;
-    if (plan->text_count + 1 >= plan->text_room) {
-        plan->text_room = plan->text_room ? 2 * plan->text_room : 8;
-        plan->texts = of_realloc_array(plan->texts, plan->text_room, sizeof *plan->texts);
-    }
-    if (plan->text_count == 0)
-        plan->texts[plan->text_count++] = NULL;
-    plan->texts[plan->text_count] = text != NULL ? of_strdup(text) : NULL;
-    return plan->text_count++;
-}
-
-static uint32_t
-add_targets(struct emitter *emitter, uint32_t count)
-{
-    struct of_plan *plan = emitter->plan;
-    uint32_t first = plan->target_count;
-    plan->target_count += count;
-    if (plan->target_count > plan->target_room) {
-        plan->target_room = 2 * plan->target_count;
-        plan->targets = of_realloc_array(plan->targets, plan->target_room, sizeof *plan->targets);
-    }
-    return first;
-}
-
-static uint32_t
-add_field(struct emitter *emitter, const char *parent, const char *name, const struct of_avro_schema *type)
-{
-    struct of_plan *plan = emitter->plan;
-    char text[OF_AVRO_NAME_BYTES], *path = NULL;
-    if (plan->field_count == plan->field_room) {
-        plan->field_room = plan->field_room ? 2 * plan->field_room : 16;
-        plan->fields = of_realloc_array(plan->fields, plan->field_room, sizeof *plan->fields);
-    }
-    if (asprintf(&path, "%s%s%s", parent, *parent != '\0' ? "." : "", name) < 0)
-        path = of_strdup(name);
-    plan->fields[plan->field_count] = (struct of_plan_field) { path, of_strdup(of_avro_describe(type, text)), NULL };
-    return plan->field_count++;
-}
-
-static void
-drop_fields(struct emitter *emitter, uint32_t known)
-{
-    struct of_plan *plan = emitter->plan;
-    while (plan->field_count > known) {
-        struct of_plan_field *field = &plan->fields[--plan->field_count];
-        free(field->path);
-        free(field->type);
-        free(field->note);
-    }
-}
-
-static void
-note(struct emitter *emitter, uint32_t field, const char *text)
-{
-    free(emitter->plan->fields[field].note);
-    emitter->plan->fields[field].note = of_strdup(text);
-}
-
-static void
-unfit(struct emitter *emitter, const char *why, uint32_t field)
-{
-    uint32_t text = add_text(emitter, why);
-    add_op(emitter, OF_OP_UNFIT, 0, field)->to = text;
-}
-
-/* All jumps behind `start` whose end is not known lead here. */
-static void
-land_jumps(struct emitter *emitter, uint32_t start)
-{
-    uint32_t here = label(emitter);
-    for (uint32_t i = start; i < here; i++)
-        if (emitter->plan->ops[i].kind == OF_OP_JUMP && emitter->plan->ops[i].to == unknown)
-            emitter->plan->ops[i].to = here;
-}
 
 /* ---- what is wanted ---- */
 
@@ -191,7 +50,7 @@ within(const struct wants *wants, const char *name)
 }
 
 static void
-note_roles(struct emitter *emitter, uint32_t field, unsigned roles, const char *how)
+note_roles(struct of_emitter *emitter, uint32_t field, unsigned roles, const char *how)
 {
     char text[OF_AVRO_NAME_BYTES + 80];
     size_t length = 0;
@@ -200,7 +59,7 @@ note_roles(struct emitter *emitter, uint32_t field, unsigned roles, const char *
             length += (size_t)snprintf(text + length, sizeof text - length, "%s%s", length > 0 ? ", " : "",
                                        of_plan_roles[i].name);
     snprintf(text + length, sizeof text - length, "%s", how);
-    note(emitter, field, text);
+    of_emit_note(emitter, field, text);
 }
 
 /* ---- roles and types ---- */
@@ -224,7 +83,7 @@ can_have(const struct of_avro_schema *type, unsigned role)
 
 /* type: what the field is; as: what it is to be read as. */
 static enum of_status
-check_roles(struct emitter *emitter, const struct of_avro_schema *as, const struct wants *wants, uint32_t field)
+check_roles(struct of_emitter *emitter, const struct of_avro_schema *as, const struct wants *wants, uint32_t field)
 {
     char text[OF_AVRO_NAME_BYTES];
     const char *path = emitter->plan->fields[field].path;
@@ -232,15 +91,17 @@ check_roles(struct emitter *emitter, const struct of_avro_schema *as, const stru
         if (wants->rest[i] == NULL)
             continue;
         if (*wants->rest[i] != '\0')
-            return of_error_set(emitter->err, OF_POISON, "the field \"%.200s\" is of type %s: there is no \"%.200s\" in it",
-                                path, of_avro_describe(as, text), wants->rest[i]);
+            return of_error_set(emitter->err, OF_POISON,
+                                "the field \"%.200s\" is of type %s: there is no \"%.200s\" in it", path,
+                                of_avro_describe(as, text), wants->rest[i]);
         if (!can_have(as, of_plan_roles[i].role))
             return of_error_set(emitter->err, OF_POISON, "the %s field \"%.200s\" is of type %s; it must be %s",
                                 of_plan_roles[i].name, path, of_avro_describe(as, text), of_plan_roles[i].types);
     }
     if (as->logical == OF_AVRO_DECIMAL && as->scale > OF_SCALE_MAX)
-        return of_error_set(emitter->err, OF_POISON, "the field \"%.200s\" is of type %s; at most %d decimals can be read",
-                            path, of_avro_describe(as, text), OF_SCALE_MAX);
+        return of_error_set(emitter->err, OF_POISON,
+                            "the field \"%.200s\" is of type %s; at most %d decimals can be read", path,
+                            of_avro_describe(as, text), OF_SCALE_MAX);
     return OF_OK;
 }
 
@@ -265,23 +126,10 @@ as_of(enum of_avro_type type)
     return type == OF_AVRO_FLOAT ? OF_AS_FLOAT : type == OF_AVRO_LONG ? OF_AS_SCALED : OF_AS_DOUBLE;
 }
 
-/* texts of what the writer's symbols become; where they begin. */
-static uint32_t
-add_symbols(struct emitter *emitter, const struct of_avro_schema *writer, const struct of_avro_schema *reader)
-{
-    uint32_t first = 0;
-    for (uint32_t i = 0; i < writer->count; i++) {
-        const char *symbol = writer->symbols[i];
-        uint32_t at = add_text(emitter, reader != NULL ? of_resolution_symbol(symbol, reader) : symbol);
-        first = i == 0 ? at : first;
-    }
-    return first;
-}
-
 /* ---- wanted fields ---- */
 
 static enum of_status
-read_leaf(struct emitter *emitter, const struct of_avro_schema *writer, const struct of_avro_schema *reader,
+read_leaf(struct of_emitter *emitter, const struct of_avro_schema *writer, const struct of_avro_schema *reader,
           const struct wants *wants, uint32_t field)
 {
     const struct of_avro_schema *as = reader != NULL ? reader : writer;
@@ -291,8 +139,8 @@ read_leaf(struct emitter *emitter, const struct of_avro_schema *writer, const st
         return status;
     enum of_op_kind kind = kind_of(writer, as, roles);
     uint32_t count = writer->type == OF_AVRO_ENUM ? writer->count : writer->type == OF_AVRO_FIXED ? writer->size : 0;
-    uint32_t symbols = kind == OF_OP_ENUM ? add_symbols(emitter, writer, reader) : 0;
-    struct of_op *op = add_op(emitter, kind, count, field);
+    uint32_t symbols = kind == OF_OP_ENUM ? of_emit_symbols(emitter, writer, reader) : 0;
+    struct of_op *op = of_emit_op(emitter, kind, count, field);
     op->roles = (uint8_t)roles;
     op->to = symbols;
     if (kind == OF_OP_INT || kind == OF_OP_LONG)
@@ -307,15 +155,16 @@ read_leaf(struct emitter *emitter, const struct of_avro_schema *writer, const st
 }
 
 static enum of_status
-missing(struct emitter *emitter, const struct of_avro_schema *record, int role, const char *rest)
+missing(struct of_emitter *emitter, const struct of_avro_schema *record, int role, const char *rest)
 {
-    return of_error_set(emitter->err, OF_POISON, "the record %.200s has no field \"%.*s\" to take the %s from; set --%s",
-                        record->name, (int)strcspn(rest, "."), rest, of_plan_roles[role].name,
+    return of_error_set(emitter->err, OF_POISON,
+                        "the record %.200s has no field \"%.*s\" to take the %s from; set --%s", record->name,
+                        (int)strcspn(rest, "."), rest, of_plan_roles[role].name,
                         of_plan_roles[role].option);
 }
 
 static enum of_status
-read_default(struct emitter *emitter, const struct of_avro_schema *type, const json_t *initial,
+read_default(struct of_emitter *emitter, const struct of_avro_schema *type, const json_t *initial,
              const struct wants *wants, uint32_t field)
 {
     struct of_plan *plan = emitter->plan;
@@ -329,7 +178,7 @@ read_default(struct emitter *emitter, const struct of_avro_schema *type, const j
             if (roles_of(&inner) == 0)
                 continue;
             const json_t *part = json_object_get(initial, type->fields[i].name);
-            uint32_t at = add_field(emitter, plan->fields[field].path, type->fields[i].name, type->fields[i].type);
+            uint32_t at = of_emit_field(emitter, plan->fields[field].path, type->fields[i].name, type->fields[i].type);
             enum of_status status = read_default(emitter, type->fields[i].type,
                                                  part != NULL ? part : type->fields[i].initial, &inner, at);
             if (status != OF_OK)
@@ -353,7 +202,7 @@ read_default(struct emitter *emitter, const struct of_avro_schema *type, const j
         plan->constants = of_realloc_array(plan->constants, plan->constant_room, sizeof *plan->constants);
     }
     plan->constants[plan->constant_count] = constant;
-    struct of_op *op = add_op(emitter, OF_OP_CONSTANT, 0, field);
+    struct of_op *op = of_emit_op(emitter, OF_OP_CONSTANT, 0, field);
     op->roles = (uint8_t)roles_of(wants);
     op->to = plan->constant_count++;
     note_roles(emitter, field, roles_of(wants), ", the default of the reader's schema");
@@ -361,7 +210,7 @@ read_default(struct emitter *emitter, const struct of_avro_schema *type, const j
 }
 
 static enum of_status
-read_missing(struct emitter *emitter, const struct of_avro_schema *writer, const struct of_avro_schema *reader,
+read_missing(struct of_emitter *emitter, const struct of_avro_schema *writer, const struct of_avro_schema *reader,
              const struct wants *wants, uint32_t field)
 {
     for (uint32_t i = 0; i < reader->count; i++) {
@@ -369,7 +218,7 @@ read_missing(struct emitter *emitter, const struct of_avro_schema *writer, const
         struct wants inner = within(wants, missed->name);
         if (roles_of(&inner) == 0 || of_resolution_source(writer, reader, missed) != NULL)
             continue;
-        uint32_t at = add_field(emitter, emitter->plan->fields[field].path, missed->name, missed->type);
+        uint32_t at = of_emit_field(emitter, emitter->plan->fields[field].path, missed->name, missed->type);
         enum of_status status = read_default(emitter, missed->type, missed->initial, &inner, at);
         if (status != OF_OK)
             return status;
@@ -378,7 +227,7 @@ read_missing(struct emitter *emitter, const struct of_avro_schema *writer, const
 }
 
 static enum of_status
-check_all_there(struct emitter *emitter, const struct of_avro_schema *record, const struct wants *wants)
+check_all_there(struct of_emitter *emitter, const struct of_avro_schema *record, const struct wants *wants)
 {
     for (int i = 0; i < OF_PLAN_ROLES; i++) {
         const char *rest = wants->rest[i];
@@ -388,34 +237,22 @@ check_all_there(struct emitter *emitter, const struct of_avro_schema *record, co
     return OF_OK;
 }
 
-static const struct of_avro_schema *
-reader_of(const struct of_avro_field *field, const struct of_avro_schema *reader, const char **name)
-{
-    if (reader == NULL) {
-        *name = field->name;
-        return NULL;
-    }
-    const struct of_avro_field *to = of_resolution_field(field, reader);
-    *name = to != NULL ? to->name : NULL;
-    return to != NULL ? to->type : NULL;
-}
-
 static enum of_status
-read_record(struct emitter *emitter, const struct of_avro_schema *writer, const struct of_avro_schema *reader,
+read_record(struct of_emitter *emitter, const struct of_avro_schema *writer, const struct of_avro_schema *reader,
             const struct wants *wants, uint32_t field)
 {
     enum of_status status = check_all_there(emitter, reader != NULL ? reader : writer, wants);
     for (uint32_t i = 0; i < writer->count && status == OF_OK; i++) {
         const struct of_avro_field *from = &writer->fields[i];
         const char *name;
-        const struct of_avro_schema *to = reader_of(from, reader, &name);
+        const struct of_avro_schema *to = of_emit_reader(from, reader, &name);
         struct wants inner = within(wants, name);
-        uint32_t at = add_field(emitter, emitter->plan->fields[field].path, from->name, from->type);
+        uint32_t at = of_emit_field(emitter, emitter->plan->fields[field].path, from->name, from->type);
         if (roles_of(&inner) != 0) {
             status = emit(emitter, from->type, to, &inner, at);
         } else {
-            note(emitter, at, "passed over");
-            status = pass_over(emitter, from->type, to, at);
+            of_emit_note(emitter, at, "passed over");
+            status = of_emit_pass_over(emitter, from->type, to, at);
         }
     }
     if (status == OF_OK && reader != NULL)
@@ -424,7 +261,7 @@ read_record(struct emitter *emitter, const struct of_avro_schema *writer, const 
 }
 
 static enum of_status
-no_branch(struct emitter *emitter, const struct of_avro_schema *writer, const struct wants *wants, uint32_t field,
+no_branch(struct of_emitter *emitter, const struct of_avro_schema *writer, const struct wants *wants, uint32_t field,
           const struct of_error *first)
 {
     if (leads_further(wants) && first->text[0] != '\0')
@@ -434,18 +271,18 @@ no_branch(struct emitter *emitter, const struct of_avro_schema *writer, const st
 
 /* One branch; what cannot be read of it is an error only for the records that have it. */
 static bool
-read_branch(struct emitter *emitter, const struct of_avro_schema *branch, const struct of_avro_schema *reader,
+read_branch(struct of_emitter *emitter, const struct of_avro_schema *branch, const struct of_avro_schema *reader,
             const struct wants *wants, uint32_t field, struct of_error *first)
 {
     struct of_error err = { 0 };
-    struct emitter attempt = *emitter;
+    struct of_emitter attempt = *emitter;
     attempt.err = &err;
     uint32_t start = emitter->plan->op_count, known = emitter->plan->field_count;
     enum of_status status = OF_OK;
     if (reader != NULL && of_resolution_fit(emitter->resolution, branch, reader) == OF_FIT_NEVER)
         status = of_resolution_explain(emitter->resolution, branch, reader, &err);
     else if (branch->type == OF_AVRO_NULL)
-        add_op(&attempt, OF_OP_NULL_FIELD, 0, field);
+        of_emit_op(&attempt, OF_OP_NULL_FIELD, 0, field);
     else
         status = emit(&attempt, branch, reader, wants, field);
     attempt.err = emitter->err;
@@ -454,39 +291,39 @@ read_branch(struct emitter *emitter, const struct of_avro_schema *branch, const 
         return branch->type != OF_AVRO_NULL;
     emitter->plan->op_count = start;
     emitter->label = start;
-    drop_fields(emitter, known);
-    unfit(emitter, err.text, field);
+    of_emit_drop_fields(emitter, known);
+    of_emit_unfit(emitter, err.text, field);
     if (first->text[0] == '\0')
         *first = err;
     return false;
 }
 
 static enum of_status
-read_union(struct emitter *emitter, const struct of_avro_schema *writer, const struct of_avro_schema *reader,
+read_union(struct of_emitter *emitter, const struct of_avro_schema *writer, const struct of_avro_schema *reader,
            const struct wants *wants, uint32_t field)
 {
     struct of_error first = { 0 };
-    uint32_t start = emitter->plan->op_count, good = 0, targets = add_targets(emitter, writer->count);
-    add_op(emitter, OF_OP_UNION, writer->count, field)->to = targets;
-    note(emitter, field, ""); /* its parts have notes of their own; as a leaf it is set below */
+    uint32_t start = emitter->plan->op_count, good = 0, targets = of_emit_targets(emitter, writer->count);
+    of_emit_op(emitter, OF_OP_UNION, writer->count, field)->to = targets;
+    of_emit_note(emitter, field, ""); /* its parts have notes of their own; as a leaf it is set below */
     for (uint32_t i = 0; i < writer->count; i++) {
-        emitter->plan->targets[targets + i] = label(emitter);
+        emitter->plan->targets[targets + i] = of_emit_label(emitter);
         good += read_branch(emitter, writer->branches[i], reader, wants, field, &first);
         if (i + 1 < writer->count)
-            add_op(emitter, OF_OP_JUMP, 0, field)->to = unknown;
+            of_emit_op(emitter, OF_OP_JUMP, 0, field)->to = OF_EMIT_UNKNOWN;
     }
-    land_jumps(emitter, start);
+    of_emit_land(emitter, start);
     if (good == 0)
         return no_branch(emitter, writer, wants, field, &first);
     if (leads_further(wants))
-        note(emitter, field, "looked into");
+        of_emit_note(emitter, field, "looked into");
     else
         note_roles(emitter, field, roles_of(wants), good < writer->count ? ", unless it is of another branch" : "");
     return OF_OK;
 }
 
 static enum of_status
-emit(struct emitter *emitter, const struct of_avro_schema *writer, const struct of_avro_schema *reader,
+emit(struct of_emitter *emitter, const struct of_avro_schema *writer, const struct of_avro_schema *reader,
      const struct wants *wants, uint32_t field)
 {
     if (writer->type == OF_AVRO_UNION)
@@ -495,163 +332,21 @@ emit(struct emitter *emitter, const struct of_avro_schema *writer, const struct 
         reader = of_resolution_branch(writer, reader);
     if (writer->type == OF_AVRO_RECORD && leads_further(wants)) {
         if (field > 0)
-            note(emitter, field, "looked into");
+            of_emit_note(emitter, field, "looked into");
         return read_record(emitter, writer, reader, wants, field);
     }
     return read_leaf(emitter, writer, reader, wants, field);
 }
 
-/* ---- what is passed over ---- */
-
-static void
-call_routine(struct emitter *emitter, const struct of_avro_schema *writer, const struct of_avro_schema *reader,
-             uint32_t field)
-{
-    uint32_t at = 0;
-    while (at < emitter->routine_count &&
-           (emitter->routines[at].writer != writer || emitter->routines[at].reader != reader))
-        at++;
-    if (at == emitter->routine_count) {
-        if (emitter->routine_count == emitter->routine_room) {
-            emitter->routine_room = emitter->routine_room ? 2 * emitter->routine_room : 8;
-            emitter->routines = of_realloc_array(emitter->routines, emitter->routine_room, sizeof *emitter->routines);
-        }
-        emitter->routines[emitter->routine_count++] = (struct routine) { writer, reader, unknown };
-    }
-    add_op(emitter, OF_OP_CALL, 0, field)->to = at; /* the routine's number, until all are written */
-}
-
-static enum of_status
-pass_fields(struct emitter *emitter, const struct of_avro_schema *writer, const struct of_avro_schema *reader,
-            const char *parent)
-{
-    enum of_status status = OF_OK;
-    for (uint32_t i = 0; i < writer->count && status == OF_OK; i++) {
-        const char *name;
-        const struct of_avro_schema *to = reader_of(&writer->fields[i], reader, &name);
-        uint32_t at = add_field(emitter, parent, writer->fields[i].name, writer->fields[i].type);
-        status = pass_over(emitter, writer->fields[i].type, to, at);
-    }
-    return status;
-}
-
-static enum of_status
-pass_record(struct emitter *emitter, const struct of_avro_schema *writer, const struct of_avro_schema *reader,
-            uint32_t field)
-{
-    if (writer->weight > INLINE_WEIGHT || emitter->plan->op_count > INLINE_OPS_MAX) {
-        call_routine(emitter, writer, reader, field);
-        return OF_OK;
-    }
-    char *parent = of_strdup(emitter->plan->fields[field].path);
-    enum of_status status = pass_fields(emitter, writer, reader, parent);
-    free(parent);
-    return status;
-}
-
-static enum of_status
-pass_union(struct emitter *emitter, const struct of_avro_schema *writer, const struct of_avro_schema *reader,
-           uint32_t field)
-{
-    uint32_t start = emitter->plan->op_count, targets = add_targets(emitter, writer->count);
-    add_op(emitter, OF_OP_UNION, writer->count, field)->to = targets;
-    enum of_status status = OF_OK;
-    for (uint32_t i = 0; i < writer->count && status == OF_OK; i++) {
-        const struct of_avro_schema *branch = writer->branches[i];
-        emitter->plan->targets[targets + i] = label(emitter);
-        status = pass_over(emitter, branch, reader, field);
-        if (i + 1 < writer->count)
-            add_op(emitter, OF_OP_JUMP, 0, field)->to = unknown;
-    }
-    land_jumps(emitter, start);
-    return status;
-}
-
-/* Items without any bytes need no loop either: their number is bounded by decode.c. */
-static enum of_status
-pass_items(struct emitter *emitter, const struct of_avro_schema *writer, const struct of_avro_schema *reader,
-           uint32_t field)
-{
-    bool map = writer->type == OF_AVRO_MAP;
-    const struct of_avro_schema *items = writer->items;
-    if (!map && reader == NULL && items->constant) {
-        add_op(emitter, OF_OP_ITEMS, (uint32_t)items->min_bytes, field);
-        return OF_OK;
-    }
-    uint64_t least = items->min_bytes + map; /* not 0: a map's key has a byte, and items without any are above, */
-    least += least == 0; /* or do not fit whatever they are */
-    add_op(emitter, OF_OP_LOOP, 0, field);
-    uint32_t block = emitter->plan->op_count;
-    struct of_op *op = add_op(emitter, OF_OP_BLOCK, least < UINT32_MAX ? (uint32_t)least : UINT32_MAX, field);
-    op->as = reader == NULL;
-    label(emitter);
-    if (map)
-        add_op(emitter, OF_OP_BYTES, 0, field);
-    enum of_status status = pass_over(emitter, items, reader != NULL ? reader->items : NULL, field);
-    add_op(emitter, OF_OP_NEXT, 0, field)->to = block;
-    emitter->plan->ops[block].to = label(emitter);
-    return status;
-}
-
-/* Passes over a value; `reader` matters only where not every value fits it. */
-static enum of_status
-pass_over(struct emitter *emitter, const struct of_avro_schema *writer, const struct of_avro_schema *reader,
-          uint32_t field)
-{
-    if (emitter->plan->op_count > OPS_MAX)
-        return of_error_set(emitter->err, OF_POISON, "the schema is too large");
-    enum of_fit fit = reader != NULL ? of_resolution_fit(emitter->resolution, writer, reader) : OF_FIT_ALWAYS;
-    if (fit == OF_FIT_NEVER) { /* an error only for the records that come here */
-        struct of_error why;
-        of_resolution_explain(emitter->resolution, writer, reader, &why);
-        unfit(emitter, why.text, field);
-        return OF_OK;
-    }
-    if (fit == OF_FIT_ALWAYS)
-        reader = NULL;
-    if (reader != NULL && reader->type == OF_AVRO_UNION && writer->type != OF_AVRO_UNION)
-        reader = of_resolution_branch(writer, reader);
-    if (writer->constant && reader == NULL) {
-        skip_bytes(emitter, writer->min_bytes, field);
-        return OF_OK;
-    }
-    switch (writer->type) {
-    case OF_AVRO_RECORD: return pass_record(emitter, writer, reader, field);
-    case OF_AVRO_UNION: return pass_union(emitter, writer, reader, field);
-    case OF_AVRO_ARRAY:
-    case OF_AVRO_MAP: return pass_items(emitter, writer, reader, field);
-    case OF_AVRO_ENUM: {
-        uint32_t symbols = reader != NULL ? add_symbols(emitter, writer, reader) : 0;
-        add_op(emitter, OF_OP_ENUM, writer->count, field)->to = symbols;
-        return OF_OK;
-    }
-    case OF_AVRO_BOOLEAN: add_op(emitter, OF_OP_BOOLEAN, 0, field); return OF_OK;
-    case OF_AVRO_INT: add_op(emitter, OF_OP_INT, 0, field); return OF_OK;
-    case OF_AVRO_LONG: add_op(emitter, OF_OP_LONG, 0, field); return OF_OK;
-    default: add_op(emitter, OF_OP_BYTES, 0, field); return OF_OK;
-    }
-}
-
 /* ---- the whole plan ---- */
 
-/* Routines may call further ones, which come behind them. */
-static enum of_status
-write_routines(struct emitter *emitter)
+/* A branch of nothing, null mostly, goes on where its jump leads. */
+static void
+thread_branches(struct of_plan *plan)
 {
-    enum of_status status = OF_OK;
-    for (uint32_t i = 0; i < emitter->routine_count && status == OF_OK; i++) {
-        struct routine routine = emitter->routines[i];
-        if (i == ROUTINES_MAX)
-            return of_error_set(emitter->err, OF_POISON, "the schema has too many records");
-        emitter->routines[i].start = label(emitter);
-        uint32_t field = emitter->plan->field_count;
-        status = pass_fields(emitter, routine.writer, routine.reader, routine.writer->name);
-        add_op(emitter, OF_OP_RETURN, 0, field < emitter->plan->field_count ? field : 0);
-    }
-    for (uint32_t i = 0; i < emitter->plan->op_count && status == OF_OK; i++)
-        if (emitter->plan->ops[i].kind == OF_OP_CALL)
-            emitter->plan->ops[i].to = emitter->routines[emitter->plan->ops[i].to].start;
-    return status;
+    for (uint32_t i = 0; i < plan->target_count; i++)
+        if (plan->targets[i] < plan->op_count && plan->ops[plan->targets[i]].kind == OF_OP_JUMP)
+            plan->targets[i] = plan->ops[plan->targets[i]].to;
 }
 
 enum of_status
@@ -659,15 +354,17 @@ of_plan_emit(struct of_plan *plan, const struct of_avro_schema *writer, const st
              const struct of_resolution *resolution, const struct of_plan_fields *fields, struct of_error *err)
 {
     struct of_error own;
-    struct emitter emitter = { .plan = plan, .resolution = resolution, .err = err != NULL ? err : &own };
+    struct of_emitter emitter = { .plan = plan, .resolution = resolution, .err = err != NULL ? err : &own };
     const struct wants wants = { { fields->value, fields->group_by, fields->id } };
-    uint32_t field = add_field(&emitter, "", "", writer);
+    uint32_t field = of_emit_field(&emitter, "", "", writer);
     if (reader != NULL && reader->type == OF_AVRO_UNION)
         reader = of_resolution_branch(writer, reader);
     enum of_status status = read_record(&emitter, writer, reader, &wants, field);
-    add_op(&emitter, OF_OP_END, 0, field);
+    of_emit_op(&emitter, OF_OP_END, 0, field);
     if (status == OF_OK)
-        status = write_routines(&emitter);
+        status = of_emit_routines(&emitter);
+    if (status == OF_OK)
+        thread_branches(plan);
     free(emitter.routines);
     return status;
 }

@@ -12,12 +12,13 @@
  *
  * or a union of such, with null, too; a record with null in one of the three is bad. One field may have several roles.
  * Without a reader schema fields are found by the writer's names and read as the writer typed them. With one, the names
- * are the reader's, and Avro's schema resolution applies (avro/resolve.h): promotions, defaults, aliases, and its errors.
+ * are the reader's, and Avro's schema resolution applies (avro/resolve.h): promotions, defaults, aliases, and its
+ * errors.
  *
- * Bodies are hostile: no length is believed before it is compared with what is left, work is bounded by the bytes given,
- * nothing is allocated, nesting is bounded (OF_PLAN_DEPTH), and bytes behind the last field are an error. A bad body is a
- * bad record, told by an enum of_decode_result; a schema that gives no plan is OF_POISON with a text that names fields
- * and types (cause unresolvable_schema).
+ * Bodies are hostile: no length is believed before it is compared with what is left, work is bounded by the bytes
+ * given, nothing is allocated, nesting is bounded (OF_PLAN_DEPTH), and bytes behind the last field are an error. A bad
+ * body is a bad record, told by an enum of_decode_result; a schema that gives no plan is OF_POISON with a text that
+ * names fields and types (cause unresolvable_schema).
  *
  * Owner: whoever compiles it destroys it. Threads: a plan does not change, so any number may decode with it at once.
  * Cost: of_plan_decode takes some 5 ns for two strings and a float; it neither allocates nor locks. */
@@ -103,8 +104,8 @@ OF_MUST_USE enum of_decode_result of_plan_decode(const struct of_plan *plan, str
 /* One sentence for people, without a full stop. Never NULL. */
 const char *of_decode_result_text(enum of_decode_result result);
 
-/* Reads a bad body once more to say what is wrong with it, and where: 'field "customer.name" (string), byte 17: a length
- * reaches ...'. Bytes are counted from the start of the body. Returns text. */
+/* Reads a bad body once more to say what is wrong with it, and where: 'field "customer.name" (string), byte 17: a
+ * length reaches ...'. Bytes are counted from the start of the body. Returns text. */
 const char *of_plan_explain(const struct of_plan *plan, struct of_slice body, char *text, size_t size);
 
 /* For people: what becomes of each field, then the steps, one a line. */

@@ -48,8 +48,8 @@ of_plan_explain(const struct of_plan *plan, struct of_slice body, char *text, si
     } else {
         const struct of_plan_field *field = &plan->fields[fault.op->field];
         bool told = fault.op->kind == OF_OP_UNFIT;
-        snprintf(text, size, "field \"%.80s\" (%.80s), byte %zu: %s%s%.200s", field->path, field->type, fault.offset, why,
-                 told ? ": " : "", told ? plan->texts[fault.op->to] : "");
+        snprintf(text, size, "field \"%.80s\" (%.80s), byte %zu: %s%s%.200s", field->path, field->type, fault.offset,
+                 why, told ? ": " : "", told ? plan->texts[fault.op->to] : "");
     }
     return text;
 }
@@ -82,7 +82,7 @@ static bool
 takes_nothing(uint8_t kind)
 {
     return kind == OF_OP_BOOLEAN || kind == OF_OP_INT || kind == OF_OP_LONG || kind == OF_OP_BYTES ||
-           kind == OF_OP_LOOP || kind == OF_OP_NULL_FIELD;
+           kind == OF_OP_LOOP || kind == OF_OP_TEXTS || kind == OF_OP_OPTION || kind == OF_OP_NULL_FIELD;
 }
 
 static void

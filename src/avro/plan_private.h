@@ -5,29 +5,31 @@
 #include "avro/plan.h"
 
 /* Steps. X(kind, name in print) */
-#define OF_PLAN_OPS(X)                                                                                                  \
-    X(SKIP, "skip")            /* `count` bytes whose content does not matter */                                        \
-    X(BOOLEAN, "boolean")      /* one byte, 0 or 1 */                                                                   \
-    X(INT, "int")                                                                                                       \
-    X(LONG, "long")                                                                                                     \
-    X(ENUM, "enum")            /* an int below `count`; with roles, or `to` not 0, the symbol texts[to + index] */      \
-    X(FLOAT, "float")                                                                                                   \
-    X(DOUBLE, "double")                                                                                                 \
-    X(BYTES, "bytes")          /* also strings: a length, then so many bytes */                                         \
-    X(DECIMAL, "decimal")      /* the same, a two's complement number */                                                \
-    X(FIXED_DECIMAL, "decimal") /* the same of `count` bytes */                                                         \
-    X(UUID, "uuid")            /* 16 bytes, given as text */                                                            \
-    X(CONSTANT, "constant")    /* nothing is read: the default constants[to] */                                         \
-    X(UNION, "union")          /* an index below `count`; goes on at targets[to + index] */                             \
-    X(JUMP, "jump")            /* goes on at `to` */                                                                    \
-    X(CALL, "call")            /* runs from `to` to the next return */                                                  \
-    X(RETURN, "return")                                                                                                 \
-    X(ITEMS, "items")          /* an array whose items all have `count` bytes that do not matter */                     \
-    X(LOOP, "loop")            /* an array or map begins: a block of items follows */                                   \
-    X(BLOCK, "block")          /* how many items of at least `count` bytes follow; none: goes on at `to` */             \
-    X(NEXT, "next")            /* the item ends: on at `to` + 1 for the next, at `to` for the next block */             \
-    X(NULL_FIELD, "null")      /* a wanted field is null: the record is bad */                                          \
-    X(UNFIT, "unfit")          /* the same: what comes here has no place; texts[to] says why */                         \
+#define OF_PLAN_OPS(X)                                                                                              \
+    X(SKIP, "skip")            /* `count` bytes whose content does not matter */                                    \
+    X(BOOLEAN, "boolean")      /* one byte, 0 or 1 */                                                               \
+    X(INT, "int")                                                                                                   \
+    X(LONG, "long")                                                                                                 \
+    X(ENUM, "enum")            /* an int below `count`; with roles, or `to` not 0, the symbol texts[to + index] */  \
+    X(FLOAT, "float")                                                                                               \
+    X(DOUBLE, "double")                                                                                             \
+    X(BYTES, "bytes")          /* also strings: a length, then so many bytes */                                     \
+    X(DECIMAL, "decimal")      /* the same, a two's complement number */                                            \
+    X(FIXED_DECIMAL, "decimal") /* the same of `count` bytes */                                                     \
+    X(UUID, "uuid")            /* 16 bytes, given as text */                                                        \
+    X(CONSTANT, "constant")    /* nothing is read: the default constants[to] */                                     \
+    X(UNION, "union")          /* an index below `count`; goes on at targets[to + index] */                         \
+    X(JUMP, "jump")            /* goes on at `to` */                                                                \
+    X(CALL, "call")            /* runs from `to` to the next return */                                              \
+    X(RETURN, "return")                                                                                             \
+    X(ITEMS, "items")          /* an array whose items all have `count` bytes that do not matter */                 \
+    X(TEXTS, "texts")          /* an array of strings or bytes */                                                   \
+    X(OPTION, "option")        /* a union of nothing, which is branch `count`, and a string or bytes */             \
+    X(LOOP, "loop")            /* an array or map begins: a block of items follows */                               \
+    X(BLOCK, "block")          /* how many items of at least `count` bytes follow; none: goes on at `to` */         \
+    X(NEXT, "next")            /* the item ends: on at `to` + 1 for the next, at `to` for the next block */         \
+    X(NULL_FIELD, "null")      /* a wanted field is null: the record is bad */                                      \
+    X(UNFIT, "unfit")          /* the same: what comes here has no place; texts[to] says why */                     \
     X(END, "end")
 
 enum of_op_kind {
@@ -108,8 +110,8 @@ extern const struct of_plan_role {
 
 /* Where and why a body is bad. */
 struct of_decode_fault {
-    const struct of_op *op; /* NULL: behind the last */
-    size_t offset;
+    const struct of_op *op;
+    size_t offset; /* in the body, where what the step reads begins */
 };
 
 /* The contract of of_plan_decode, step by step whatever the shape; says where it failed. */

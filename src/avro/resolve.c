@@ -30,7 +30,8 @@ hash_of(const struct of_avro_schema *writer, const struct of_avro_schema *reader
 }
 
 static uint32_t *
-slot_of(const struct of_resolution *resolution, const struct of_avro_schema *writer, const struct of_avro_schema *reader)
+slot_of(const struct of_resolution *resolution, const struct of_avro_schema *writer,
+        const struct of_avro_schema *reader)
 {
     uint32_t slots = 2 * resolution->room, slot = hash_of(writer, reader, slots);
     for (;; slot = (slot + 1) & (slots - 1)) {
@@ -310,17 +311,13 @@ explain_outside(const struct of_avro_schema *writer, const struct of_avro_schema
     return of_error_set(err, OF_POISON, "the writer's %s cannot be read as the reader's %s", from, to);
 }
 
+static enum of_status explain(const struct of_resolution *resolution, const struct of_avro_schema *writer,
+                              const struct of_avro_schema *reader, unsigned depth, struct of_error *err);
+
+/* What is wrong with the record itself; OF_OK: nothing is. */
 static enum of_status
-explain_record(const struct of_resolution *resolution, const struct of_avro_schema *writer,
-               const struct of_avro_schema *reader, struct of_error *err)
+explain_missing(const struct of_avro_schema *writer, const struct of_avro_schema *reader, struct of_error *err)
 {
-    for (uint32_t i = 0; i < writer->count; i++) {
-        const struct of_avro_field *field = of_resolution_field(&writer->fields[i], reader);
-        if (field == NULL || of_resolution_fit(resolution, writer->fields[i].type, field->type) != OF_FIT_NEVER)
-            continue;
-        of_resolution_explain(resolution, writer->fields[i].type, field->type, err);
-        return of_error_prefix(err, "field \"%.100s\"", field->name);
-    }
     for (uint32_t i = 0; i < reader->count; i++) {
         const struct of_avro_field *field = &reader->fields[i];
         char type[OF_AVRO_NAME_BYTES];
@@ -330,22 +327,51 @@ explain_record(const struct of_resolution *resolution, const struct of_avro_sche
                                 "default",
                                 field->name, of_avro_describe(field->type, type), writer->name);
     }
-    return explain_outside(writer, reader, err);
+    return OF_OK;
 }
 
-/* Recursion goes down to the parts that fit never, as deep as the types are nested. */
+/* Of the fields that fit never those first that are no records: a recursive record may fit never for its own sake. */
+static enum of_status
+explain_fields(const struct of_resolution *resolution, const struct of_avro_schema *writer,
+               const struct of_avro_schema *reader, bool records, unsigned depth, struct of_error *err)
+{
+    for (uint32_t i = 0; i < writer->count; i++) {
+        const struct of_avro_schema *type = writer->fields[i].type;
+        const struct of_avro_field *field = of_resolution_field(&writer->fields[i], reader);
+        if (field == NULL || (type->type == OF_AVRO_RECORD) != records ||
+            of_resolution_fit(resolution, type, field->type) != OF_FIT_NEVER)
+            continue;
+        explain(resolution, type, field->type, depth, err);
+        return of_error_prefix(err, "field \"%.100s\"", field->name);
+    }
+    return OF_OK;
+}
+
+static enum of_status
+explain(const struct of_resolution *resolution, const struct of_avro_schema *writer,
+        const struct of_avro_schema *reader, unsigned depth, struct of_error *err)
+{
+    enum { DEPTH_MAX = 20 };
+    if (writer->type != OF_AVRO_UNION && reader->type == OF_AVRO_UNION) {
+        const struct of_avro_schema *branch = of_resolution_branch(writer, reader);
+        reader = branch != NULL ? branch : reader;
+    }
+    bool records = writer->type == OF_AVRO_RECORD && reader->type == OF_AVRO_RECORD && names_match(writer, reader);
+    enum of_status status = OF_OK;
+    if (records && depth < DEPTH_MAX) {
+        status = explain_fields(resolution, writer, reader, false, depth + 1, err);
+        if (status == OF_OK)
+            status = explain_missing(writer, reader, err);
+        if (status == OF_OK)
+            status = explain_fields(resolution, writer, reader, true, depth + 1, err);
+    }
+    return status != OF_OK ? status : explain_outside(writer, reader, err);
+}
+
 enum of_status
 of_resolution_explain(const struct of_resolution *resolution, const struct of_avro_schema *writer,
                       const struct of_avro_schema *reader, struct of_error *err)
 {
     struct of_error own;
-    err = err != NULL ? err : &own;
-    if (writer->type != OF_AVRO_UNION && reader->type == OF_AVRO_UNION) {
-        const struct of_avro_schema *branch = of_resolution_branch(writer, reader);
-        if (branch != NULL)
-            return of_resolution_explain(resolution, writer, branch, err);
-    }
-    if (writer->type == OF_AVRO_RECORD && reader->type == OF_AVRO_RECORD && names_match(writer, reader))
-        return explain_record(resolution, writer, reader, err);
-    return explain_outside(writer, reader, err);
+    return explain(resolution, writer, reader, 0, err != NULL ? err : &own);
 }

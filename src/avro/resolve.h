@@ -20,8 +20,9 @@ enum of_fit {
 struct of_resolution;
 
 /* OF_POISON: the two have too many parts to be compared. */
-OF_MUST_USE enum of_status of_resolution_create(const struct of_avro_schema *writer, const struct of_avro_schema *reader,
-                                                struct of_resolution **out, struct of_error *err);
+OF_MUST_USE enum of_status of_resolution_create(const struct of_avro_schema *writer,
+                                                const struct of_avro_schema *reader, struct of_resolution **out,
+                                                struct of_error *err);
 void of_resolution_destroy(struct of_resolution **resolution); /* NULL inside is fine */
 
 /* Of any pair of which one part is within the other's counterpart, the outermost included. */

@@ -90,7 +90,8 @@ is_name(const char *name, bool dots)
     bool at_start = true;
     for (; *name != '\0'; name++) {
         bool digit = *name >= '0' && *name <= '9';
-        bool letter = (*name >= 'a' && *name <= 'z') || (*name >= 'A' && *name <= 'Z') || *name == '_' || (uint8_t)*name >= 0x80;
+        bool letter = (*name >= 'a' && *name <= 'z') || (*name >= 'A' && *name <= 'Z') || *name == '_' ||
+                      (uint8_t)*name >= 0x80;
         if (dots && *name == '.' && !at_start) {
             at_start = true;
             continue;
@@ -213,8 +214,8 @@ read_record(struct reader *reader, const json_t *json, const char *space, struct
         struct of_avro_field *field = &node->fields[node->count];
         status = read_field(reader, json_array_get(fields, i), space, field);
         if (status == OF_OK && json_object_get(seen, field->name) != NULL)
-            status = of_error_set(reader->err, OF_POISON, "the record %.200s has the field \"%.200s\" twice", node->name,
-                                  field->name);
+            status = of_error_set(reader->err, OF_POISON, "the record %.200s has the field \"%.200s\" twice",
+                                  node->name, field->name);
         if (status == OF_OK)
             json_object_set_new(seen, field->name, json_true());
         node->count++;

@@ -4,8 +4,8 @@
 
 #include "core/error.h"
 
-/* The file's text, NUL-terminated; the caller frees it. OF_FATAL: it cannot be read, is too long, or is no schema; *text
- * is NULL then. */
+/* The file's text, NUL-terminated; the caller frees it. OF_FATAL: it cannot be read, is too long, or is no schema;
+ * *text is NULL then. */
 OF_MUST_USE enum of_status of_schema_file_read(const char *path, char **text, struct of_error *err);
 
 #endif

@@ -1,9 +1,9 @@
 /* A decimal fixed-point number that holds every sum of doubles and decimals, digit by digit: where the binary and the
  * decimal half of an exact sum become one.
  *
- * 1088 decimals write out every sum of doubles, OF_SCALE_MAX every decimal; 1104 are enough, too, to tell on which side of
- * the middle between two doubles a quotient lies, as such a middle has 1075 at most.
- * Owner: the caller's stack (1.6 KB). Threads: one at a time. Internal to src/order. Cost: some us per function. */
+ * 1088 decimals write out every sum of doubles, OF_SCALE_MAX every decimal; 1104 are enough, too, to tell on which
+ * side of the middle between two doubles a quotient lies, as such a middle has 1075 at most. Owner: the caller's
+ * stack (1.6 KB). Threads: one at a time. Internal to src/order. Cost: some us per function. */
 #ifndef OF_ORDER_DECIMAL_NUMBER_H
 #define OF_ORDER_DECIMAL_NUMBER_H
 

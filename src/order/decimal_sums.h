@@ -42,11 +42,12 @@ void of_decimal_sums_free(struct of_decimal_sums **sums);
 /* The next part that is not zero, from *at on, 0 at first; moves *at behind it. NULL: there is none. */
 const struct of_decimal_part *of_decimal_sums_next(const struct of_decimal_sums *sums, uint32_t *at);
 
-/* The part as Avro writes a decimal: two's complement, highest byte first, as few bytes as hold it. Returns how many. */
+/* The part as Avro writes a decimal: two's complement, highest byte first, as few bytes as hold it. Returns how
+ * many. */
 size_t of_decimal_part_write(const struct of_decimal_part *part, uint8_t bytes[OF_DECIMAL_PART_BYTES]);
 
-/* Adds a part from such bytes. False, and nothing has changed: none or too many bytes, or an impossible scale. For bytes
- * from anywhere. */
+/* Adds a part from such bytes. False, and nothing has changed: none or too many bytes, or an impossible scale. For
+ * bytes from anywhere. */
 OF_MUST_USE bool of_decimal_sums_read(struct of_decimal_sums **sums, int32_t scale, struct of_slice bytes);
 
 /* The part's exact value with all its decimals. Returns the length. */

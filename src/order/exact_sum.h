@@ -1,10 +1,11 @@
-/* Sums of doubles and of decimals without rounding: the result depends on which values were added, never on their order.
+/* Sums of doubles and of decimals without rounding: the result depends on which values were added, never on their
+ * order.
  *
  * A sum is a window plus, rarely, a wide accumulator. The window is a 128-bit two's complement integer in units of
  * 2^-72: it holds every double from one millionth upwards in full, and totals up to 3.6e16. What does not fit (a tiny
  * or huge value, a full window) goes into a superaccumulator on the heap that covers the whole range of double, after
- * R. M. Neal, "Fast exact summation using small and large superaccumulators", 2015. The sum is always both together.
- * It stays exact for 2^63 additions of any finite values. Decimals are kept apart (order/decimal_sums.h), by scale, as no
+ * R. M. Neal, "Fast exact summation using small and large superaccumulators", 2015. The sum is always both together. It
+ * stays exact for 2^63 additions of any finite values. Decimals are kept apart (order/decimal_sums.h), by scale, as no
  * binary fraction is 0.1; what is told of the sum is told of all of it.
  *
  * Owner: the caller's memory, init to fini; all bytes zero is a valid sum, of nothing. Do not copy the struct by

@@ -1,5 +1,6 @@
-/* What there is to say about a record that failed before it came to an attempt, beyond its cause: where its bytes are no
- * good and why, or why there is no plan for its schema. For dead letters; nothing of it is worked out for good orders. */
+/* What there is to say about a record that failed before it came to an attempt, beyond its cause: where its bytes
+ * are no good and why, or why there is no plan for its schema. For dead letters; nothing of it is worked out for
+ * good orders. */
 #ifndef OF_STAGES_REASON_H
 #define OF_STAGES_REASON_H
 

@@ -1,5 +1,5 @@
-/* Values of every kind through a whole pipeline: doubles, longs and decimals of several scales on one topic, unions that
- * change the kind from record to record, and schemas of which there is no plan. */
+/* Values of every kind through a whole pipeline: doubles, longs and decimals of several scales on one topic, unions
+ * that change the kind from record to record, and schemas of which there is no plan. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -114,10 +114,10 @@ dead_letters_say_where_and_why(void **state)
         { RECORD("\"float\""), "", 0, "field \"price\" (float), byte 4: the value ends before its last field does" },
         { RECORD("\"float\""), "\0\0\0\0\0", 5, "byte 8: bytes follow the last field" },
         { RECORD("[\"null\",\"float\"]"), "\0", 1,
-          "field \"price\" (union of null and float), byte 5: a field that is needed is null" },
+          "field \"price\" (union of null and float), byte 4: a field that is needed is null" },
         { RECORD("[\"null\",\"float\"]"), "\4", 1,
-          "field \"price\" (union of null and float), byte 5: a union has an index that its schema does not have" },
-        { RECORD(DECIMAL(2)), "\0", 1, "field \"price\" (decimal(9,2) as bytes), byte 5: a decimal has no bytes" },
+          "field \"price\" (union of null and float), byte 4: a union has an index that its schema does not have" },
+        { RECORD(DECIMAL(2)), "\0", 1, "field \"price\" (decimal(9,2) as bytes), byte 4: a decimal has no bytes" },
         { RECORD("\"string\""), "\0", 1, "schema id 7: the value field \"price\" is of type string; it must be" },
         { RECORD("\"boolean\""), "\0", 1, "schema id 8: the value field \"price\" is of type boolean; it must be" },
         { RECORD("\"string\""), "\0", 1, "schema id 7: the value field \"price\" is of type string; it must be" },
