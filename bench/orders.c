@@ -29,8 +29,9 @@ bench_orders_make(struct bench_orders *orders, uint32_t count, uint32_t schema_i
         struct of_order order;
         size_t length;
         of_generator_next(&generator, &order);
-        OF_ASSERT(of_encoder_encode(encoder, schema_id, order.id, order.product, order.price, at, ORDER_BYTES, &length,
-                                    NULL) == OF_OK);
+        const struct of_cell cells[] = { of_cell_text(order.id), of_cell_text(order.product),
+                                         of_cell_real((double)order.price) };
+        OF_ASSERT(of_encoder_encode(encoder, schema_id, cells, at, ORDER_BYTES, &length, NULL) == OF_OK);
         orders->values[i] = of_slice_of(at, length);
         at += length;
     }

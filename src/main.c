@@ -10,6 +10,7 @@ const struct of_command of_commands[] = {
     { "demo", "orders, failures and retries in one process: no Kafka needed", of_command_demo },
     { "stats", "totals of the whole group, once or as they change", of_command_stats },
     { "reset", "start over: forget the offsets and totals of a group", of_command_reset },
+    { "schema", "explain how orders of a schema are read; register, check and list schemas", of_command_schema },
     { "config", "show what is configured and from where, or a configuration file to begin with", of_command_config },
     { "help", "list the commands, or the options of one", of_command_help },
     { "version", "print the version", of_command_version },

@@ -3,142 +3,323 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "avro/encode_schema.h"
 #include "avro/framing.h"
-#include "avro/schema_text.h"
 #include "core/assert.h"
 #include "core/memory.h"
 
+__extension__ typedef __int128 int128;
+
 struct of_encoder {
-    avro_schema_t schema;
-    avro_value_iface_t *class;
-    avro_value_t order;
-    avro_value_t id; /* the fields of order */
-    avro_value_t product;
-    avro_value_t price;
-    avro_writer_t writer;
-    char *text; /* libavro wants a NUL behind strings */
-    size_t text_size;
+    struct of_flat_record record;
 };
 
-/* The field of that name, if its type is one of the two. */
-static enum of_status
-bind_field(struct of_encoder *encoder, const char *name, avro_type_t type, avro_type_t or_type, avro_value_t *out,
-           struct of_error *err)
+/* Where a record is written. */
+struct out {
+    uint8_t *at, *end;
+    bool full; /* more was written than there is room */
+};
+
+/* ---- bytes ---- */
+
+static void
+put(struct out *out, const void *bytes, size_t length)
 {
-    if (avro_schema_record_field_get_index(encoder->schema, name) < 0)
-        return of_error_set(err, OF_POISON, "the schema has no field \"%s\"", name);
-    avro_type_t actual = avro_typeof(avro_schema_record_field_get(encoder->schema, name));
-    if (actual != type && actual != or_type)
-        return of_error_set(err, OF_POISON, "the field \"%s\" must be a %s", name,
-                            type == AVRO_STRING ? "string" : "float or double");
-    OF_ASSERT(avro_value_get_by_name(&encoder->order, name, out, NULL) == 0);
+    if ((size_t)(out->end - out->at) < length) {
+        out->full = true;
+        return;
+    }
+    if (length > 0)
+        memcpy(out->at, bytes, length);
+    out->at += length;
+}
+
+static void
+put_byte(struct out *out, uint8_t byte)
+{
+    put(out, &byte, 1);
+}
+
+/* Avro's variable-length zig-zag number. */
+static void
+put_long(struct out *out, int64_t value)
+{
+    uint64_t rest = (uint64_t)value << 1 ^ (uint64_t)(value >> 63);
+    for (; rest >= 0x80; rest >>= 7)
+        put_byte(out, (uint8_t)(rest | 0x80));
+    put_byte(out, (uint8_t)rest);
+}
+
+/* Little-endian, as Avro wants them. */
+static void
+put_bits(struct out *out, uint64_t bits, unsigned bytes)
+{
+    for (unsigned i = 0; i < bytes; i++)
+        put_byte(out, (uint8_t)(bits >> 8 * i));
+}
+
+static void
+put_text(struct out *out, struct of_slice text)
+{
+    put_long(out, (int64_t)text.length);
+    put(out, text.data, text.length);
+}
+
+/* ---- decimals ---- */
+
+/* Reads decimal notation as an integer of 10^-scale. */
+static const char *
+read_unscaled(const char *text, const struct of_flat_field *field, int128 *unscaled)
+{
+    bool negative = *text == '-';
+    text += *text == '-' || *text == '+';
+    const char *mark = strpbrk(text, "eE");
+    long shift = mark != NULL ? strtol(mark + 1, NULL, 10) : 0;
+    long decimals = 0, digits = 0;
+    int128 value = 0;
+    if (shift > 1000 || shift < -1000)
+        return "is out of the decimal's range";
+    for (bool behind = false; *text != '\0' && text != mark; text++) {
+        if (*text == '.') {
+            behind = true;
+            continue;
+        }
+        decimals += behind;
+        if ((value != 0 || *text != '0') && ++digits > OF_FLAT_DECIMAL_DIGITS_MAX)
+            return "has more digits than the decimal";
+        value = 10 * value + (*text - '0');
+    }
+    for (decimals -= shift; value != 0 && decimals < (long)field->scale; decimals++, digits++) {
+        if (digits >= OF_FLAT_DECIMAL_DIGITS_MAX)
+            return "has more digits than the decimal";
+        value *= 10;
+    }
+    for (; value != 0 && decimals > (long)field->scale; decimals--, digits--) {
+        if (value % 10 != 0)
+            return "has more decimals than the decimal";
+        value /= 10;
+    }
+    if (digits > (long)field->precision)
+        return "has more digits than the decimal";
+    *unscaled = negative ? -value : value;
+    return NULL;
+}
+
+static enum of_status
+put_decimal(struct out *out, const struct of_flat_field *field, const struct of_cell *cell, struct of_error *err)
+{
+    char text[OF_CELL_NUMBER_BYTES];
+    uint8_t bytes[sizeof(int128)];
+    int128 unscaled = 0;
+    enum of_status status = of_cell_to_number_text(cell, text, err);
+    if (status != OF_OK)
+        return status;
+    const char *complaint = read_unscaled(text, field, &unscaled);
+    if (complaint != NULL)
+        return of_cell_complain(cell, complaint, err);
+    size_t length = 1; /* the fewest bytes that hold it with its sign */
+    for (int128 rest = unscaled; rest < -128 || rest > 127; rest >>= 8)
+        length++;
+    for (size_t i = 0; i < length; i++)
+        bytes[length - 1 - i] = (uint8_t)(unscaled >> 8 * i);
+    if (field->type == OF_FLAT_BYTES) {
+        put_text(out, of_slice_of(bytes, length));
+        return OF_OK;
+    }
+    if (length > field->size)
+        return of_cell_complain(cell, "has more digits than the decimal", err);
+    for (size_t i = length; i < field->size; i++)
+        put_byte(out, unscaled < 0 ? 0xff : 0);
+    put(out, bytes, length);
+    return OF_OK;
+}
+
+/* ---- one field ---- */
+
+static enum of_status
+put_number(struct out *out, const struct of_flat_field *field, const struct of_cell *cell, struct of_error *err)
+{
+    double number;
+    enum of_status status = of_cell_to_double(cell, &number, err);
+    if (status != OF_OK)
+        return status;
+    float single = (float)number;
+    bool chosen = cell->kind == OF_CELL_REAL && !isfinite(number); /* no notation of a file says that */
+    if (!chosen && !isfinite(field->type == OF_FLAT_DOUBLE ? number : (double)single))
+        return of_cell_complain(cell, field->type == OF_FLAT_DOUBLE ? "is too large for a double"
+                                                                    : "is too large for a float", err);
+    if (field->type == OF_FLAT_DOUBLE) {
+        uint64_t bits;
+        memcpy(&bits, &number, sizeof bits);
+        put_bits(out, bits, 8);
+        return OF_OK;
+    }
+    uint32_t bits;
+    memcpy(&bits, &single, sizeof bits);
+    put_bits(out, bits, 4);
     return OF_OK;
 }
 
 static enum of_status
-bind_fields(struct of_encoder *encoder, struct of_error *err)
+put_integer(struct out *out, const struct of_flat_field *field, const struct of_cell *cell, struct of_error *err)
 {
-    enum of_status status = bind_field(encoder, "orderId", AVRO_STRING, AVRO_STRING, &encoder->id, err);
+    bool is_int = field->type == OF_FLAT_INT;
+    int64_t number;
+    enum of_status status =
+        of_cell_to_integer(cell, is_int ? INT32_MIN : INT64_MIN, is_int ? INT32_MAX : INT64_MAX, &number, err);
     if (status == OF_OK)
-        status = bind_field(encoder, "product", AVRO_STRING, AVRO_STRING, &encoder->product, err);
-    if (status == OF_OK)
-        status = bind_field(encoder, "price", AVRO_FLOAT, AVRO_DOUBLE, &encoder->price, err);
-    if (status == OF_OK && avro_schema_record_size(encoder->schema) != 3)
-        status = of_error_set(err, OF_POISON, "the schema has fields beside orderId, product and price");
+        put_long(out, number);
     return status;
 }
+
+static enum of_status
+put_symbol(struct out *out, const struct of_flat_field *field, const struct of_cell *cell, struct of_slice text,
+           struct of_error *err)
+{
+    for (size_t i = 0; i < json_array_size(field->symbols); i++) {
+        const char *symbol = json_string_value(json_array_get(field->symbols, i));
+        if (symbol != NULL && of_slice_equal(text, of_slice_str(symbol))) {
+            put_long(out, (int64_t)i);
+            return OF_OK;
+        }
+    }
+    return of_cell_complain(cell, "is none of the enum's symbols", err);
+}
+
+static enum of_status
+put_textual(struct out *out, const struct of_flat_field *field, const struct of_cell *cell, struct of_error *err)
+{
+    char scratch[OF_CELL_SCRATCH_BYTES];
+    struct of_slice text;
+    enum of_status status = of_cell_to_text(cell, scratch, &text, err);
+    if (status != OF_OK)
+        return status;
+    if (field->type == OF_FLAT_ENUM)
+        return put_symbol(out, field, cell, text, err);
+    if (field->type == OF_FLAT_FIXED && text.length != field->size)
+        return of_cell_complain(cell, "is not as long as the fixed type", err);
+    if (field->type == OF_FLAT_FIXED)
+        put(out, text.data, text.length);
+    else
+        put_text(out, text);
+    return OF_OK;
+}
+
+static enum of_status
+put_value(struct out *out, const struct of_flat_field *field, const struct of_cell *cell, struct of_error *err)
+{
+    bool flag = false;
+    enum of_status status = OF_OK;
+    if (field->decimal)
+        return put_decimal(out, field, cell, err);
+    switch (field->type) {
+    case OF_FLAT_NULL: return of_cell_is_absent(cell) ? OF_OK : of_cell_complain(cell, "is not null", err);
+    case OF_FLAT_BOOLEAN:
+        status = of_cell_to_boolean(cell, &flag, err);
+        put_byte(out, flag);
+        return status;
+    case OF_FLAT_INT:
+    case OF_FLAT_LONG: return put_integer(out, field, cell, err);
+    case OF_FLAT_FLOAT:
+    case OF_FLAT_DOUBLE: return put_number(out, field, cell, err);
+    case OF_FLAT_BYTES:
+    case OF_FLAT_STRING:
+    case OF_FLAT_ENUM:
+    case OF_FLAT_FIXED: return put_textual(out, field, cell, err);
+    }
+    OF_ASSERT(!"type of a flat field");
+    return OF_FATAL;
+}
+
+static enum of_status
+put_field(struct out *out, const struct of_flat_field *field, const struct of_cell *cell, struct of_error *err)
+{
+    bool is_default = cell->kind == OF_CELL_MISSING && field->has_initial;
+    if (is_default)
+        cell = &field->initial;
+    if (field->nullable && of_cell_is_absent(cell)) {
+        put_long(out, field->null_branch);
+        return OF_OK;
+    }
+    if (field->in_union)
+        put_long(out, field->branch);
+    enum of_status status = put_value(out, field, cell, err);
+    if (status == OF_OK || err == NULL)
+        return status;
+    return of_error_prefix(err, "column %s", field->name);
+}
+
+enum of_status
+of_encoder_encode(const struct of_encoder *encoder, uint32_t schema_id, const struct of_cell *cells, uint8_t *buffer,
+                  size_t size, size_t *written, struct of_error *err)
+{
+    struct out out = { buffer, buffer + size, size < OF_FRAMING_BYTES };
+    enum of_status status = OF_OK;
+    if (!out.full) {
+        of_framing_write(buffer, schema_id);
+        out.at += OF_FRAMING_BYTES;
+    }
+    for (size_t i = 0; i < encoder->record.field_count && status == OF_OK; i++)
+        status = put_field(&out, &encoder->record.fields[i], &cells[i], err);
+    if (status == OF_OK && out.full)
+        return of_error_set(err, OF_POISON, "the record needs more than the %zu bytes that there is room for", size);
+    *written = (size_t)(out.at - buffer);
+    return status;
+}
+
+/* ---- life ---- */
 
 enum of_status
 of_encoder_create(struct of_slice schema_json, struct of_encoder **out, struct of_error *err)
 {
-    *out = NULL;
-    avro_schema_t schema;
-    enum of_status status = of_schema_parse(schema_json, &schema, err);
-    if (status != OF_OK)
-        return status;
-    if (avro_typeof(schema) != AVRO_RECORD) {
-        avro_schema_decref(schema);
-        return of_error_set(err, OF_POISON, "the schema of an order must be a record");
-    }
     struct of_encoder *encoder = of_alloc(sizeof *encoder);
-    encoder->schema = schema;
-    encoder->class = avro_generic_class_from_schema(schema);
-    OF_ASSERT(encoder->class != NULL && avro_generic_value_new(encoder->class, &encoder->order) == 0);
-    encoder->writer = avro_writer_memory("", 0);
-    OF_ASSERT(encoder->writer != NULL);
-    status = bind_fields(encoder, err);
+    enum of_status status = of_flat_record_init(&encoder->record, schema_json, err);
     if (status != OF_OK)
         of_encoder_destroy(&encoder);
     *out = encoder;
     return status;
 }
 
-/* Strings are bounded by the caller's buffer, so the copy is as well. */
-static enum of_status
-set_text(struct of_encoder *encoder, avro_value_t *field, const char *name, struct of_slice text, size_t room,
-         struct of_error *err)
+size_t
+of_encoder_field_count(const struct of_encoder *encoder)
 {
-    if (text.length >= room)
-        return of_error_set(err, OF_POISON, "%s is %zu bytes long; the whole order may have %zu", name, text.length,
-                            room);
-    if (text.length + 1 > encoder->text_size) {
-        encoder->text_size = text.length + 1;
-        encoder->text = of_realloc_array(encoder->text, encoder->text_size, 1);
-    }
-    if (text.length > 0)
-        memcpy(encoder->text, text.data, text.length);
-    encoder->text[text.length] = '\0';
-    OF_ASSERT(avro_value_set_string_len(field, encoder->text, text.length + 1) == 0);
-    return OF_OK;
+    return encoder->record.field_count;
 }
 
-static enum of_status
-set_price(struct of_encoder *encoder, double price, struct of_error *err)
+const char *
+of_encoder_field_name(const struct of_encoder *encoder, size_t field)
 {
-    if (avro_value_get_type(&encoder->price) == AVRO_DOUBLE) {
-        OF_ASSERT(avro_value_set_double(&encoder->price, price) == 0);
-        return OF_OK;
-    }
-    if (isfinite(price) && !isfinite((float)price))
-        return of_error_set(err, OF_POISON, "the price %g is beyond the range of a float", price);
-    OF_ASSERT(avro_value_set_float(&encoder->price, (float)price) == 0);
-    return OF_OK;
+    return encoder->record.fields[field].name;
 }
 
-enum of_status
-of_encoder_encode(struct of_encoder *encoder, uint32_t schema_id, struct of_slice id, struct of_slice product,
-                  double price, uint8_t *buffer, size_t size, size_t *written, struct of_error *err)
+bool
+of_encoder_field_required(const struct of_encoder *encoder, size_t field)
 {
-    enum of_status status = set_text(encoder, &encoder->id, "orderId", id, size, err);
-    if (status == OF_OK)
-        status = set_text(encoder, &encoder->product, "product", product, size, err);
-    if (status == OF_OK)
-        status = set_price(encoder, price, err);
-    if (status != OF_OK)
-        return status;
-    size_t body_bytes;
-    OF_ASSERT(avro_value_sizeof(&encoder->order, &body_bytes) == 0);
-    if (size < OF_FRAMING_BYTES || body_bytes > size - OF_FRAMING_BYTES)
-        return of_error_set(err, OF_POISON, "the order needs %zu bytes; there is room for %zu",
-                            body_bytes + OF_FRAMING_BYTES, size);
-    of_framing_write(buffer, schema_id);
-    avro_writer_memory_set_dest(encoder->writer, (const char *)buffer + OF_FRAMING_BYTES, (int64_t)body_bytes);
-    OF_ASSERT(avro_value_write(encoder->writer, &encoder->order) == 0);
-    *written = body_bytes + OF_FRAMING_BYTES;
-    return OF_OK;
+    const struct of_flat_field *f = &encoder->record.fields[field];
+    return !f->has_initial && !f->nullable && f->type != OF_FLAT_NULL;
+}
+
+bool
+of_encoder_number(const struct of_encoder *encoder, size_t field, const struct of_cell *cell, double *number)
+{
+    const struct of_flat_field *f = &encoder->record.fields[field];
+    if (cell->kind == OF_CELL_MISSING && f->has_initial)
+        cell = &f->initial;
+    bool numeric = !f->decimal && f->type >= OF_FLAT_INT && f->type <= OF_FLAT_DOUBLE && !of_cell_is_absent(cell);
+    if (!numeric || of_cell_to_double(cell, number, NULL) != OF_OK)
+        return false;
+    if (f->type == OF_FLAT_FLOAT)
+        *number = (double)(float)*number;
+    return true;
 }
 
 void
 of_encoder_destroy(struct of_encoder **encoder)
 {
-    struct of_encoder *e = *encoder;
+    struct of_encoder *gone = *encoder;
     *encoder = NULL;
-    if (e == NULL)
+    if (gone == NULL)
         return;
-    avro_writer_free(e->writer);
-    avro_value_decref(&e->order);
-    avro_value_iface_decref(e->class);
-    avro_schema_decref(e->schema);
-    free(e->text);
-    free(e);
+    of_flat_record_fini(&gone->record);
+    free(gone);
 }

@@ -1,19 +1,24 @@
 /* How to read an order out of records written with one schema: the writer schema, compiled once, run on every record.
  *
  * A plan is a flat list of steps over the body of a record (avro/framing.h: what follows the schema id). It takes three
- * top-level fields and passes over all others:
+ * fields, named by dotted paths into nested records ("customer.address.city"), and passes over everything else, of any
+ * type:
  *
- *     role      types of the field                  becomes
- *     value     int, long, float, double            a double
- *     group     string, bytes, int, long            bytes, numbers as decimal text
- *     id        string, bytes, int, long            bytes, numbers as decimal text
+ *     role      types of the field                              becomes
+ *     value     int, float, double                              a double
+ *               long, decimal, dates and times                  a scaled integer (core/value.h)
+ *     group     string, bytes, enum, int, long, uuid            bytes; numbers as decimal text, enums as their symbol
+ *     id        string, bytes, enum, int, long, uuid            the same
  *
- * One field may have several roles. The record must be flat: null, boolean, int, long, float, double, bytes, string,
- * enum and fixed; nested records, arrays, maps and unions are refused when the plan is compiled.
+ * or a union of such, with null, too; a record with null in one of the three is bad. One field may have several roles.
+ * Without a reader schema fields are found by the writer's names and read as the writer typed them. With one, the names
+ * are the reader's, and Avro's schema resolution applies (avro/resolve.h): promotions, defaults, aliases, and its
+ * errors.
  *
- * Bodies are hostile: no length is believed before it is compared with what is left, nothing is allocated, and bytes
- * behind the last field are an error. A bad body is a bad record, told by an enum of_decode_result; a schema that gives
- * no plan is OF_POISON with a text (cause unresolvable_schema).
+ * Bodies are hostile: no length is believed before it is compared with what is left, work is bounded by the bytes
+ * given, nothing is allocated, nesting is bounded (OF_PLAN_DEPTH), and bytes behind the last field are an error. A bad
+ * body is a bad record, told by an enum of_decode_result; a schema that gives no plan is OF_POISON with a text that
+ * names fields and types (cause unresolvable_schema).
  *
  * Owner: whoever compiles it destroys it. Threads: a plan does not change, so any number may decode with it at once.
  * Cost: of_plan_decode takes some 5 ns for two strings and a float; it neither allocates nor locks. */
@@ -24,22 +29,32 @@
 
 #include "core/error.h"
 #include "core/slice.h"
+#include "core/value.h"
 
 struct of_plan;
 
-/* Names of top-level fields; none may be NULL. Read only while the plan is compiled. */
+/* What is wanted. Read only while the plan is compiled. */
 struct of_plan_fields {
-    const char *value;
+    const char *value; /* dotted paths; none may be NULL */
     const char *group_by;
     const char *id;
+    const char *reader_schema; /* JSON; NULL: none */
 };
 
-enum { OF_DECODED_SCRATCH_BYTES = 24 }; /* the longest 64-bit number, its sign and a NUL fit */
+enum {
+    OF_PLAN_DEPTH = 128,           /* arrays, maps and recursive records within each other, in a body */
+    OF_DECODED_SCRATCH_BYTES = 40, /* a uuid or the longest 64-bit number, its sign and a NUL fit */
+};
 
-/* One order. group and id point into the body, or, where the field is a number, into scratch: such a struct must stay
- * where it was decoded to. */
+/* One order. group and id point into the body, into the plan, or into scratch: such a struct must stay where it was
+ * decoded to. */
 struct of_decoded {
-    double value;
+    union {
+        double value;       /* OF_VALUE_BINARY */
+        of_int128 scaled;   /* OF_VALUE_SCALED: the value times 10^scale */
+    };
+    uint8_t kind; /* enum of_value_kind */
+    uint8_t scale;
     struct of_slice group;
     struct of_slice id;
     char scratch[2][OF_DECODED_SCRATCH_BYTES];
@@ -54,15 +69,30 @@ enum of_decode_result {
     OF_DECODE_FIELD_TOO_LARGE, /* a string or bytes beyond max_field_bytes */
     OF_DECODE_BAD_BOOLEAN,     /* neither 0 nor 1 */
     OF_DECODE_BAD_ENUM,        /* an index that the enum does not have */
-    OF_DECODE_INEXACT_VALUE,   /* a long that no double holds exactly */
+    OF_DECODE_BAD_BRANCH,      /* an index that the union does not have */
+    OF_DECODE_BAD_COUNT,       /* an array or map of more items than the bytes left could hold */
+    OF_DECODE_TOO_DEEP,
+    OF_DECODE_NULL_FIELD,      /* one of the three fields is null */
+    OF_DECODE_UNFIT,           /* a branch or symbol that the reader's schema, or a field's role, has no place for */
+    OF_DECODE_BAD_DECIMAL,     /* of no bytes, or of more digits than 127 bits hold */
     OF_DECODE_TRAILING_BYTES,
     OF_DECODE_RESULT_COUNT,
 };
 
 /* Compiles schema_json for those fields. max_field_bytes bounds every string and bytes field, taken or passed over.
- * OF_POISON, *out NULL: the text is no schema, the record is not flat, or a field is missing or of a wrong type. */
+ * OF_POISON, *out NULL: the text is no schema, the reader's cannot be made of it, or a field is missing or of a wrong
+ * type. */
 OF_MUST_USE enum of_status of_plan_compile(struct of_slice schema_json, const struct of_plan_fields *fields,
                                            size_t max_field_bytes, struct of_plan **out, struct of_error *err);
+
+/* The same for a schema that refers to others: their texts in an order in which each comes after those it needs. */
+OF_MUST_USE enum of_status of_plan_compile_referring(struct of_slice schema_json, const char *const *references,
+                                                     size_t reference_count, const struct of_plan_fields *fields,
+                                                     size_t max_field_bytes, struct of_plan **out,
+                                                     struct of_error *err);
+
+/* OF_POISON: the text is no schema. */
+OF_MUST_USE enum of_status of_plan_check_schema(struct of_slice schema_json, struct of_error *err);
 
 /* Clears the caller's pointer; NULL inside is fine. */
 void of_plan_destroy(struct of_plan **plan);
@@ -74,7 +104,12 @@ OF_MUST_USE enum of_decode_result of_plan_decode(const struct of_plan *plan, str
 /* One sentence for people, without a full stop. Never NULL. */
 const char *of_decode_result_text(enum of_decode_result result);
 
-/* For people: the steps, one a line, with the fields that each covers. */
+/* Reads a bad body once more to say what is wrong with it, and where: 'field "customer.name" (string), byte 17: a
+ * length reaches ...'. Bytes are counted from the start of the body. Returns text. */
+const char *of_plan_explain(const struct of_plan *plan, struct of_slice body, char *text, size_t size);
+
+/* For people: what becomes of each field, then the steps, one a line. */
+void of_plan_print_fields(const struct of_plan *plan, FILE *out);
 void of_plan_print(const struct of_plan *plan, FILE *out);
 
 #endif

@@ -20,6 +20,19 @@ print_help(enum of_command_index command)
            "Flags win over the environment, the environment over the file.\n");
 }
 
+/* What the process list shows of an address with a password: nobody but the program has to know it. The values are
+ * copies, so they keep it. */
+static void
+hide_passwords(char **argv)
+{
+    for (size_t i = 0; argv[i] != NULL; i++) {
+        char *end = strrchr(argv[i], '@');
+        char *start = end != NULL ? strstr(argv[i], "://") : NULL;
+        if (start != NULL && start < end)
+            memset(start + 3, '*', (size_t)(end - start - 3));
+    }
+}
+
 bool
 of_settings_load(struct of_command_line *line, enum of_command_index command, int argc, char **argv,
                  int *exit_status)
@@ -28,6 +41,7 @@ of_settings_load(struct of_command_line *line, enum of_command_index command, in
     struct of_error err;
     enum of_status status = of_settings_read(line, command, (const char *const *)argv + (argc > 0),
                                              (const char *const *)environ, &err);
+    hide_passwords(argv);
     if (status == OF_OK && !line->options.help) {
         of_log_set_level((enum of_log_level)line->settings.log_level);
         for (size_t i = 0; i < line->options.warning_count; i++)

@@ -2,19 +2,19 @@
 #include <time.h>
 
 #include "commands/commands.h"
-#include "commands/embedded.h"
 #include "commands/interrupt.h"
 #include "commands/kafka_options.h"
 #include "commands/publisher.h"
+#include "commands/registry_options.h"
+#include "commands/given_schema.h"
 #include "core/log.h"
 #include "kafka/admin.h"
-#include "registry/client.h"
+#include "registry/back_off.h"
 
 enum {
     START_TIMEOUT_MS = 60000, /* for brokers and registry to answer */
     LOOK_UP_MS = 1000,
     CREATE_MS = 10000,
-    SUBJECT_BYTES = 512,
 };
 
 /* All that a run needs, and what it opened. */
@@ -23,19 +23,28 @@ struct produce {
     struct of_kafka_options kafka;
     struct of_admin *admin;
     struct of_registry_client *registry;
+    int64_t wait_ms; /* how long the registry wants to be left alone */
     struct of_publisher publisher;
 };
+
+static void
+rest(int64_t wait_ns)
+{
+    nanosleep(&(struct timespec) { .tv_sec = wait_ns / OF_SECOND_NS, .tv_nsec = wait_ns % OF_SECOND_NS }, NULL);
+}
 
 /* Tries again for START_TIMEOUT_MS: brokers and registry may be starting, too. */
 static enum of_status
 insist(struct produce *produce, enum of_status (*step)(struct produce *, struct of_error *), struct of_error *err)
 {
-    int64_t deadline_ns = of_clock_mono_ns(produce->publisher.clock) + START_TIMEOUT_MS * OF_MS_NS;
+    int64_t start_ns = of_clock_mono_ns(produce->publisher.clock), back_off_ns = 0;
+    struct of_jitter jitter = { (uint64_t)start_ns };
     enum of_status status;
     while ((status = step(produce, err)) == OF_RETRY && !of_interrupt_requested() &&
-           of_clock_mono_ns(produce->publisher.clock) < deadline_ns) {
+           of_clock_mono_ns(produce->publisher.clock) - start_ns < START_TIMEOUT_MS * OF_MS_NS) {
         of_log_limited(OF_LOG_WARNING, "produce", "%s; trying again", err->text);
-        nanosleep(&(struct timespec) { .tv_nsec = 500 * OF_MS_NS }, NULL);
+        rest(of_back_off_next(&jitter, &back_off_ns, produce->wait_ms)); /* ends early at a signal */
+        produce->wait_ms = 0;
     }
     return status;
 }
@@ -43,15 +52,18 @@ insist(struct produce *produce, enum of_status (*step)(struct produce *, struct 
 static enum of_status
 register_schema(struct produce *produce, struct of_error *err)
 {
+    char subject[OF_SUBJECT_BYTES];
     const struct of_settings *settings = produce->settings;
-    char subject[SUBJECT_BYTES];
-    snprintf(subject, sizeof subject, "%s%s", settings->subject != NULL ? settings->subject : settings->topic,
-             settings->subject != NULL ? "" : "-value");
-    enum of_registry_answer answer = of_registry_register(produce->registry, subject, of_embedded_order_schema,
-                                                          &produce->publisher.schema_id, err);
+    struct of_publisher *publisher = &produce->publisher;
+    of_given_schema_subject(settings, subject);
+    enum of_registry_answer answer =
+        settings->auto_register
+            ? of_registry_register(produce->registry, subject, publisher->schema, &publisher->schema_id, err)
+            : of_registry_look_up(produce->registry, subject, publisher->schema, &publisher->schema_id, err);
     if (answer == OF_REGISTRY_FOUND)
         return OF_OK;
-    of_error_prefix(err, "cannot register the schema of orders as subject %s", subject);
+    produce->wait_ms = of_registry_client_wait_ms(produce->registry);
+    of_error_prefix(err, "cannot %s the schema as subject %s", settings->auto_register ? "register" : "find", subject);
     return answer == OF_REGISTRY_UNAVAILABLE ? OF_RETRY : OF_FATAL;
 }
 
@@ -83,8 +95,7 @@ begin(struct produce *produce, struct of_error *err)
 {
     enum of_status status = of_admin_open(&produce->kafka, &produce->admin, err);
     if (status == OF_OK)
-        status = of_registry_client_open(&(struct of_registry_options) { .urls = produce->settings->registry },
-                                         &produce->registry, err);
+        status = of_registry_open(produce->settings, &produce->registry, err);
     if (status == OF_OK)
         status = insist(produce, prepare_topic, err);
     if (status == OF_OK)

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 #include "commands/commands.h"
-#include "commands/embedded.h"
 #include "commands/interrupt.h"
+#include "commands/given_schema.h"
 #include "core/escape.h"
 #include "core/memory.h"
 #include "registry/url.h"
@@ -38,6 +38,46 @@ interval_ns(const struct of_settings *settings)
     return settings->rate > 0 ? (double)OF_SECOND_NS / settings->rate : 0;
 }
 
+static size_t
+find_field(const struct of_publisher *publisher, const char *name)
+{
+    for (size_t i = 0; i < of_encoder_field_count(publisher->encoder); i++)
+        if (strcmp(of_encoder_field_name(publisher->encoder, i), name) == 0)
+            return i;
+    return OF_NO_COLUMN;
+}
+
+/* What a row is to have is what the schema has. */
+static enum of_status
+take_schema(struct of_publisher *publisher, struct of_error *err)
+{
+    const struct of_settings *settings = publisher->settings;
+    enum of_status status = of_given_schema_read(settings, &publisher->schema, err);
+    if (status != OF_OK)
+        return status;
+    struct of_error why;
+    if (of_encoder_create(of_slice_str(publisher->schema), &publisher->encoder, &why) != OF_OK)
+        return of_error_set(err, OF_FATAL, "%s: %s", settings->schema, why.text);
+    size_t count = of_encoder_field_count(publisher->encoder);
+    if (count > OF_ROWS_COLUMNS_MAX)
+        return of_error_set(err, OF_FATAL, "%s: more than %d fields", settings->schema, OF_ROWS_COLUMNS_MAX);
+    publisher->key_at = find_field(publisher, settings->id_field);
+    publisher->label_at = find_field(publisher, settings->group_by_field);
+    publisher->value_at = find_field(publisher, settings->value_field);
+    if (publisher->key_at == OF_NO_COLUMN)
+        return of_error_set(err, OF_FATAL, "%s: has no field \"%s\" for the key; name one with --id-field",
+                            settings->schema, settings->id_field);
+    publisher->cells = of_alloc_array(count, sizeof *publisher->cells);
+    publisher->columns = of_alloc_array(count, sizeof *publisher->columns);
+    for (size_t i = 0; i < count; i++)
+        publisher->columns[i] = (struct of_column) {
+            .name = of_encoder_field_name(publisher->encoder, i),
+            .required = of_encoder_field_required(publisher->encoder, i) || i == publisher->key_at,
+            .not_empty = i == publisher->key_at,
+        };
+    return OF_OK;
+}
+
 enum of_status
 of_publisher_init(struct of_publisher *publisher, const struct of_command_line *line, struct of_error *err)
 {
@@ -46,18 +86,25 @@ of_publisher_init(struct of_publisher *publisher, const struct of_command_line *
     publisher->clock = of_clock_system();
     publisher->interval_ns = interval_ns(settings);
     publisher->one_by_one = publisher->interval_ns * ONE_BY_ONE_PER_SECOND >= (double)OF_SECOND_NS;
-    return of_order_input_open(&publisher->input, settings->file, all ? UINT64_MAX : (uint64_t)settings->count,
-                               (uint64_t)settings->seed, (uint64_t)settings->first_id, err);
+    enum of_status status = take_schema(publisher, err);
+    if (status != OF_OK)
+        return status;
+    const struct of_order_input_options options = {
+        .name = settings->file,
+        .count = all ? UINT64_MAX : (uint64_t)settings->count,
+        .seed = (uint64_t)settings->seed,
+        .first_id = (uint64_t)settings->first_id,
+        .columns = publisher->columns,
+        .column_count = of_encoder_field_count(publisher->encoder),
+    };
+    return of_order_input_open(&publisher->input, &options, err);
 }
 
 enum of_status
 of_publisher_open(struct of_publisher *publisher, const struct of_kafka_options *options, struct of_error *err)
 {
     publisher->value = of_alloc(VALUE_BYTES);
-    enum of_status status = of_encoder_create(of_slice_str(of_embedded_order_schema), &publisher->encoder, err);
-    if (status == OF_OK)
-        status = of_writer_open(options, publisher->settings->topic, &publisher->writer, err);
-    return status;
+    return of_writer_open(options, publisher->settings->topic, &publisher->writer, err);
 }
 
 void
@@ -67,6 +114,9 @@ of_publisher_fini(struct of_publisher *publisher)
     of_encoder_destroy(&publisher->encoder);
     of_writer_close(&publisher->writer);
     of_exact_sum_fini(&publisher->sum);
+    free(publisher->schema);
+    free(publisher->columns);
+    free(publisher->cells);
     free(publisher->value);
 }
 
@@ -80,14 +130,38 @@ print_escaped(struct of_slice text)
     fputs(shown, stdout);
 }
 
-static void
-print_order(const struct of_publisher *publisher, const struct of_order *order)
+/* One cell of a row as text; an empty one where there is none. */
+static struct of_slice
+text_of(const struct of_cell *cell, char scratch[OF_CELL_SCRATCH_BYTES])
 {
+    struct of_slice text;
+    return of_cell_to_text(cell, scratch, &text, NULL) == OF_OK ? text : of_slice_str("");
+}
+
+/* The number of the row that is summed; NaN: there is none. */
+static double
+number_of(const struct of_publisher *publisher)
+{
+    double number;
+    size_t at = publisher->value_at;
+    bool there = at != OF_NO_COLUMN && of_encoder_number(publisher->encoder, at, &publisher->cells[at], &number);
+    return there ? number : NAN;
+}
+
+static void
+print_order(const struct of_publisher *publisher, struct of_slice key)
+{
+    char scratch[OF_CELL_SCRATCH_BYTES];
+    double number = number_of(publisher);
     printf("#%-6" PRIu64 " order ", publisher->published + 1);
-    print_escaped(order->id);
-    fputs("  ", stdout);
-    print_escaped(order->product);
-    printf("  $%.2f\n", (double)order->price);
+    print_escaped(key);
+    if (publisher->label_at != OF_NO_COLUMN) {
+        fputs("  ", stdout);
+        print_escaped(text_of(&publisher->cells[publisher->label_at], scratch));
+    }
+    if (!isnan(number))
+        printf("  $%.2f", number);
+    putchar('\n');
     fflush(stdout);
 }
 
@@ -146,25 +220,33 @@ print_banner(const struct of_publisher *publisher)
 }
 
 static void
-print_statistics(const struct of_publisher *publisher)
+print_sum(const struct of_publisher *publisher)
 {
-    double seconds = (double)(now_ns(publisher) - publisher->start_ns) / (double)OF_SECOND_NS;
     char money[OF_EXACT_SUM_MONEY_BYTES];
     of_exact_sum_money(&publisher->sum, money, sizeof money);
     char *exact = of_exact_sum_decimal(&publisher->sum);
-    printf("\nFinal statistics\n"
-           "  orders delivered   %" PRIu64 "\n"
-           "  price sum          $%s (exactly %s)\n"
+    printf("  price sum          $%s (exactly %s)\n"
            "  average price      ",
-           publisher->delivered, money, exact);
-    if (publisher->delivered > 0)
-        printf("$%.2f\n", of_exact_sum_average(&publisher->sum, publisher->delivered));
+           money, exact);
+    if (publisher->summed > 0)
+        printf("$%.2f\n", of_exact_sum_average(&publisher->sum, publisher->summed));
     else
         puts("none");
+    free(exact);
+}
+
+static void
+print_statistics(const struct of_publisher *publisher)
+{
+    double seconds = (double)(now_ns(publisher) - publisher->start_ns) / (double)OF_SECOND_NS;
+    printf("\nFinal statistics\n"
+           "  orders delivered   %" PRIu64 "\n",
+           publisher->delivered);
+    if (publisher->value_at != OF_NO_COLUMN)
+        print_sum(publisher);
     printf("  not delivered      %" PRIu64 "\n  time               %.3f s, %.0f orders/s\n", publisher->failed, seconds,
            seconds > 0 ? (double)publisher->delivered / seconds : 0);
     fflush(stdout);
-    free(exact);
 }
 
 /* ---- deliveries ---- */
@@ -178,22 +260,21 @@ note_failure(struct of_publisher *publisher, struct of_slice id, const char *why
         of_error_set(&publisher->first_failure, OF_FATAL, "order %s: %s", shown, why);
 }
 
-/* The tag carries the price, so that a delivery needs no look-up. */
+/* The tag carries the number that is summed, so that a delivery needs no look-up. */
 static uint64_t
-tag_of_price(float price)
+tag_of_number(double number)
 {
-    uint32_t bits;
-    memcpy(&bits, &price, sizeof bits);
+    uint64_t bits;
+    memcpy(&bits, &number, sizeof bits);
     return bits;
 }
 
-static float
-price_of_tag(uint64_t tag)
+static double
+number_of_tag(uint64_t tag)
 {
-    uint32_t bits = (uint32_t)tag;
-    float price;
-    memcpy(&price, &bits, sizeof price);
-    return price;
+    double number;
+    memcpy(&number, &tag, sizeof number);
+    return number;
 }
 
 static void
@@ -201,8 +282,12 @@ take_delivery(void *context, const struct of_delivery *delivery)
 {
     struct of_publisher *publisher = context;
     if (delivery->error == NULL) {
+        double number = number_of_tag(delivery->tag);
         publisher->delivered++;
-        of_exact_sum_add(&publisher->sum, (double)price_of_tag(delivery->tag));
+        if (isfinite(number)) {
+            of_exact_sum_add(&publisher->sum, number);
+            publisher->summed++;
+        }
     } else {
         note_failure(publisher, delivery->key, delivery->error);
     }
@@ -248,36 +333,37 @@ wait_until_due(struct of_publisher *publisher)
 }
 
 static enum of_status
-write_order(struct of_publisher *publisher, const struct of_order *order, struct of_error *err)
+write_order(struct of_publisher *publisher, struct of_slice key, struct of_error *err)
 {
     size_t length;
-    enum of_status status =
-        of_encoder_encode(publisher->encoder, publisher->schema_id, order->id, order->product, (double)order->price,
-                          publisher->value, VALUE_BYTES, &length, err);
+    enum of_status status = of_encoder_encode(publisher->encoder, publisher->schema_id, publisher->cells,
+                                              publisher->value, VALUE_BYTES, &length, err);
     if (status != OF_OK)
-        return status;
+        return of_order_input_blame(&publisher->input, err);
     struct of_slice value = of_slice_of(publisher->value, length);
-    while ((status = of_writer_write(publisher->writer, order->id, value, tag_of_price(order->price), err)) ==
-               OF_AGAIN && !cancelled(publisher))
+    uint64_t tag = tag_of_number(number_of(publisher));
+    while ((status = of_writer_write(publisher->writer, key, value, tag, err)) == OF_AGAIN && !cancelled(publisher))
         poll_deliveries(publisher, POLL_MS);
-    if (order->id.length + length > publisher->largest_bytes)
-        publisher->largest_bytes = order->id.length + length;
+    if (key.length + length > publisher->largest_bytes)
+        publisher->largest_bytes = key.length + length;
     return status;
 }
 
 /* OF_OK also for an order that can never be delivered: it is counted. OF_AGAIN: interrupted, and not published. */
 static enum of_status
-publish(struct of_publisher *publisher, const struct of_order *order, struct of_error *err)
+publish(struct of_publisher *publisher, struct of_error *err)
 {
+    char scratch[OF_CELL_SCRATCH_BYTES];
+    struct of_slice key = text_of(&publisher->cells[publisher->key_at], scratch);
     if (publisher->one_by_one && !publisher->quiet)
-        print_order(publisher, order);
-    enum of_status status = write_order(publisher, order, err);
-    if (status == OF_AGAIN)
-        return OF_AGAIN;
+        print_order(publisher, key);
+    enum of_status status = write_order(publisher, key, err);
+    if (status == OF_AGAIN || status == OF_FATAL)
+        return status;
     publisher->published++;
     if (status != OF_OK)
-        note_failure(publisher, order->id, err->text);
-    return status == OF_FATAL ? OF_FATAL : OF_OK;
+        note_failure(publisher, key, err->text);
+    return OF_OK;
 }
 
 static enum of_status
@@ -286,14 +372,13 @@ publish_all(struct of_publisher *publisher, struct of_error *err)
     publisher->start_ns = now_ns(publisher);
     publisher->next_progress_ns = publisher->start_ns + OF_SECOND_NS;
     for (;;) {
-        struct of_order order;
-        enum of_status status = of_order_input_next(&publisher->input, &order, err);
+        enum of_status status = of_order_input_next(&publisher->input, publisher->cells, err);
         if (status == OF_OK)
             wait_until_due(publisher);
         if (cancelled(publisher))
             return OF_OK; /* an interrupted read of the file is no error */
         if (status == OF_OK)
-            status = publish(publisher, &order, err);
+            status = publish(publisher, err);
         if (status != OF_OK)
             return status == OF_AGAIN ? OF_OK : status;
     }

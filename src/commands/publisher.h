@@ -22,6 +22,8 @@ enum of_pace {
     OF_PACE_END,  /* no further order, as after Ctrl+C */
 };
 
+#define OF_NO_COLUMN SIZE_MAX
+
 struct of_publisher {
     const char *command; /* its name, for messages */
     const struct of_settings *settings;
@@ -32,21 +34,28 @@ struct of_publisher {
     uint32_t schema_id;
 
     const struct of_clock *clock;
-    struct of_order_input input;
+    char *schema;               /* the text of the schema */
     struct of_encoder *encoder;
+    struct of_order_input input;
+    struct of_column *columns;  /* the schema's fields */
+    struct of_cell *cells;      /* the row under way, by column */
+    size_t key_at;              /* the column that is the key */
+    size_t label_at, value_at;  /* columns that are shown and summed; OF_NO_COLUMN: there is none */
     struct of_writer *writer;
-    uint8_t *value;     /* where an order is encoded */
+    uint8_t *value;     /* where a row is encoded */
     double interval_ns; /* between two orders; 0: as fast as it goes */
     bool one_by_one;    /* a line per order */
     int64_t start_ns, next_progress_ns;
     uint64_t published, delivered, failed;
     size_t largest_bytes;          /* of keys and values published, together */
     uint64_t delivered_before;     /* at the last line of progress */
-    struct of_exact_sum sum;       /* of what was delivered */
+    struct of_exact_sum sum;       /* of what was delivered and has a number */
+    uint64_t summed;               /* how many those are */
     struct of_error first_failure; /* when failed > 0 */
 };
 
-/* Opens the input that the command line names. OF_FATAL: it cannot be read. */
+/* Reads the schema and opens the input that the command line names; schema can be registered then. OF_FATAL: something
+ * cannot be read, or does not fit. */
 OF_MUST_USE enum of_status of_publisher_init(struct of_publisher *publisher, const struct of_command_line *line,
                                              struct of_error *err);
 

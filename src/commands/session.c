@@ -2,11 +2,14 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "commands/commands.h"
 #include "commands/interrupt.h"
+#include "commands/registry_options.h"
+#include "commands/schema_file.h"
 #include "core/log.h"
 #include "core/memory_cluster.h"
 #include "order/memory_restorer.h"
@@ -45,18 +48,28 @@ open_schemas(struct of_session *session, struct of_error *err)
 {
     const struct of_settings *settings = session->settings;
     struct of_registry_client *client;
-    enum of_status status = of_registry_client_open(&(struct of_registry_options) { .urls = settings->registry },
-                                                    &client, err);
-    if (status != OF_OK)
+    char *reader_schema = NULL;
+    enum of_status status = OF_OK;
+    if (settings->reader_schema != NULL)
+        status = of_schema_file_read(settings->reader_schema, &reader_schema, err);
+    if (status == OF_OK)
+        status = of_registry_open(settings, &client, err);
+    if (status != OF_OK) {
+        free(reader_schema);
         return status;
+    }
     const struct of_schema_cache_options options = {
-        .fields = { .value = settings->value_field, .group_by = settings->group_by_field, .id = settings->id_field },
+        .fields = { .value = settings->value_field, .group_by = settings->group_by_field, .id = settings->id_field,
+                    .reader_schema = reader_schema },
         .max_field_bytes = (size_t)settings->max_field_bytes,
+        .directory = settings->registry_cache_dir,
         .threaded = true,
         .changed = wake_pipeline,
         .ctx = session,
     };
-    return of_schema_cache_create(&options, &client, &session->schemas, err);
+    status = of_schema_cache_create(&options, &client, &session->schemas, err);
+    free(reader_schema);
+    return status;
 }
 
 static bool

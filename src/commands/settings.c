@@ -1,9 +1,12 @@
 #include "commands/settings.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "commands/identity.h"
+#include "commands/registry_options.h"
+#include "commands/schema_file.h"
 #include "core/log.h"
 #include "kafka/options.h"
 #include "ops/console.h"
@@ -16,13 +19,17 @@ enum {
     DEMO = 1 << OF_COMMAND_DEMO,
     STATS = 1 << OF_COMMAND_STATS,
     RESET = 1 << OF_COMMAND_RESET,
+    SCHEMA = 1 << OF_COMMAND_SCHEMA,
     CONSUMES = RUN | DEMO,
     PUBLISHES = PRODUCE | DEMO,
     CREATES = RUN | PRODUCE, /* topics */
     CONNECTS = RUN | PRODUCE | STATS | RESET, /* to brokers that are there already */
+    REGISTRY = RUN | PRODUCE | RESET | SCHEMA,
+    READS = RUN | SCHEMA, /* orders by their schemas */
     WORKS = RUN | PRODUCE | DEMO, /* on orders */
     TOTALS = RUN | DEMO | STATS | RESET, /* reads or writes them */
-    ALL = RUN | PRODUCE | DEMO | STATS | RESET,
+    TOPICS = WORKS | STATS | RESET,
+    ALL = TOPICS | SCHEMA,
 };
 
 #define DAY_MS INT64_C(86400000)
@@ -102,9 +109,9 @@ static const struct of_option rows[] = {
 #define SECTION .section = "Connections"
     { .name = "brokers", SECTION, STRING, AT(brokers), .commands = CONNECTS, .initial = "localhost:9092",
       .placeholder = "HOST:PORT,...", .help = "Kafka brokers to ask first" },
-    { .name = "registry", SECTION, STRING, AT(registry), .commands = RUN | PRODUCE | RESET, .initial = "http://localhost:8081",
+    { .name = "registry", SECTION, STRING, AT(registry), .commands = REGISTRY, .initial = "http://localhost:8081",
       .placeholder = "URL,...", .complaint = registry_complaint, .show = of_registry_url_print,
-      .help = "schema registry" },
+      .help = "schema registry; of several the next is asked while one does not answer" },
     { .name = "group", SECTION, STRING, AT(group), .commands = RUN | STATS | RESET, .initial = "order-consumer-group",
       .placeholder = "NAME", .complaint = group_complaint, .help = "consumer group" },
     { .name = "instance-id", SECTION, STRING, AT(instance_id), .commands = RUN, .initial = "auto",
@@ -120,8 +127,37 @@ static const struct of_option rows[] = {
     { .name = "config", SECTION, STRING, AT(config), .commands = ALL, .placeholder = "FILE", .is_file = true,
       .help = "configuration file with lines 'option = value'" },
 #undef SECTION
+#define SECTION .section = "Schema registry"
+    { .name = "registry-user", SECTION, STRING, AT(registry_user), .commands = REGISTRY, .placeholder = "NAME",
+      .help = "user for basic authentication at the registry" },
+    { .name = "registry-password", SECTION, STRING, AT(registry_password), .commands = REGISTRY, .is_secret = true,
+      .placeholder = "PASSWORD", .help = "its password; in the environment or the configuration file only" },
+    { .name = "registry-password-file", SECTION, STRING, AT(registry_password_file), .commands = REGISTRY,
+      .placeholder = "FILE", .help = "its password is the first line of this file" },
+    { .name = "registry-token", SECTION, STRING, AT(registry_token), .commands = REGISTRY, .is_secret = true,
+      .placeholder = "TOKEN",
+      .help = "bearer token for the registry; in the environment or the configuration file only" },
+    { .name = "registry-token-file", SECTION, STRING, AT(registry_token_file), .commands = REGISTRY,
+      .placeholder = "FILE", .help = "file with the bearer token, read again for every request" },
+    { .name = "registry-ca", SECTION, STRING, AT(registry_ca), .commands = REGISTRY, .placeholder = "FILE",
+      .help = "certificate authorities (PEM) to trust in place of the system's" },
+    { .name = "registry-cert", SECTION, STRING, AT(registry_cert), .commands = REGISTRY, .placeholder = "FILE",
+      .help = "client certificate (PEM) for the registry" },
+    { .name = "registry-key", SECTION, STRING, AT(registry_key), .commands = REGISTRY, .placeholder = "FILE",
+      .help = "its private key (PEM), unless it is in the same file" },
+    { .name = "registry-timeout-ms", SECTION, INT(1, 600000), AT(registry_timeout_ms), .commands = REGISTRY,
+      .initial = "10000", .placeholder = "MS", .help = "how long one request to the registry may take" },
+    { .name = "registry-cache-dir", SECTION, STRING, AT(registry_cache_dir), .commands = RUN, .placeholder = "DIR",
+      .help = "directory that keeps schemas across restarts" },
+    { .name = "subject", SECTION, STRING, AT(subject), .commands = PRODUCE | SCHEMA, .placeholder = "NAME",
+      .help = "subject of the schema in the registry; TOPIC-value unless given" },
+    { .name = "schema", SECTION, STRING, AT(schema), .commands = PRODUCE | SCHEMA, .placeholder = "FILE",
+      .help = "Avro schema of what is published; the one of orders unless given" },
+    { .name = "auto-register", SECTION, BOOL, AT(auto_register), .commands = PRODUCE, .initial = "true",
+      .help = "register the schema; otherwise it must be there already" },
+#undef SECTION
 #define SECTION .section = "Topics"
-    { .name = "topic", SECTION, STRING, AT(topic), .commands = ALL, .initial = "orders", .placeholder = "TOPIC",
+    { .name = "topic", SECTION, STRING, AT(topic), .commands = TOPICS, .initial = "orders", .placeholder = "TOPIC",
       .complaint = topic_complaint, .help = "topic of the orders" },
     { .name = "retry-topic", SECTION, STRING, AT(retry_topic), .commands = TOTALS, .initial = "orders-retry",
       .placeholder = "TOPIC", .complaint = topic_complaint, .help = "topic of the orders that wait for a retry" },
@@ -139,17 +175,22 @@ static const struct of_option rows[] = {
       .help = "replicas of topics that are created; -1 is the broker's default" },
 #undef SECTION
 #define SECTION .section = "Orders"
-    { .name = "id-field", SECTION, STRING, AT(id_field), .commands = RUN, .initial = "orderId",
-      .placeholder = "FIELD", .help = "field that identifies an order" },
-    { .name = "value-field", SECTION, STRING, AT(value_field), .commands = RUN, .initial = "price",
-      .placeholder = "FIELD", .help = "field whose sum and average is kept" },
-    { .name = "group-by-field", SECTION, STRING, AT(group_by_field), .commands = RUN, .initial = "product",
-      .placeholder = "FIELD", .help = "field by which sums are grouped" },
+    { .name = "id-field", SECTION, STRING, AT(id_field), .commands = READS | PRODUCE, .initial = "orderId",
+      .placeholder = "FIELD",
+      .help = "field that identifies an order, the key of produce; dots lead into nested records" },
+    { .name = "value-field", SECTION, STRING, AT(value_field), .commands = READS | PRODUCE, .initial = "price",
+      .placeholder = "FIELD", .help = "field whose sum and average is kept; dots lead into nested records" },
+    { .name = "group-by-field", SECTION, STRING, AT(group_by_field), .commands = READS, .initial = "product",
+      .placeholder = "FIELD", .help = "field by which sums are grouped; dots lead into nested records" },
+    { .name = "reader-schema", SECTION, STRING, AT(reader_schema), .commands = READS, .placeholder = "FILE",
+      .help = "Avro schema to read orders as, whatever schema they are written with; the fields are then its fields" },
+    { .name = "id", SECTION, INT(0, UINT32_MAX), AT(schema_id), .commands = SCHEMA, .placeholder = "NUMBER",
+      .help = "schema of the registry with this id" },
     { .name = "min-value", SECTION, DOUBLE(-1e308, 1e308), AT(min_value), .commands = CONSUMES,
       .placeholder = "NUMBER", .help = "smallest valid value; orders below are dead letters" },
     { .name = "max-value", SECTION, DOUBLE(-1e308, 1e308), AT(max_value), .commands = CONSUMES,
       .placeholder = "NUMBER", .help = "largest valid value; orders above are dead letters" },
-    { .name = "max-field-bytes", SECTION, INT(1, 64 * 1024 * 1024), AT(max_field_bytes), .commands = RUN,
+    { .name = "max-field-bytes", SECTION, INT(1, 64 * 1024 * 1024), AT(max_field_bytes), .commands = READS,
       .initial = "1048576", .placeholder = "BYTES",
       .help = "longest valid field; orders with longer ones are dead letters" },
     { .name = "max-groups", SECTION, INT(1, 10000000), AT(max_groups), .commands = RUN, .initial = "100000",
@@ -207,8 +248,6 @@ static const struct of_option rows[] = {
       .placeholder = "NUMBER", .help = "id of the first random order; the others count up from it" },
     { .name = "file", SECTION, STRING, AT(file), .commands = PUBLISHES, .placeholder = "FILE",
       .help = "publish the rows of a CSV file (with a header row) or of a file of JSON lines; - is standard input" },
-    { .name = "subject", SECTION, STRING, AT(subject), .commands = PRODUCE, .placeholder = "NAME",
-      .help = "subject of the schema in the registry; TOPIC-value unless given" },
 #undef SECTION
 #define SECTION .section = "Output"
     { .name = "console", SECTION, CHOICE(of_console_mode_names), AT(console), .commands = CONSUMES, .initial = "auto",
@@ -232,7 +271,7 @@ static const struct of_option rows[] = {
 #undef SECTION
 };
 
-static const char *const command_names[] = { "run", "produce", "demo", "stats", "reset", NULL };
+static const char *const command_names[] = { "run", "produce", "demo", "stats", "reset", "schema", NULL };
 
 const struct of_option_table of_settings_table = {
     .options = rows,
@@ -264,6 +303,17 @@ check_topics(const struct of_settings *settings, struct of_error *err)
 }
 
 static enum of_status
+check_reader_schema(const char *path, struct of_error *err)
+{
+    char *text;
+    if (path == NULL)
+        return OF_OK;
+    enum of_status status = of_schema_file_read(path, &text, err);
+    free(text);
+    return status == OF_OK ? OF_OK : of_error_prefix(err, "--reader-schema");
+}
+
+static enum of_status
 check_consuming(const struct of_settings *settings, struct of_error *err)
 {
     if (settings->min_value > settings->max_value)
@@ -292,10 +342,14 @@ of_settings_read(struct of_command_line *line, enum of_command_index command, co
     enum of_status status = of_options_load(&line->options, arguments, environment, &line->settings, err);
     if (status != OF_OK || line->options.help)
         return status;
-    if (line->options.operand_count > 0)
+    if (line->options.operand_count > 0 && command != OF_COMMAND_SCHEMA)
         return of_error_set(err, OF_FATAL, "unexpected argument '%s'", line->options.operands[0]);
     uint32_t commands = command == OF_COMMAND_ALL ? ALL : 1u << command;
-    if (commands & CONSUMES)
+    if (commands & REGISTRY)
+        status = of_registry_settings_check(&line->settings, err);
+    if (status == OF_OK && commands & READS)
+        status = check_reader_schema(line->settings.reader_schema, err);
+    if (status == OF_OK && commands & CONSUMES)
         status = check_consuming(&line->settings, err);
     else if (commands & TOTALS)
         status = check_topics(&line->settings, err);

@@ -15,6 +15,7 @@ enum of_command_index {
     OF_COMMAND_DEMO,
     OF_COMMAND_STATS,
     OF_COMMAND_RESET,
+    OF_COMMAND_SCHEMA,
     OF_COMMAND_COUNT,
     OF_COMMAND_ALL = OF_EVERY_COMMAND,
 };
@@ -32,6 +33,11 @@ struct of_settings {
     const char *brokers, *registry, *group;
     const char *instance_id; /* as commands/identity.h wants it */
     const char *lock_folder; /* NULL: the host's */
+    const char *registry_user, *registry_password, *registry_password_file; /* NULL: none, and so on */
+    const char *registry_token, *registry_token_file;
+    const char *registry_ca, *registry_cert, *registry_key;
+    const char *registry_cache_dir;
+    int64_t registry_timeout_ms;
     int from;   /* enum of_from */
     int source; /* enum of_source_choice */
     /* topics */
@@ -40,6 +46,8 @@ struct of_settings {
     int64_t partitions, replication; /* replication -1: the broker's default */
     /* orders */
     const char *id_field, *value_field, *group_by_field;
+    const char *reader_schema; /* a file; NULL: none */
+    int64_t schema_id;         /* negative: none */
     int64_t max_field_bytes, max_groups;
     double min_value, max_value; /* NaN: no limit */
     /* failures */
@@ -63,7 +71,9 @@ struct of_settings {
     bool json, follow; /* of stats */
     bool yes;          /* of reset: do it */
     /* orders to publish */
+    const char *schema;  /* a file; NULL: the built-in one of orders */
     const char *subject; /* NULL: <topic>-value */
+    bool auto_register;
     const char *file;    /* NULL: random orders; "-": standard input */
     int64_t count, interval_ms, first_id;
     double rate; /* orders per second, 0: as fast as it goes; NaN: not given, interval_ms counts */

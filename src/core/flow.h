@@ -25,13 +25,16 @@
 
 #include <stdatomic.h>
 
+#include "core/schema_key.h"
 #include "core/slice.h"
+#include "core/value.h"
 
 enum {
     OF_BATCH_RECORDS = 256,  /* records in a batch at most */
     OF_CHUNK_RECORDS = 1024, /* records in a chunk at most */
     OF_LANE_SLOTS = 4096,    /* partitions that one lane can be assigned at most */
     OF_THREADS_PER_STAGE = 64,
+    OF_BATCH_REFUSED_BYTES = 400,
 };
 
 /* ---- items ---- */
@@ -172,12 +175,20 @@ struct of_batch {
     int64_t first_offset;
     int64_t next_offset;
     uint32_t cursor;        /* publish's: records already handed over */
-    uint32_t schema_id;     /* of all records with a status of 0 or one given after decoding */
+    struct of_schema_key schema; /* of all records with a status of 0 or one given after decoding */
     const void *plan;       /* how decode read them: to name an order again; lives as long as the run */
     struct of_batch *next;  /* the pool's */
     struct of_origin *origins; /* one per record where slot->role is retry; otherwise not looked at */
 
-    double value[OF_BATCH_RECORDS];
+    uint8_t value_kind;  /* enum of_value_kind, of all good records: it says which of the columns there is */
+    uint8_t value_scale; /* of all scaled values */
+    struct of_schema_key refused_schema; /* one of which there is no plan; all records without one for that reason have it */
+    char refused[OF_BATCH_REFUSED_BYTES]; /* why, for people; "": no such record */
+
+    union {
+        double value[OF_BATCH_RECORDS];
+        of_int128 scaled[OF_BATCH_RECORDS]; /* value times 10^value_scale */
+    };
     int64_t offset[OF_BATCH_RECORDS];
     uint32_t group[OF_BATCH_RECORDS];  /* index in the dictionary of group values */
     uint32_t record[OF_BATCH_RECORDS]; /* index in the chunk */

@@ -93,6 +93,14 @@ of_options_text(const struct of_options *options, size_t index)
 }
 
 const char *
+of_option_shown(const struct of_option *option, const char *text, char *out, size_t size)
+{
+    if (option->is_secret)
+        return "***";
+    return option->show != NULL ? option->show(text, out, size) : text;
+}
+
+const char *
 of_option_origin_name(enum of_option_origin origin)
 {
     static const char *const names[] = { "default", "file", "environment", "flag" };

@@ -60,6 +60,7 @@ struct of_option {
     /* Writes the value without the passwords in it, and returns out; NULL: there can be none. */
     const char *(*show)(const char *value, char *out, size_t size);
     uint32_t commands; /* bit k: command k has this option */
+    bool is_secret;    /* refused as a flag, which everybody on the machine can read, and never shown */
     bool is_file;      /* names the configuration file; cannot stand in it */
     size_t offset;     /* in the caller's struct */
 };
@@ -114,6 +115,9 @@ enum of_option_origin of_options_origin(const struct of_options *options, const 
 
 /* The value of row `index` as text, as it was given or its default; NULL: none. */
 const char *of_options_text(const struct of_options *options, size_t index);
+
+/* The value as it may be shown to anybody: "***" for a secret, without the passwords in it. Returns text or out. */
+const char *of_option_shown(const struct of_option *option, const char *text, char *out, size_t size);
 
 /* "default", "file", "environment", "flag". */
 const char *of_option_origin_name(enum of_option_origin origin);

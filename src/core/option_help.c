@@ -43,6 +43,8 @@ print_option(FILE *out, const struct of_option *option, unsigned command)
     char flag[128], allowed[256], text[1024];
     if (option->type == OF_OPTION_BOOL)
         snprintf(flag, sizeof flag, "  --[no-]%s", option->name);
+    else if (option->is_secret)
+        snprintf(flag, sizeof flag, "  (%s)", option->name); /* no flag, but everything else */
     else
         snprintf(flag, sizeof flag, "  --%s %s", option->name, option->placeholder);
     of_option_describe(option, allowed, sizeof allowed);

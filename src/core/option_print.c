@@ -51,8 +51,8 @@ print_value(const struct of_options *options, size_t index, FILE *out)
     const struct of_option_value *value = &options->values[index];
     const char *text = of_options_text(options, index);
     char shown[1024];
-    if (text != NULL && option->show != NULL)
-        text = option->show(text, shown, sizeof shown);
+    if (text != NULL)
+        text = of_option_shown(option, text, shown, sizeof shown);
     fprintf(out, "  %-*s  ", NAME_COLUMNS, option->name);
     print_text(out, text != NULL ? text : not_given, VALUE_COLUMNS);
     fputs("  ", out);

@@ -78,6 +78,19 @@ foreign_flag(const struct of_options *options, const struct of_option *option, s
     return of_error_set(err, OF_FATAL, "--%s is no option of '%s'", option->name, commands[options->command]);
 }
 
+static void environment_name(const struct of_option_table *table, const struct of_option *option, char out[NAME_BYTES]);
+
+static enum of_status
+secret_flag(const struct of_options *options, const struct of_option *option, struct of_error *err)
+{
+    char variable[NAME_BYTES];
+    environment_name(options->table, option, variable);
+    return of_error_set(err, OF_FATAL,
+                        "--%s would show a secret to everybody who lists processes; set %s, or '%s = ...' in the "
+                        "configuration file",
+                        option->name, variable, option->name);
+}
+
 /* What follows "--". `next`: the argument after it or NULL; *taken says that it was used as the value. */
 static enum of_status
 read_long_flag(struct of_options *options, const char *flag, const char *next, bool *taken, struct of_error *err)
@@ -97,6 +110,8 @@ read_long_flag(struct of_options *options, const char *flag, const char *next, b
         return unknown_flag(options, flag, length, err);
     if (!of_option_belongs(option->commands, options->command))
         return foreign_flag(options, option, err);
+    if (option->is_secret)
+        return secret_flag(options, option, err);
     if (text == NULL && option->type == OF_OPTION_BOOL)
         text = "true";
     if (text == NULL && (next == NULL || strncmp(next, "--", 2) == 0))

@@ -117,8 +117,7 @@ of_option_parse(const struct of_option *option, const char *text, union of_optio
     const char *complaint = option->complaint != NULL ? option->complaint(text) : NULL;
     if (complaint != NULL) {
         char shown[512];
-        return of_error_set(err, OF_FATAL, "'%s' %s",
-                            option->show != NULL ? option->show(text, shown, sizeof shown) : text, complaint);
+        return of_error_set(err, OF_FATAL, "'%s' %s", of_option_shown(option, text, shown, sizeof shown), complaint);
     }
     switch (option->type) {
     case OF_OPTION_STRING: parsed->text = text; return OF_OK;

@@ -180,7 +180,10 @@ take_record(struct of_console *console, const struct of_event *event)
     }
     if (event->kind == OF_EVENT_PROCESSED) {
         console->tally.orders_processed++;
-        of_exact_sum_add(&console->tally.sum, event->value);
+        if (event->value_kind == OF_VALUE_SCALED)
+            of_exact_sum_add_scaled(&console->tally.sum, event->scaled, event->value_scale);
+        else
+            of_exact_sum_add(&console->tally.sum, event->value);
     }
     show(console, event);
 }

@@ -33,10 +33,8 @@ put_setting(struct of_json *json, const struct of_option *option, const char *te
         of_json_number(json, option->name, strtod(text, NULL));
     else if (option->type == OF_OPTION_BOOL)
         of_json_bool(json, option->name, *text == 't');
-    else if (strstr(text, "://") != NULL)
-        of_json_string(json, option->name, of_registry_url_print(text, shown, sizeof shown));
     else
-        of_json_string(json, option->name, text);
+        of_json_string(json, option->name, of_option_shown(option, text, shown, sizeof shown));
 }
 
 /* Values of properties may be secrets: only their names are told. */
@@ -93,6 +91,15 @@ event_name(enum of_event_kind kind)
     return "unknown";
 }
 
+/* All its digits, though many readers of JSON keep only those of a double. */
+static void
+put_scaled(struct of_json *json, const char *key, of_int128 unscaled, unsigned scale)
+{
+    char text[OF_SCALED_TEXT_BYTES];
+    of_scaled_text(unscaled, scale, text);
+    of_json_literal(json, key, text);
+}
+
 static void
 put_record(struct of_json *json, const struct of_event *event)
 {
@@ -103,7 +110,9 @@ put_record(struct of_json *json, const struct of_event *event)
     bool known = event->has_order;
     of_json_text(json, "order_id", of_slice_of(known ? event->id : NULL, event->id_length));
     of_json_text(json, "product", of_slice_of(known ? event->group : NULL, event->group_length));
-    if (known)
+    if (known && event->value_kind == OF_VALUE_SCALED)
+        put_scaled(json, "price", event->scaled, event->value_scale);
+    else if (known)
         of_json_number(json, "price", event->value);
     else
         of_json_string(json, "price", NULL);

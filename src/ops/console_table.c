@@ -52,7 +52,7 @@ put_order(struct line *line, const struct of_event *event)
         return;
     }
     char price[OF_MONEY_BYTES], aligned[OF_MONEY_BYTES + PRICE_COLUMNS];
-    of_console_money(event->value, price);
+    of_console_price(event, price);
     snprintf(aligned, sizeof aligned, "%*s", PRICE_COLUMNS, price);
     put(line, OF_STYLE_BOLD, of_slice_of(event->id, event->id_length), ID_COLUMNS, ID_COLUMNS_MOST);
     put(line, OF_STYLE_PLAIN, of_slice_of(event->group, event->group_length), PRODUCT_COLUMNS, PRODUCT_COLUMNS_MOST);

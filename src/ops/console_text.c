@@ -42,6 +42,19 @@ of_console_sum(const struct of_exact_sum *sum, char text[OF_MONEY_BYTES])
 }
 
 void
+of_console_price(const struct of_event *event, char text[OF_MONEY_BYTES])
+{
+    struct of_exact_sum price = { 0 };
+    if (event->value_kind == OF_VALUE_BINARY) {
+        of_console_money(event->value, text);
+        return;
+    }
+    of_exact_sum_add_scaled(&price, event->scaled, event->value_scale);
+    of_console_sum(&price, text);
+    of_exact_sum_fini(&price);
+}
+
+void
 of_console_average(const struct of_exact_sum *sum, uint64_t orders, char text[OF_MONEY_BYTES])
 {
     if (orders == 0)
@@ -55,14 +68,6 @@ put_sum(FILE *out, const struct of_exact_sum *sum)
 {
     char text[OF_MONEY_BYTES];
     of_console_sum(sum, text);
-    fputs(text, out);
-}
-
-static void
-put_money(FILE *out, double value)
-{
-    char text[OF_MONEY_BYTES];
-    of_console_money(value, text);
     fputs(text, out);
 }
 
@@ -111,8 +116,9 @@ put_order(FILE *out, const struct of_event *event)
     put_escaped(out, of_slice_of(event->id, event->id_length), event->id_cut);
     fputs("  ", out);
     put_escaped(out, of_slice_of(event->group, event->group_length), event->group_cut);
-    fputs("  ", out);
-    put_money(out, event->value);
+    char price[OF_MONEY_BYTES];
+    of_console_price(event, price);
+    fprintf(out, "  %s", price);
 }
 
 static void

@@ -42,6 +42,7 @@ enum { OF_MONEY_BYTES = OF_EXACT_SUM_MONEY_BYTES + 2 };
 
 /* "-$1.50"; the average of no orders is "none". */
 void of_console_money(double value, char text[OF_MONEY_BYTES]);
+void of_console_price(const struct of_event *event, char text[OF_MONEY_BYTES]);
 void of_console_sum(const struct of_exact_sum *sum, char text[OF_MONEY_BYTES]);
 void of_console_average(const struct of_exact_sum *sum, uint64_t orders, char text[OF_MONEY_BYTES]);
 

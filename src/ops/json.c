@@ -144,3 +144,10 @@ of_json_number(struct of_json *json, const char *key, double number)
     put_key(json, key);
     fputs(text, json->out);
 }
+
+void
+of_json_literal(struct of_json *json, const char *key, const char *number)
+{
+    put_key(json, key);
+    fputs(number, json->out);
+}

@@ -31,4 +31,7 @@ void of_json_bool(struct of_json *json, const char *key, bool value);
 /* The shortest of 15 to 17 digits that reads back as the same double; null when it is not finite. */
 void of_json_number(struct of_json *json, const char *key, double number);
 
+/* A number as it is to be written. */
+void of_json_literal(struct of_json *json, const char *key, const char *number);
+
 #endif

@@ -9,8 +9,8 @@
 
 struct of_aggregate {
     uint64_t count;
-    double min; /* +infinity while count is 0 */
-    double max; /* -infinity while count is 0 */
+    double min; /* +infinity while count is 0; of decimals the nearest double */
+    double max; /* -infinity while count is 0; the same */
     struct of_exact_sum sum;
     int64_t next_offset; /* every order of the partition below it is contained, or is of another group; 0 at first */
 };
@@ -19,13 +19,28 @@ void of_aggregate_init(struct of_aggregate *aggregate);
 
 void of_aggregate_fini(struct of_aggregate *aggregate);
 
+/* Not for callers. */
 static inline void
-of_aggregate_add(struct of_aggregate *aggregate, double value)
+of_aggregate_count(struct of_aggregate *aggregate, double value)
 {
     aggregate->count++;
     aggregate->min = value < aggregate->min ? value : aggregate->min;
     aggregate->max = value > aggregate->max ? value : aggregate->max;
+}
+
+static inline void
+of_aggregate_add(struct of_aggregate *aggregate, double value)
+{
+    of_aggregate_count(aggregate, value);
     of_exact_sum_add(&aggregate->sum, value);
+}
+
+/* The value is unscaled / 10^scale. */
+static inline void
+of_aggregate_add_scaled(struct of_aggregate *aggregate, of_int128 unscaled, unsigned scale)
+{
+    of_aggregate_count(aggregate, of_scaled_round(unscaled, scale));
+    of_exact_sum_add_scaled(&aggregate->sum, unscaled, scale);
 }
 
 /* dst becomes both together; its next_offset the higher of the two. dst and src must differ. */

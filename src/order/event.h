@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "core/value.h"
 #include "order/cause.h"
 
 enum of_event_kind {
@@ -39,7 +40,10 @@ struct of_event {
     uint8_t id_length, group_length; /* bytes */
     char id[OF_EVENT_FIELD_BYTES];   /* raw bytes as the record has them, maybe no UTF-8 */
     char group[OF_EVENT_FIELD_BYTES];
-    double value;
+    double value;        /* of a scaled one the nearest double */
+    uint8_t value_kind;  /* enum of_value_kind */
+    uint8_t value_scale; /* of a scaled one */
+    of_int128 scaled;    /* value times 10^value_scale */
     char text[OF_EVENT_TEXT_BYTES];  /* HELD, DEAD_LETTER: detail for people, NUL-terminated, may be empty */
 };
 

@@ -2,6 +2,7 @@
 
 #include "core/assert.h"
 #include "core/memory.h"
+#include "order/decimal_number.h"
 #include "order/limbs.h"
 
 #include <math.h>
@@ -24,7 +25,7 @@ enum {
     LOWEST_DOUBLE_BIT = OF_LIMBS_POINT_BIT - 1074,
 };
 
-#define INT128_LEAST ((of_int128)((of_uint128)1 << 127))
+_Static_assert((int)OF_DECIMAL_TEXT_BYTES >= (int)OF_LIMBS_TEXT_BYTES, "a text of either fits");
 
 static void
 settle(struct of_wide_sum *wide)
@@ -113,42 +114,52 @@ void
 of_exact_sum_fini(struct of_exact_sum *sum)
 {
     free(sum->wide);
+    of_decimal_sums_free(&sum->decimals);
     of_exact_sum_init(sum);
+}
+
+/* Adds the places, or takes them away. */
+static void
+combine_wide(struct of_exact_sum *dst, const struct of_wide_sum *src, bool subtract)
+{
+    struct of_wide_sum settled = *src;
+    settle(&settled);
+    struct of_wide_sum *wide = widen(dst);
+    for (unsigned i = 0; i < OF_LIMBS; i++)
+        wide->place[i] += subtract ? -settled.place[i] : settled.place[i];
+    count_addition(wide);
+}
+
+static of_int128
+window_of(const struct of_exact_sum *sum)
+{
+    return (of_int128)((of_uint128)(uint64_t)sum->high << 64 | sum->low);
 }
 
 void
 of_exact_sum_merge(struct of_exact_sum *dst, const struct of_exact_sum *src)
 {
     OF_ASSERT(dst != src);
-    add_units(dst, (of_int128)((of_uint128)(uint64_t)src->high << 64 | src->low));
-    if (src->wide == NULL)
-        return;
-    struct of_wide_sum settled = *src->wide;
-    settle(&settled);
-    struct of_wide_sum *wide = widen(dst);
-    for (unsigned i = 0; i < OF_LIMBS; i++)
-        wide->place[i] += settled.place[i];
-    count_addition(wide);
+    add_units(dst, window_of(src));
+    if (src->wide != NULL)
+        combine_wide(dst, src->wide, false);
+    if (src->decimals != NULL)
+        of_decimal_sums_merge(&dst->decimals, src->decimals, false);
 }
 
 void
 of_exact_sum_subtract(struct of_exact_sum *dst, const struct of_exact_sum *src)
 {
     OF_ASSERT(dst != src);
-    of_int128 units = (of_int128)((of_uint128)(uint64_t)src->high << 64 | src->low);
-    if (units == INT128_LEAST) { /* the one whose opposite is none */
-        add_units(dst, -(units + 1));
-        units = -1;
-    }
-    add_units(dst, -units);
-    if (src->wide == NULL)
-        return;
-    struct of_wide_sum settled = *src->wide;
-    settle(&settled);
-    struct of_wide_sum *wide = widen(dst);
-    for (unsigned i = 0; i < OF_LIMBS; i++)
-        wide->place[i] -= settled.place[i];
-    count_addition(wide);
+    of_int128 window = window_of(src);
+    /* The least number has no counterpart: it goes in two halves. */
+    of_int128 half = window / 2;
+    add_units(dst, -half);
+    add_units(dst, -(window - half));
+    if (src->wide != NULL)
+        combine_wide(dst, src->wide, true);
+    if (src->decimals != NULL)
+        of_decimal_sums_merge(&dst->decimals, src->decimals, true);
 }
 
 void
@@ -157,10 +168,13 @@ of_exact_sum_copy(struct of_exact_sum *dst, const struct of_exact_sum *src)
     if (dst == src)
         return;
     if (src->wide == NULL) {
-        of_exact_sum_fini(dst);
+        free(dst->wide);
+        dst->wide = NULL;
     } else {
         *widen(dst) = *src->wide;
     }
+    if (src->decimals != NULL || dst->decimals != NULL)
+        of_decimal_sums_copy(&dst->decimals, src->decimals);
     dst->low = src->low;
     dst->high = src->high;
 }
@@ -185,8 +199,31 @@ take_limbs(const struct of_exact_sum *sum, struct of_limbs *number)
         number->limb[i] = (uint32_t)all.place[i];
 }
 
-bool
-of_exact_sum_is_zero(const struct of_exact_sum *sum)
+/* Both halves in decimal notation; false where there is no decimal one, and nothing is written. */
+static bool
+take_decimals(const struct of_exact_sum *sum, struct of_decimal_number *number)
+{
+    uint32_t at = 0;
+    const struct of_decimal_part *part = of_decimal_sums_next(sum->decimals, &at);
+    if (part == NULL)
+        return false;
+    struct of_limbs binary;
+    char text[OF_LIMBS_TEXT_BYTES];
+    *number = (struct of_decimal_number) { .negative = false };
+    take_limbs(sum, &binary);
+    if (!of_limbs_is_zero(&binary)) {
+        of_limbs_decimal(&binary, text);
+        of_decimal_number_add(number, text);
+    }
+    for (; part != NULL; part = of_decimal_sums_next(sum->decimals, &at)) {
+        of_decimal_part_text(part, text);
+        of_decimal_number_add(number, text);
+    }
+    return true;
+}
+
+static bool
+is_binary_zero(const struct of_exact_sum *sum)
 {
     if (sum->wide == NULL)
         return sum->low == 0 && sum->high == 0;
@@ -195,9 +232,23 @@ of_exact_sum_is_zero(const struct of_exact_sum *sum)
     return of_limbs_is_zero(&number);
 }
 
+bool
+of_exact_sum_is_zero(const struct of_exact_sum *sum)
+{
+    struct of_decimal_number number;
+    char text[OF_DECIMAL_TEXT_BYTES];
+    if (!take_decimals(sum, &number))
+        return is_binary_zero(sum);
+    of_decimal_number_text(&number, text);
+    return strcmp(text, "0") == 0;
+}
+
 double
 of_exact_sum_round(const struct of_exact_sum *sum)
 {
+    struct of_decimal_number decimal;
+    if (take_decimals(sum, &decimal))
+        return of_decimal_number_divide(&decimal, 1);
     struct of_limbs number;
     take_limbs(sum, &number);
     return of_limbs_round(&number, false);
@@ -207,29 +258,54 @@ double
 of_exact_sum_average(const struct of_exact_sum *sum, uint64_t count)
 {
     OF_ASSERT(count > 0);
+    struct of_decimal_number decimal;
+    if (take_decimals(sum, &decimal))
+        return of_decimal_number_divide(&decimal, count);
     struct of_limbs number;
     take_limbs(sum, &number);
     bool more = of_limbs_divide(&number, count);
     return of_limbs_round(&number, more);
 }
 
+double
+of_exact_sum_estimate(const struct of_exact_sum *sum)
+{
+    struct of_limbs number;
+    take_limbs(sum, &number);
+    return of_limbs_round(&number, false) + of_decimal_sums_estimate(sum->decimals);
+}
+
 char *
 of_exact_sum_decimal(const struct of_exact_sum *sum)
 {
-    struct of_limbs number;
-    char text[OF_LIMBS_TEXT_BYTES];
-    take_limbs(sum, &number);
-    of_limbs_decimal(&number, text);
+    struct of_decimal_number decimal;
+    char text[OF_DECIMAL_TEXT_BYTES];
+    if (take_decimals(sum, &decimal)) {
+        of_decimal_number_text(&decimal, text);
+    } else {
+        struct of_limbs number;
+        take_limbs(sum, &number);
+        of_limbs_decimal(&number, text);
+    }
     return of_strdup(text);
+}
+
+static size_t
+whole_money(const struct of_exact_sum *sum, char *text)
+{
+    struct of_decimal_number decimal;
+    if (take_decimals(sum, &decimal))
+        return of_decimal_number_money(&decimal, text);
+    struct of_limbs number;
+    take_limbs(sum, &number);
+    return of_limbs_money(&number, text);
 }
 
 size_t
 of_exact_sum_money(const struct of_exact_sum *sum, char *text, size_t size)
 {
-    struct of_limbs number;
-    char whole[OF_LIMBS_TEXT_BYTES];
-    take_limbs(sum, &number);
-    size_t length = of_limbs_money(&number, whole);
+    char whole[OF_DECIMAL_TEXT_BYTES];
+    size_t length = whole_money(sum, whole);
     if (length >= size) {
         if (size > 0)
             text[0] = '\0';

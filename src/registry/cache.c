@@ -13,22 +13,24 @@
 #include "core/assert.h"
 #include "core/clock.h"
 #include "core/memory.h"
+#include "registry/back_off.h"
+#include "registry/store.h"
 #include "registry/table.h"
 
 static const int64_t recheck_ns = 500 * OF_MS_NS;        /* between the two answers that make an id UNKNOWN */
 static const int64_t unknown_ns = 30 * OF_SECOND_NS;     /* how long it then is */
-static const int64_t back_off_min_ns = 100 * OF_MS_NS;
-static const int64_t back_off_max_ns = 5 * OF_SECOND_NS;
+static const int64_t no_guids_ns = 60 * OF_SECOND_NS;    /* how long a registry without GUIDs is taken for one */
 static const int64_t forgotten_ns = 60 * OF_SECOND_NS;   /* not asked for that long: no longer retried */
 
 struct of_schema_cache {
     struct of_schema_cache_options options;
-    char *names[3]; /* what options.fields points to */
+    char *names[4]; /* what options.fields points to */
     struct of_registry_client *client;
+    struct of_schema_store *store; /* NULL: none */
 
     struct of_schema_table table;
     _Atomic uint64_t version;
-    uint64_t random; /* the lookup thread's */
+    struct of_jitter jitter; /* the lookup thread's */
 
     /* stopping */
     pthread_t thread;
@@ -40,9 +42,10 @@ struct of_schema_cache {
 };
 
 enum of_schema_state
-of_schema_cache_find(struct of_schema_cache *cache, uint32_t id, int64_t now_ns, struct of_schema_found *found)
+of_schema_cache_find(struct of_schema_cache *cache, struct of_schema_key key, int64_t now_ns,
+                     struct of_schema_found *found)
 {
-    return of_schema_table_find(&cache->table, id, now_ns, found);
+    return of_schema_table_find(&cache->table, key, now_ns, found);
 }
 
 uint64_t
@@ -61,16 +64,16 @@ tell_change(struct of_schema_cache *cache)
         cache->options.changed(cache->options.ctx);
 }
 
-/* A new entry for the same id; `old` may be NULL. */
+/* A new entry for the same key; `old` may be NULL. */
 static struct of_schema_entry *
-make_entry(uint32_t id, enum of_schema_state state, const char *text, int64_t now_ns, struct of_schema_entry *old)
+make_entry(struct of_schema_key key, enum of_schema_state state, const char *text, int64_t now_ns,
+           struct of_schema_entry *old)
 {
     struct of_schema_entry *entry = of_alloc(sizeof *entry);
-    entry->id = id;
+    entry->key = key;
     entry->state = state;
     entry->since_ns = now_ns;
     entry->due_ns = OF_NEVER_NS;
-    entry->back_off_ns = back_off_min_ns;
     atomic_init(&entry->wanted_ns, old != NULL ? atomic_load_explicit(&old->wanted_ns, memory_order_relaxed) : now_ns);
     entry->missed = old != NULL && old->missed;
     if (text != NULL)
@@ -91,55 +94,46 @@ make_room(struct of_schema_cache *cache)
 }
 
 static void
-take_one(struct of_schema_cache *cache, uint32_t id, int64_t now_ns)
+take_one(struct of_schema_cache *cache, struct of_schema_key key, int64_t now_ns)
 {
-    struct of_schema_entry *known = of_schema_table_get(&cache->table, id);
+    struct of_schema_entry *known = of_schema_table_get(&cache->table, key);
     if (known != NULL && known->state != OF_SCHEMA_UNKNOWN)
         return; /* somebody else has asked before */
     if (known == NULL && !make_room(cache))
         return;
-    struct of_schema_entry *entry = make_entry(id, OF_SCHEMA_PENDING, NULL, now_ns, known);
+    struct of_schema_entry *entry = make_entry(key, OF_SCHEMA_PENDING, NULL, now_ns, known);
     entry->due_ns = now_ns;
-    of_schema_table_put(&cache->table, id, entry);
+    of_schema_table_put(&cache->table, key, entry);
 }
 
 static void
 take_wanted(struct of_schema_cache *cache, int64_t now_ns)
 {
     size_t from = 0;
-    for (uint32_t id; of_schema_table_next_wanted(&cache->table, &from, &id);)
-        take_one(cache, id, now_ns);
-}
-
-/* Half of it for certain and half by chance, so that many processes do not come back in step. */
-static int64_t
-jittered(struct of_schema_cache *cache, int64_t back_off_ns)
-{
-    cache->random = cache->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return back_off_ns / 2 + (int64_t)((cache->random >> 33) % (uint64_t)(back_off_ns / 2 + 1));
-}
-
-static void
-set_retry(struct of_schema_cache *cache, struct of_schema_entry *entry, int64_t back_off_ns, int64_t now_ns)
-{
-    entry->due_ns = now_ns + jittered(cache, back_off_ns);
-    entry->back_off_ns = 2 * back_off_ns < back_off_max_ns ? 2 * back_off_ns : back_off_max_ns;
+    for (struct of_schema_key key; of_schema_table_next_wanted(&cache->table, &from, &key);)
+        take_one(cache, key, now_ns);
 }
 
 static struct of_schema_entry *
 made_retry(struct of_schema_cache *cache, struct of_schema_entry *entry, enum of_schema_state state, const char *text,
            int64_t now_ns)
 {
-    struct of_schema_entry *next = make_entry(entry->id, state, text, now_ns, entry);
-    set_retry(cache, next, entry->back_off_ns, now_ns);
+    struct of_schema_entry *next = make_entry(entry->key, state, text, now_ns, entry);
+    next->back_off_ns = entry->back_off_ns;
+    next->due_ns = now_ns + of_back_off_next(&cache->jitter, &next->back_off_ns,
+                                             of_registry_client_wait_ms(cache->client));
     return next;
 }
 
 static struct of_schema_entry *
-made_missed(struct of_schema_entry *entry, const char *text, int64_t now_ns)
+made_missed(struct of_schema_cache *cache, struct of_schema_entry *entry, const char *text, int64_t now_ns)
 {
-    bool confirmed = entry->missed;
-    struct of_schema_entry *next = make_entry(entry->id, confirmed ? OF_SCHEMA_UNKNOWN : OF_SCHEMA_PENDING,
+    /* A registry without GUIDs does not lag behind with one, and need not be asked for the next. */
+    bool no_guids = entry->key.is_guid && of_registry_client_knows_no_guids(cache->client);
+    bool confirmed = entry->missed || no_guids;
+    if (no_guids)
+        atomic_store_explicit(&cache->table.no_guids_until_ns, now_ns + no_guids_ns, memory_order_relaxed);
+    struct of_schema_entry *next = make_entry(entry->key, confirmed ? OF_SCHEMA_UNKNOWN : OF_SCHEMA_PENDING,
                                               confirmed ? text : NULL, now_ns, entry);
     next->missed = true;
     next->expires_ns = confirmed ? now_ns + unknown_ns : 0;
@@ -148,45 +142,61 @@ made_missed(struct of_schema_entry *entry, const char *text, int64_t now_ns)
 }
 
 static struct of_schema_entry *
-made_compiled(struct of_schema_cache *cache, struct of_schema_entry *entry, const char *schema_json, int64_t now_ns)
+made_compiled(struct of_schema_cache *cache, struct of_schema_entry *entry, const struct of_schema_source *source,
+              int64_t now_ns)
 {
     struct of_plan *plan;
     struct of_error err = { 0 };
-    enum of_status status = of_plan_compile(of_slice_str(schema_json), &cache->options.fields,
-                                            cache->options.max_field_bytes, &plan, &err);
-    if (status != OF_OK)
-        of_error_prefix(&err, "schema id %u", (unsigned)entry->id);
-    bool ready = status == OF_OK;
-    struct of_schema_entry *next = make_entry(entry->id, ready ? OF_SCHEMA_READY : OF_SCHEMA_UNRESOLVABLE,
+    char text[OF_SCHEMA_KEY_TEXT_BYTES];
+    bool ready = of_schema_source_compile(source, &cache->options.fields, cache->options.max_field_bytes, &plan, &err)
+                 == OF_OK;
+    if (!ready)
+        of_error_prefix(&err, "schema %s %s", entry->key.is_guid ? "GUID" : "id",
+                        of_schema_key_print(entry->key, text));
+    struct of_schema_entry *next = make_entry(entry->key, ready ? OF_SCHEMA_READY : OF_SCHEMA_UNRESOLVABLE,
                                               ready ? NULL : err.text, now_ns, entry);
     next->plan = plan;
     return next;
 }
 
-/* Asks the registry about an entry that is due, and publishes what it says. */
+/* From the directory, or else from the registry, to be kept in the directory. */
+static enum of_registry_answer
+get_schema(struct of_schema_cache *cache, struct of_schema_key key, struct of_schema_source **source,
+           struct of_error *err)
+{
+    *source = cache->store != NULL ? of_schema_store_get(cache->store, key) : NULL;
+    if (*source != NULL)
+        return OF_REGISTRY_FOUND;
+    enum of_registry_answer answer = of_registry_get_schema(cache->client, key, source, err);
+    if (answer == OF_REGISTRY_FOUND && cache->store != NULL)
+        of_schema_store_put(cache->store, key, *source);
+    return answer;
+}
+
+/* Asks about an entry that is due, and publishes the answer. */
 static void
 look_up(struct of_schema_cache *cache, struct of_schema_entry *entry, int64_t now_ns)
 {
-    char *schema_json = NULL;
+    struct of_schema_source *source;
     struct of_error err = { 0 };
-    enum of_registry_answer answer = of_registry_get_schema(cache->client, entry->id, &schema_json, &err);
+    enum of_registry_answer answer = get_schema(cache, entry->key, &source, &err);
     if (atomic_load(&cache->stopping)) {
-        free(schema_json);
+        of_schema_source_destroy(&source);
         return;
     }
     if (cache->options.threaded)
         now_ns = of_clock_mono_ns(of_clock_system()); /* the request may have taken its time */
     struct of_schema_entry *next = NULL;
     switch (answer) {
-    case OF_REGISTRY_FOUND: next = made_compiled(cache, entry, schema_json, now_ns); break;
-    case OF_REGISTRY_NOT_FOUND: next = made_missed(entry, err.text, now_ns); break;
-    case OF_REGISTRY_UNUSABLE: next = make_entry(entry->id, OF_SCHEMA_UNRESOLVABLE, err.text, now_ns, entry); break;
+    case OF_REGISTRY_FOUND: next = made_compiled(cache, entry, source, now_ns); break;
+    case OF_REGISTRY_NOT_FOUND: next = made_missed(cache, entry, err.text, now_ns); break;
+    case OF_REGISTRY_UNUSABLE: next = make_entry(entry->key, OF_SCHEMA_UNRESOLVABLE, err.text, now_ns, entry); break;
     case OF_REGISTRY_DENIED: next = made_retry(cache, entry, OF_SCHEMA_DENIED, err.text, now_ns); break;
     case OF_REGISTRY_UNAVAILABLE: next = made_retry(cache, entry, OF_SCHEMA_UNAVAILABLE, err.text, now_ns); break;
     }
-    free(schema_json);
+    of_schema_source_destroy(&source);
     bool other_state = next->state != entry->state;
-    of_schema_table_put(&cache->table, next->id, next);
+    of_schema_table_put(&cache->table, next->key, next);
     if (other_state)
         tell_change(cache);
 }
@@ -207,7 +217,7 @@ turn(struct of_schema_cache *cache, int64_t now_ns)
     struct of_schema_entry *entry = of_schema_table_first_due(&cache->table);
     int64_t due_ns = entry != NULL ? entry->due_ns : OF_NEVER_NS;
     if (due_ns <= now_ns && is_forgotten(entry, now_ns)) {
-        of_schema_table_put(&cache->table, entry->id, NULL);
+        of_schema_table_put(&cache->table, entry->key, NULL);
         tell_change(cache);
     } else if (due_ns <= now_ns) {
         look_up(cache, entry, now_ns);
@@ -260,7 +270,7 @@ run(void *ctx)
 static char *
 keep_name(const char **name)
 {
-    char *copy = of_strdup(*name);
+    char *copy = *name != NULL ? of_strdup(*name) : NULL;
     *name = copy;
     return copy;
 }
@@ -291,17 +301,22 @@ of_schema_cache_create(const struct of_schema_cache_options *options, struct of_
     cache->names[0] = keep_name(&cache->options.fields.value);
     cache->names[1] = keep_name(&cache->options.fields.group_by);
     cache->names[2] = keep_name(&cache->options.fields.id);
+    cache->names[3] = keep_name(&cache->options.fields.reader_schema);
     cache->client = *client;
     *client = NULL;
     of_schema_table_init(&cache->table);
-    cache->random = (uint64_t)of_clock_mono_ns(of_clock_system());
+    cache->jitter.state = (uint64_t)of_clock_mono_ns(of_clock_system());
     pthread_mutex_init(&cache->lock, NULL);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&cache->ended_changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    enum of_status status = cache->options.threaded ? start_thread(cache, err) : OF_OK;
+    enum of_status status = OF_OK;
+    if (options->directory != NULL)
+        status = of_schema_store_open(options->directory, of_registry_client_urls(cache->client), &cache->store, err);
+    if (status == OF_OK && cache->options.threaded)
+        status = start_thread(cache, err);
     if (status != OF_OK)
         of_schema_cache_destroy(&cache);
     *out = cache;
@@ -340,6 +355,7 @@ of_schema_cache_destroy(struct of_schema_cache **cache)
     OF_ASSERT(!c->started);
     of_schema_table_fini(&c->table);
     of_registry_client_close(&c->client);
+    of_schema_store_close(&c->store);
     if (c->table.wake_fd >= 0)
         close(c->table.wake_fd);
     pthread_cond_destroy(&c->ended_changed);

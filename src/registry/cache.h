@@ -1,19 +1,23 @@
-/* Schema id to plan, for threads that must not wait.
+/* Schema key (id or GUID) to plan, for threads that must not wait.
  *
- * Decode threads ask by id and get an answer at once; one lookup thread asks the registry, compiles plans, publishes.
- * What an id is known to be:
+ * Decode threads ask by key and get an answer at once; one lookup thread asks the registry, compiles plans, publishes.
+ * What a key is known to be:
  *
- *     state          a record with that id   moved on by
+ *     state          a record with that key  moved on by
  *     READY          is decoded              nothing: the plan stays until the cache is destroyed
  *     PENDING        waits                   the registry's answer
- *     UNAVAILABLE    waits; text says why    the registry's answer; asked again after 100 ms, doubling up to 5 s
- *     DENIED         waits; text says why    the same
+ *     UNAVAILABLE    waits; text says why    the registry's answer; asked again after 100 ms, doubling up to 5 s, or
+ *                                            when the registry wants it (Retry-After, up to a minute)
+ *     DENIED         waits; text says why    the same, but asked again only every 10 s or so: it is no retry
  *     UNKNOWN        is poison               the next find later than 30 s after it: PENDING again
  *     UNRESOLVABLE   is poison; text: why    nothing
  *
  * UNKNOWN takes two answers of the registry 500 ms apart, as a registry's follower may lag behind what a producer has
- * just registered. At most 10,000 ids are kept: beyond that the oldest that are not READY make room, poison first. An
- * id for which nobody has asked for a minute is no longer retried but forgotten.
+ * just registered. At most 10,000 keys are kept: beyond that the oldest that are not READY make room, poison first. A
+ * key for which nobody has asked for a minute is no longer retried but forgotten. Ids and GUIDs are kept apart. While a
+ * registry is known to have no GUIDs, each is UNKNOWN at once.
+ *
+ * With a directory, schemas are looked for there before the registry is asked, and are kept there (registry/store.h).
  *
  * Waiting is done elsewhere: whoever was told to wait asks again after `changed`. Every change also moves a version, so
  * that a change between an answer and the wait for the next one is not missed: read the version before find, and do not
@@ -49,8 +53,9 @@ enum of_schema_state {
 struct of_schema_cache_options {
     struct of_plan_fields fields; /* copied */
     size_t max_field_bytes;
+    const char *directory;     /* keeps schemas across restarts; NULL: none. Copied */
     bool threaded;             /* false: nothing happens but in of_schema_cache_step */
-    void (*changed)(void *ctx); /* on the lookup thread, or in step, after an id changed its state; may be NULL */
+    void (*changed)(void *ctx); /* on the lookup thread, or in step, after a key changed its state; may be NULL */
     void *ctx;
 };
 
@@ -60,7 +65,7 @@ struct of_schema_found {
 };
 
 /* Takes the client, clears the caller's pointer, and, if threaded, starts the lookup thread. OF_FATAL: the system has
- * no thread or no descriptor left; the client is then closed. */
+ * no thread or no descriptor left, or the directory cannot be used; the client is then closed. */
 OF_MUST_USE enum of_status of_schema_cache_create(const struct of_schema_cache_options *options,
                                                   struct of_registry_client **client, struct of_schema_cache **out,
                                                   struct of_error *err);
@@ -80,11 +85,11 @@ void of_schema_cache_leave(void);
 void of_schema_cache_read_begin(void);
 void of_schema_cache_read_end(void);
 
-/* What is known about id. PENDING also asks for it, once, however many threads do. */
-enum of_schema_state of_schema_cache_find(struct of_schema_cache *cache, uint32_t id, int64_t now_ns,
+/* What is known about key. PENDING also asks for it, once, however many threads do. */
+enum of_schema_state of_schema_cache_find(struct of_schema_cache *cache, struct of_schema_key key, int64_t now_ns,
                                           struct of_schema_found *found);
 
-/* Grows with every change of any id. */
+/* Grows with every change of any key. */
 uint64_t of_schema_cache_version(const struct of_schema_cache *cache);
 
 /* Without a thread: does what it would do at that time, which is every request that is due. Blocks as long as those.

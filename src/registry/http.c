@@ -1,6 +1,7 @@
 #include "registry/http.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -8,16 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include <curl/curl.h>
 
 #include "core/assert.h"
+#include "core/log.h"
 #include "core/memory.h"
 #include "registry/url.h"
 
 #define MEDIA_TYPE "application/vnd.schemaregistry.v1+json"
 
-enum { MAX_REDIRECTS = 3 };
+enum { MAX_REDIRECTS = 3, TOKEN_BYTES = 16 << 10 };
 
 struct of_http {
     CURL *curl;
@@ -25,6 +28,7 @@ struct of_http {
     struct curl_slist *post_headers;
     char *url; /* without credentials */
     struct of_http_limits limits;
+    char *token_file; /* NULL: none */
     atomic_bool cancelled;
     struct of_http_answer *answer; /* of the request under way */
     bool too_large;
@@ -68,6 +72,7 @@ set_options(struct of_http *http)
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)http->limits.connect_timeout_ms);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)http->limits.timeout_ms);
+    curl_easy_setopt(curl, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)http->limits.answer_bytes);
     curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
     curl_easy_setopt(curl, CURLOPT_MAXREDIRS, (long)MAX_REDIRECTS);
     curl_easy_setopt(curl, CURLOPT_POSTREDIR, (long)CURL_REDIR_POST_ALL);
@@ -86,6 +91,96 @@ set_options(struct of_http *http)
     curl_easy_setopt(curl, CURLOPT_XFERINFODATA, http);
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, http->error);
 }
+
+/* ---- who we are ---- */
+
+/* The token in the file, without white space around it. False: it cannot be read, or holds none. */
+static bool
+read_token(const char *path, char token[TOKEN_BYTES])
+{
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return false;
+    size_t length = fread(token, 1, TOKEN_BYTES - 1, file);
+    bool whole = feof(file) != 0;
+    fclose(file);
+    while (length > 0 && isspace((unsigned char)token[length - 1]))
+        length--;
+    token[length] = '\0';
+    size_t start = strspn(token, " \t\r\n");
+    memmove(token, token + start, length - start + 1);
+    return whole && token[0] != '\0' && strpbrk(token, "\r\n") == NULL;
+}
+
+static void
+set_token(struct of_http *http, const char *token)
+{
+    curl_easy_setopt(http->curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
+    curl_easy_setopt(http->curl, CURLOPT_XOAUTH2_BEARER, token);
+}
+
+/* The one that was read before stays in use while there is no other. */
+static void
+renew_token(struct of_http *http)
+{
+    char token[TOKEN_BYTES];
+    if (http->token_file == NULL)
+        return;
+    if (read_token(http->token_file, token))
+        set_token(http, token);
+    else
+        of_log_limited(OF_LOG_WARNING, "registry", "%s holds no token; the one before stays in use", http->token_file);
+    explicit_bzero(token, sizeof token);
+}
+
+static enum of_status
+check_file(const char *path, const char *what, struct of_error *err)
+{
+    if (path == NULL || access(path, R_OK) == 0)
+        return OF_OK;
+    return of_error_set(err, OF_FATAL, "cannot read %s, the registry's %s: %s", path, what, strerrordesc_np(errno));
+}
+
+static enum of_status
+take_certificates(struct of_http *http, const struct of_http_identity *identity, struct of_error *err)
+{
+    enum of_status status = check_file(identity->ca_file, "certificate authorities", err);
+    if (status == OF_OK)
+        status = check_file(identity->cert_file, "client certificate", err);
+    if (status == OF_OK)
+        status = check_file(identity->key_file, "client key", err);
+    if (status != OF_OK)
+        return status;
+    if (identity->ca_file != NULL)
+        curl_easy_setopt(http->curl, CURLOPT_CAINFO, identity->ca_file);
+    if (identity->cert_file != NULL)
+        curl_easy_setopt(http->curl, CURLOPT_SSLCERT, identity->cert_file);
+    if (identity->key_file != NULL)
+        curl_easy_setopt(http->curl, CURLOPT_SSLKEY, identity->key_file);
+    return OF_OK;
+}
+
+/* Before the URL is taken, whose user wins. */
+static enum of_status
+take_identity(struct of_http *http, const struct of_http_identity *identity, struct of_error *err)
+{
+    char token[TOKEN_BYTES];
+    if (identity->token_file != NULL) {
+        if (!read_token(identity->token_file, token))
+            return of_error_set(err, OF_FATAL, "cannot read a token for the registry in %s", identity->token_file);
+        explicit_bzero(token, sizeof token);
+        http->token_file = of_strdup(identity->token_file);
+    } else if (identity->token != NULL) {
+        set_token(http, identity->token);
+    } else if (identity->user != NULL) {
+        curl_easy_setopt(http->curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
+        curl_easy_setopt(http->curl, CURLOPT_USERNAME, identity->user);
+        curl_easy_setopt(http->curl, CURLOPT_PASSWORD, identity->password != NULL ? identity->password : "");
+    }
+    return take_certificates(http, identity, err);
+}
+
+/* ---- the URL ---- */
 
 /* Moves one part of the URL, decoded, into an option of the connection, and out of the URL. */
 static void
@@ -117,6 +212,12 @@ take_url(struct of_http *http, CURLU *parts, const char *url, struct of_error *e
         return of_error_set(err, OF_FATAL, "\"%s\" is not a registry URL; one looks like http://localhost:8081", shown);
     if (has_part(parts, CURLUPART_QUERY) || has_part(parts, CURLUPART_FRAGMENT))
         return of_error_set(err, OF_FATAL, "the registry URL %s must not have a ? or # part", shown);
+    if (has_part(parts, CURLUPART_USER)) {
+        free(http->token_file);
+        http->token_file = NULL;
+        curl_easy_setopt(http->curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
+        curl_easy_setopt(http->curl, CURLOPT_XOAUTH2_BEARER, NULL);
+    }
     take_credential(parts, CURLUPART_USER, http->curl, CURLOPT_USERNAME);
     take_credential(parts, CURLUPART_PASSWORD, http->curl, CURLOPT_PASSWORD);
     char *clean = NULL;
@@ -128,7 +229,8 @@ take_url(struct of_http *http, CURLU *parts, const char *url, struct of_error *e
 }
 
 enum of_status
-of_http_open(const char *url, const struct of_http_limits *limits, struct of_http **out, struct of_error *err)
+of_http_open(const char *url, const struct of_http_limits *limits, const struct of_http_identity *identity,
+             struct of_http **out, struct of_error *err)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, init_curl);
@@ -143,7 +245,9 @@ of_http_open(const char *url, const struct of_http_limits *limits, struct of_htt
     http->post_headers = curl_slist_append(http->post_headers, "Expect:");
     OF_ASSERT(http->get_headers != NULL && http->post_headers != NULL);
     CURLU *parts = curl_url();
-    enum of_status status = take_url(http, parts, url, err);
+    enum of_status status = take_identity(http, identity, err);
+    if (status == OF_OK)
+        status = take_url(http, parts, url, err);
     curl_url_cleanup(parts);
     if (status != OF_OK)
         of_http_close(&http);
@@ -172,8 +276,8 @@ explain(const struct of_http *http, CURLcode code, struct of_error *err)
 {
     char text[CURL_ERROR_SIZE];
     const char *url = http->url;
-    if (http->too_large)
-        return of_error_set(err, OF_RETRY, "the schema registry at %s sent more than %zu bytes; set --registry", url,
+    if (http->too_large || code == CURLE_FILESIZE_EXCEEDED)
+        return of_error_set(err, OF_RETRY, "the schema registry at %s sends more than %zu bytes; set --registry", url,
                             http->limits.answer_bytes);
     switch (code) {
     case CURLE_ABORTED_BY_CALLBACK:
@@ -185,6 +289,15 @@ explain(const struct of_http *http, CURLcode code, struct of_error *err)
     case CURLE_UNSUPPORTED_PROTOCOL:
         return of_error_set(err, OF_RETRY, "what answers at %s is no schema registry (%s); set --registry", url,
                             reason(http, code, text, sizeof text));
+    case CURLE_PEER_FAILED_VERIFICATION:
+        return of_error_set(err, OF_RETRY,
+                            "the certificate of the schema registry at %s is not trusted (%s); set --registry-ca", url,
+                            reason(http, code, text, sizeof text));
+    case CURLE_SSL_CERTPROBLEM:
+        return of_error_set(err, OF_RETRY,
+                            "the certificate for the schema registry at %s cannot be used (%s); set --registry-cert "
+                            "and --registry-key",
+                            url, reason(http, code, text, sizeof text));
     default:
         return of_error_set(err, OF_RETRY,
                             "cannot reach the schema registry at %s: %s; is it running? set --registry", url,
@@ -211,11 +324,15 @@ of_http_exchange(struct of_http *http, const char *path, const char *body, struc
     } else {
         curl_easy_setopt(http->curl, CURLOPT_HTTPGET, 1L);
     }
+    renew_token(http);
     curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, body != NULL ? http->post_headers : http->get_headers);
     CURLcode code = ask_cancelled(http, 0, 0, 0, 0) ? CURLE_ABORTED_BY_CALLBACK : curl_easy_perform(http->curl);
     free(url);
     if (code == CURLE_OK) {
+        curl_off_t seconds = 0;
         curl_easy_getinfo(http->curl, CURLINFO_RESPONSE_CODE, &answer->status);
+        curl_easy_getinfo(http->curl, CURLINFO_RETRY_AFTER, &seconds);
+        answer->retry_after_ms = seconds < INT32_MAX ? (int64_t)seconds * 1000 : INT32_MAX;
         return OF_OK;
     }
     free(answer->body);
@@ -246,5 +363,6 @@ of_http_close(struct of_http **http)
     curl_slist_free_all(h->get_headers);
     curl_slist_free_all(h->post_headers);
     free(h->url);
+    free(h->token_file);
     free(h);
 }

@@ -77,12 +77,35 @@ answer_error(struct of_http_answer *answer, long status, int code, const char *m
     answer_json(answer, status, json_pack("{s:i,s:s}", "error_code", code, "message", message));
 }
 
+struct of_schema_key
+of_registry_mock_guid(uint32_t id)
+{
+    return (struct of_schema_key) { .high = UINT64_C(0x6d6f636b00004000), .low = UINT64_C(1) << 63 | id,
+                                    .is_guid = true };
+}
+
+static bool
+read_guid(const struct registry *registry, const char *path, uint32_t *id)
+{
+    static const char before[] = "/schemas/guids/";
+    char text[OF_SCHEMA_KEY_TEXT_BYTES];
+    if (strncmp(path, before, sizeof before - 1) != 0)
+        return false;
+    for (*id = registry->count; *id > 0; --*id)
+        if (strcmp(path + sizeof before - 1, of_schema_key_print(of_registry_mock_guid(*id), text)) == 0)
+            break;
+    return true;
+}
+
 static void
 answer_get(const struct registry *registry, const char *path, struct of_http_answer *answer)
 {
     uint32_t id;
     int end = 0;
-    if (sscanf(path, "/schemas/ids/%" SCNu32 "%n", &id, &end) != 1 || path[end] != '\0')
+    bool by_id = sscanf(path, "/schemas/ids/%" SCNu32 "%n", &id, &end) == 1 && path[end] == '\0';
+    if (strcmp(path, "/schemas/types") == 0)
+        answer_json(answer, 200, json_pack("[s]", "AVRO"));
+    else if (!by_id && !read_guid(registry, path, &id))
         answer_error(answer, 404, 0, "no such path");
     else if (id == 0 || id > registry->count)
         answer_error(answer, 404, 40403, "Schema not found");

@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "core/schema_key.h"
 #include "registry/http.h"
 
 enum {
@@ -22,6 +23,9 @@ OF_MUST_USE enum of_status of_registry_mock_exchange(const char *name, const cha
 
 /* Registers without a client. 0 when the text is no JSON. */
 uint32_t of_registry_mock_register(const char *name, const char *schema_json);
+
+/* The GUID under which the schema with that id is found as well. */
+struct of_schema_key of_registry_mock_guid(uint32_t id);
 
 /* Answers the next `count` requests with `status` (OF_MOCK_SILENT, 401, 503, ...) and `body`, which may be NULL, in
  * place of what they ask for. A later call takes the place of an earlier one; count 0 ends it. */

@@ -13,14 +13,12 @@
 
 enum { WANTED_PROBES = 16 };
 
-/* All entries by ascending id. Never changed after it is published: readers search it while the next one is built. */
+/* All entries in the order of their keys. Never changed after it is published: readers search it while the next one is
+ * built. */
 struct of_schema_snapshot {
     size_t count;
     bool full; /* of READY entries: nothing can make room */
-    struct row {
-        uint32_t id;
-        struct of_schema_entry *entry;
-    } rows[];
+    struct of_schema_entry *entries[];
 };
 
 /* ---- read-copy-update: what liburcu guarantees, ThreadSanitizer has to be told ---- */
@@ -81,14 +79,14 @@ retire(struct of_schema_table *table, void *memory)
 
 /* ---- readers ---- */
 
-/* Where id is in the snapshot, or would be. */
+/* Where key is in the snapshot, or would be. */
 static size_t
-place_of(const struct of_schema_snapshot *snapshot, uint32_t id)
+place_of(const struct of_schema_snapshot *snapshot, struct of_schema_key key)
 {
     size_t low = 0, high = snapshot->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (snapshot->rows[middle].id < id)
+        if (of_schema_key_before(snapshot->entries[middle]->key, key))
             low = middle + 1;
         else
             high = middle;
@@ -97,10 +95,11 @@ place_of(const struct of_schema_snapshot *snapshot, uint32_t id)
 }
 
 static struct of_schema_entry *
-entry_of(const struct of_schema_snapshot *snapshot, uint32_t id)
+entry_of(const struct of_schema_snapshot *snapshot, struct of_schema_key key)
 {
-    size_t at = place_of(snapshot, id);
-    return at < snapshot->count && snapshot->rows[at].id == id ? snapshot->rows[at].entry : NULL;
+    size_t at = place_of(snapshot, key);
+    bool there = at < snapshot->count && of_schema_key_equal(snapshot->entries[at]->key, key);
+    return there ? snapshot->entries[at] : NULL;
 }
 
 void
@@ -111,44 +110,61 @@ of_schema_table_wake(struct of_schema_table *table)
         OF_ASSERT(errno == EAGAIN); /* the counter is at its end: it has been woken often enough */
 }
 
-/* Leaves the id where the lookup thread finds it. When there are too many for that, those that are there will change,
- * and whoever waits asks again then. */
-static enum of_schema_state
-ask_for(struct of_schema_table *table, uint32_t id)
+/* Not 0 and not 1. */
+static uint64_t
+tag_of(struct of_schema_key key)
 {
-    const uint64_t wanted = (uint64_t)id + 1;
+    uint64_t mixed = (key.low ^ key.high * UINT64_C(0x9e3779b97f4a7c15) ^ key.is_guid) * UINT64_C(0xbf58476d1ce4e5b9);
+    return (mixed ^ mixed >> 32) | UINT64_C(1) << 63;
+}
+
+/* Leaves the key where the lookup thread finds it. When there are too many for that, or another key looks the same,
+ * those that are there will change, and whoever waits asks again then. */
+static enum of_schema_state
+ask_for(struct of_schema_table *table, struct of_schema_key key)
+{
+    const uint64_t tag = tag_of(key);
     for (uint32_t i = 0; i < WANTED_PROBES; i++) {
-        _Atomic uint64_t *slot = &table->wanted[(id * UINT32_C(2654435761) + i) % OF_SCHEMA_WANTED_SLOTS];
+        struct of_schema_wanted *slot = &table->wanted[(tag + i) % OF_SCHEMA_WANTED_SLOTS];
         uint64_t there = 0;
-        if (atomic_compare_exchange_strong(slot, &there, wanted)) {
+        if (atomic_compare_exchange_strong_explicit(&slot->tag, &there, 1, memory_order_acquire,
+                                                    memory_order_relaxed)) {
+            slot->key = key;
+            atomic_store_explicit(&slot->tag, tag, memory_order_release);
             of_schema_table_wake(table);
             break;
         }
-        if (there == wanted)
+        if (there == tag)
             break;
     }
     return OF_SCHEMA_PENDING;
 }
 
 enum of_schema_state
-of_schema_table_find(struct of_schema_table *table, uint32_t id, int64_t now_ns, struct of_schema_found *found)
+of_schema_table_find(struct of_schema_table *table, struct of_schema_key key, int64_t now_ns,
+                     struct of_schema_found *found)
 {
     const struct of_schema_snapshot *snapshot = atomic_load_explicit(&table->current, memory_order_acquire);
-    struct of_schema_entry *entry = entry_of(snapshot, id);
+    struct of_schema_entry *entry = entry_of(snapshot, key);
     *found = (struct of_schema_found) { 0 };
     if (entry == NULL && snapshot->full) {
         found->text = "the schema cache is full of schemas in use; restart to begin anew";
         return OF_SCHEMA_UNAVAILABLE;
     }
+    if (entry == NULL && key.is_guid &&
+        now_ns < atomic_load_explicit(&table->no_guids_until_ns, memory_order_relaxed)) {
+        found->text = "the schema registry knows no GUIDs";
+        return OF_SCHEMA_UNKNOWN;
+    }
     if (entry == NULL)
-        return ask_for(table, id);
+        return ask_for(table, key);
     if (entry->state == OF_SCHEMA_READY) {
         found->plan = entry->plan;
         return OF_SCHEMA_READY;
     }
     atomic_store_explicit(&entry->wanted_ns, now_ns, memory_order_relaxed);
     if (entry->state == OF_SCHEMA_UNKNOWN && now_ns >= entry->expires_ns)
-        return ask_for(table, id);
+        return ask_for(table, key);
     found->text = entry->text[0] != '\0' ? entry->text : NULL;
     return entry->state;
 }
@@ -162,27 +178,27 @@ current(const struct of_schema_table *table)
 }
 
 struct of_schema_entry *
-of_schema_table_get(const struct of_schema_table *table, uint32_t id)
+of_schema_table_get(const struct of_schema_table *table, struct of_schema_key key)
 {
-    return entry_of(current(table), id);
+    return entry_of(current(table), key);
 }
 
 void
-of_schema_table_put(struct of_schema_table *table, uint32_t id, struct of_schema_entry *entry)
+of_schema_table_put(struct of_schema_table *table, struct of_schema_key key, struct of_schema_entry *entry)
 {
     struct of_schema_snapshot *old = atomic_load_explicit(&table->current, memory_order_relaxed);
-    size_t at = place_of(old, id);
-    struct of_schema_entry *replaced = at < old->count && old->rows[at].id == id ? old->rows[at].entry : NULL;
+    size_t at = place_of(old, key);
+    struct of_schema_entry *replaced = entry_of(old, key);
     size_t behind = at + (replaced != NULL);
-    struct of_schema_snapshot *new = of_alloc(sizeof *new + (old->count + 1) * sizeof *new->rows);
-    memcpy(new->rows, old->rows, at * sizeof *new->rows);
+    struct of_schema_snapshot *new = of_alloc(sizeof *new + (old->count + 1) * sizeof *new->entries);
+    memcpy(new->entries, old->entries, at * sizeof *new->entries);
     new->count = at;
     if (entry != NULL)
-        new->rows[new->count++] = (struct row) { id, entry };
-    memcpy(new->rows + new->count, old->rows + behind, (old->count - behind) * sizeof *new->rows);
+        new->entries[new->count++] = entry;
+    memcpy(new->entries + new->count, old->entries + behind, (old->count - behind) * sizeof *new->entries);
     new->count += old->count - behind;
     table->ready_count += entry != NULL && entry->state == OF_SCHEMA_READY;
-    new->full = table->ready_count >= OF_SCHEMA_IDS_MAX;
+    new->full = table->ready_count >= OF_SCHEMA_KEYS_MAX;
     atomic_store_explicit(&table->current, new, memory_order_release);
     retire(table, old);
     if (replaced != NULL)
@@ -207,7 +223,7 @@ goes_first(const struct of_schema_entry *a, const struct of_schema_entry *b)
 bool
 of_schema_table_is_full(const struct of_schema_table *table)
 {
-    return current(table)->count >= OF_SCHEMA_IDS_MAX;
+    return current(table)->count >= OF_SCHEMA_KEYS_MAX;
 }
 
 bool
@@ -216,13 +232,13 @@ of_schema_table_evict(struct of_schema_table *table)
     const struct of_schema_snapshot *snapshot = current(table);
     const struct of_schema_entry *victim = NULL;
     for (size_t i = 0; i < snapshot->count; i++) {
-        const struct of_schema_entry *entry = snapshot->rows[i].entry;
+        const struct of_schema_entry *entry = snapshot->entries[i];
         if (entry->state != OF_SCHEMA_READY && (victim == NULL || goes_first(entry, victim)))
             victim = entry;
     }
     if (victim == NULL)
         return false;
-    of_schema_table_put(table, victim->id, NULL);
+    of_schema_table_put(table, victim->key, NULL);
     return true;
 }
 
@@ -232,7 +248,7 @@ of_schema_table_first_due(const struct of_schema_table *table)
     const struct of_schema_snapshot *snapshot = current(table);
     struct of_schema_entry *first = NULL;
     for (size_t i = 0; i < snapshot->count; i++) {
-        struct of_schema_entry *entry = snapshot->rows[i].entry;
+        struct of_schema_entry *entry = snapshot->entries[i];
         if (entry->due_ns != OF_NEVER_NS && (first == NULL || entry->due_ns < first->due_ns))
             first = entry;
     }
@@ -240,13 +256,14 @@ of_schema_table_first_due(const struct of_schema_table *table)
 }
 
 bool
-of_schema_table_next_wanted(struct of_schema_table *table, size_t *from, uint32_t *id)
+of_schema_table_next_wanted(struct of_schema_table *table, size_t *from, struct of_schema_key *key)
 {
     while (*from < OF_SCHEMA_WANTED_SLOTS) {
-        _Atomic uint64_t *slot = &table->wanted[(*from)++];
-        if (atomic_load_explicit(slot, memory_order_relaxed) == 0)
+        struct of_schema_wanted *slot = &table->wanted[(*from)++];
+        if (atomic_load_explicit(&slot->tag, memory_order_acquire) <= 1)
             continue;
-        *id = (uint32_t)(atomic_exchange(slot, 0) - 1);
+        *key = slot->key;
+        atomic_store_explicit(&slot->tag, 0, memory_order_release);
         return true;
     }
     return false;
@@ -266,8 +283,8 @@ of_schema_table_fini(struct of_schema_table *table)
     of_schema_table_reclaim(table);
     struct of_schema_snapshot *snapshot = atomic_load(&table->current);
     for (size_t i = 0; i < snapshot->count; i++) {
-        of_plan_destroy(&snapshot->rows[i].entry->plan);
-        free(snapshot->rows[i].entry);
+        of_plan_destroy(&snapshot->entries[i]->plan);
+        free(snapshot->entries[i]);
     }
     free(snapshot);
 }

@@ -104,10 +104,15 @@ add_order(struct of_aggregator *aggregator, struct of_table *table, const struct
     if (__builtin_expect(batch->offset[i] < row->aggregate.next_offset, 0))
         return;
     aggregator->orders++;
-    of_aggregate_add(&row->aggregate, batch->value[i]);
+    if (__builtin_expect(batch->value_kind == OF_VALUE_BINARY, 1)) {
+        of_aggregate_add(&row->aggregate, batch->value[i]);
+        of_exact_sum_add(&aggregator->sum, batch->value[i]);
+    } else {
+        of_aggregate_add_scaled(&row->aggregate, batch->scaled[i], batch->value_scale);
+        of_exact_sum_add_scaled(&aggregator->sum, batch->scaled[i], batch->value_scale);
+    }
     row->aggregate.next_offset = batch->offset[i] + 1;
     of_table_touch(table, row);
-    of_exact_sum_add(&aggregator->sum, batch->value[i]);
 }
 
 static bool

@@ -13,6 +13,8 @@
 struct lane {
     struct of_batch *free;  /* the pool */
     struct of_batch *all;   /* its memory */
+    struct of_schema_key key;   /* that values name themselves, and were read with last */
+    const struct of_plan *plan; /* of key; NULL: none yet */
     uint32_t *held_epochs;  /* by slot index: this epoch is held, nothing of it goes on; 0: none */
     uint32_t held_room;
 };
@@ -25,7 +27,7 @@ struct of_decode {
 /* What becomes of the record that was looked at. */
 enum verdict {
     TAKEN, /* it is in the batch */
-    CUT,   /* it has another schema than the batch: it begins the next one */
+    CUT,   /* it has another schema than the batch, or a value of another kind: it begins the next one */
     HOLD,  /* the partition cannot go on here */
 };
 
@@ -85,6 +87,9 @@ borrow(struct lane *lane, struct of_chunk *chunk)
     batch->count = 0;
     batch->failed = 0;
     batch->cursor = 0;
+    batch->value_kind = OF_VALUE_BINARY;
+    batch->value_scale = 0;
+    batch->refused[0] = '\0';
     batch->plan = NULL;
     /* Kept for the batch's next use: retry partitions come back to the same pool. */
     if (chunk->slot->role == OF_ROLE_RETRY && batch->origins == NULL)
@@ -146,61 +151,138 @@ cause_of_state(enum of_schema_state state)
     return OF_CAUSE_NONE;
 }
 
-/* Finds the plan for the record's schema: the batch's, or one from the cache. Why a registry does not answer is noted in
- * the chunk, in case it is held for that. */
+/* Finds the plan for the record's schema: the batch's, or one from the cache. *text: why there is none, if that is
+ * known. */
 static enum of_cause
-find_plan(struct of_decode *decode, const struct of_batch *batch, uint32_t schema_id, const struct of_plan **plan)
+find_plan(struct of_decode *decode, const struct of_batch *batch, struct of_schema_key key, const struct of_plan **plan,
+          const char **text)
 {
-    if (batch->plan != NULL && batch->schema_id == schema_id) {
+    if (batch->plan != NULL && of_schema_key_equal(batch->schema, key)) {
         *plan = batch->plan;
         return OF_CAUSE_NONE;
     }
     struct of_schema_found found;
-    enum of_schema_state state = of_schema_cache_find(decode->options.schemas, schema_id,
+    enum of_schema_state state = of_schema_cache_find(decode->options.schemas, key,
                                                       of_clock_mono_ns(decode->options.clock), &found);
     *plan = found.plan;
-    if (found.text != NULL)
-        snprintf(batch->chunk->held_text, sizeof batch->chunk->held_text, "%s", found.text);
+    *text = found.text;
     return cause_of_state(state);
+}
+
+/* There is no plan for the record, for that cause and maybe with a text. */
+static enum verdict
+refuse(struct of_batch *batch, struct of_schema_key key, enum of_cause cause, const char *text)
+{
+    if (of_cause_class(cause) == OF_CLASS_INFRASTRUCTURE) {
+        if (text != NULL)
+            snprintf(batch->chunk->held_text, sizeof batch->chunk->held_text, "%s", text);
+        return HOLD;
+    }
+    if (batch->refused[0] != '\0' && !of_schema_key_equal(batch->refused_schema, key))
+        return CUT;
+    batch->refused_schema = key;
+    snprintf(batch->refused, sizeof batch->refused, "%s", text != NULL ? text : "");
+    return TAKEN;
+}
+
+/* False: the batch has values of another kind. */
+static bool
+take_value(struct of_batch *batch, uint32_t at, const struct of_decoded *decoded)
+{
+    if (decoded->kind != batch->value_kind || decoded->scale != batch->value_scale) {
+        if (batch->failed < batch->count)
+            return false;
+        batch->value_kind = decoded->kind;
+        batch->value_scale = decoded->scale;
+    }
+    if (__builtin_expect(decoded->kind == OF_VALUE_BINARY, 1))
+        batch->value[at] = decoded->value;
+    else
+        batch->scaled[at] = decoded->scaled;
+    return true;
+}
+
+static void
+take_plan(struct of_batch *batch, const struct of_plan *plan, struct of_schema_key key)
+{
+    if (batch->plan != NULL)
+        return;
+    batch->plan = plan;
+    batch->schema = key;
+}
+
+enum body { BODY_READ, BODY_BAD, BODY_OF_OTHER_KIND /* of value than the batch has */ };
+
+/* Reads the body into row `at` of the batch. */
+static enum body
+read_body(struct of_decode *decode, struct of_batch *batch, uint32_t at, struct of_slice value,
+          const struct of_framing *framing, const struct of_plan *plan)
+{
+    struct of_decoded decoded;
+    struct of_slice body = of_slice_of(value.data + framing->body_at, value.length - framing->body_at);
+    batch->body_at[at] = framing->body_at;
+    if (of_plan_decode(plan, body, &decoded) != OF_DECODE_OK)
+        return BODY_BAD;
+    if (!take_value(batch, at, &decoded))
+        return BODY_OF_OTHER_KIND;
+    batch->group[at] = of_groups_intern(decode->options.groups, decoded.group);
+    return BODY_READ;
+}
+
+/* Reads an order whose value names the schema that the last one named, and is a whole order of that schema. Nothing is
+ * asked and no header looked at, which for librdkafka's records would cost two allocations: a bare body, whose schema is
+ * named in a header, does not look like that to its last byte. False: the order is to be read in the regular way. */
+static bool
+read_as_before(struct of_decode *decode, const struct lane *lane, struct of_batch *batch, uint32_t at,
+               struct of_slice value)
+{
+    struct of_framing framing;
+    if (lane->plan == NULL || (batch->plan != NULL && batch->plan != lane->plan) || !of_framing_read(value, &framing) ||
+        !of_schema_key_equal(framing.key, lane->key) ||
+        read_body(decode, batch, at, value, &framing, lane->plan) != BODY_READ)
+        return false;
+    take_plan(batch, lane->plan, lane->key);
+    return true;
 }
 
 /* Reads the order into row `at` of the batch. */
 static enum verdict
-read_order(struct of_decode *decode, struct of_batch *batch, uint32_t at, struct of_slice value, enum of_cause *cause)
+read_order(struct of_decode *decode, struct lane *lane, struct of_batch *batch, uint32_t at,
+           const struct of_record *record, enum of_cause *cause)
 {
-    uint32_t schema_id;
-    size_t body_at;
+    struct of_framing framing;
     const struct of_plan *plan = NULL;
-    if (value.data == NULL) {
-        *cause = OF_CAUSE_NULL_VALUE;
+    const char *text = NULL;
+    *cause = OF_CAUSE_NULL_VALUE;
+    if (record->value.data == NULL)
         return TAKEN;
-    }
-    if (!of_framing_parse(value, &schema_id, &body_at)) {
-        *cause = OF_CAUSE_BAD_FRAMING;
+    *cause = OF_CAUSE_NONE;
+    if (read_as_before(decode, lane, batch, at, record->value))
         return TAKEN;
-    }
-    *cause = find_plan(decode, batch, schema_id, &plan);
+    *cause = OF_CAUSE_BAD_FRAMING;
+    if (!of_framing_find(batch->chunk->ops, record, &framing))
+        return TAKEN;
+    *cause = find_plan(decode, batch, framing.key, &plan, &text);
     if (*cause != OF_CAUSE_NONE)
-        return of_cause_class(*cause) == OF_CLASS_INFRASTRUCTURE ? HOLD : TAKEN;
+        return refuse(batch, framing.key, *cause, text);
     if (batch->plan != NULL && batch->plan != plan)
         return CUT;
-    batch->plan = plan;
-    batch->schema_id = schema_id;
-
-    struct of_decoded decoded;
-    batch->body_at[at] = (uint8_t)body_at;
-    if (of_plan_decode(plan, of_slice_of(value.data + body_at, value.length - body_at), &decoded) != OF_DECODE_OK) {
+    take_plan(batch, plan, framing.key);
+    enum body body = read_body(decode, batch, at, record->value, &framing, plan);
+    if (body == BODY_OF_OTHER_KIND)
+        return CUT;
+    if (body == BODY_BAD) {
         *cause = OF_CAUSE_UNDECODABLE;
-        return TAKEN;
+    } else if (framing.body_at > 0) {
+        lane->key = framing.key;
+        lane->plan = plan;
     }
-    batch->value[at] = decoded.value;
-    batch->group[at] = of_groups_intern(decode->options.groups, decoded.group);
     return TAKEN;
 }
 
 /* Looks at the record under the chunk's cursor. Moves nothing unless the verdict is TAKEN. */
 static enum verdict
-look(struct of_decode *decode, struct of_chunk *chunk, struct of_batch *batch, enum of_cause *cause)
+look(struct of_decode *decode, struct lane *lane, struct of_chunk *chunk, struct of_batch *batch, enum of_cause *cause)
 {
     struct of_record record;
     uint32_t at = batch->count;
@@ -209,7 +291,7 @@ look(struct of_decode *decode, struct of_chunk *chunk, struct of_batch *batch, e
     if (chunk->slot->role == OF_ROLE_RETRY && !read_origin(decode, chunk, &record, &batch->origins[at]))
         *cause = OF_CAUSE_FOREIGN_RETRY;
     if (*cause == OF_CAUSE_NONE) {
-        enum verdict verdict = read_order(decode, batch, at, record.value, cause);
+        enum verdict verdict = read_order(decode, lane, batch, at, &record, cause);
         if (verdict != TAKEN)
             return verdict;
     }
@@ -248,14 +330,37 @@ send_home_if_done(struct of_port *port, struct of_chunk *chunk)
         of_port_home(port, &chunk->item);
 }
 
+/* Asks for the schemas of all that is behind the cursor, so that a chunk of many new ones is held once, not for each. */
+static void
+ask_ahead(const struct of_decode *decode, const struct of_chunk *chunk)
+{
+    struct of_record record;
+    struct of_framing framing;
+    struct of_schema_found found;
+    struct of_schema_key last = { 0 };
+    int64_t now_ns = of_clock_mono_ns(decode->options.clock);
+    of_schema_cache_read_begin();
+    for (uint32_t i = chunk->cursor; i < chunk->count; i++) {
+        chunk->ops->record(chunk, i, &record);
+        if (record.value.data == NULL || !of_framing_find(chunk->ops, &record, &framing) ||
+            of_schema_key_equal(framing.key, last))
+            continue;
+        last = framing.key;
+        of_schema_cache_find(decode->options.schemas, last, now_ns, &found);
+    }
+    of_schema_cache_read_end();
+}
+
 /* The partition goes no further than the record under the cursor. */
 static void
-hold(struct lane *lane, struct of_chunk *chunk, enum of_cause cause)
+hold(const struct of_decode *decode, struct lane *lane, struct of_chunk *chunk, enum of_cause cause)
 {
     struct of_record record;
     chunk->ops->record(chunk, chunk->cursor, &record);
-    if (cause == OF_CAUSE_SCHEMA_PENDING)
+    if (cause == OF_CAUSE_SCHEMA_PENDING) {
         chunk->held_text[0] = '\0';
+        ask_ahead(decode, chunk);
+    }
     chunk->held = true;
     chunk->held_offset = record.offset;
     chunk->held_cause = (uint8_t)cause;
@@ -271,10 +376,10 @@ fill(struct of_decode *decode, struct lane *lane, struct of_chunk *chunk, struct
     enum verdict verdict = TAKEN;
     of_schema_cache_read_begin();
     while (verdict == TAKEN && batch->count < OF_BATCH_RECORDS && chunk->cursor < chunk->count)
-        verdict = look(decode, chunk, batch, &cause);
+        verdict = look(decode, lane, chunk, batch, &cause);
     of_schema_cache_read_end();
     if (verdict == HOLD)
-        hold(lane, chunk, cause);
+        hold(decode, lane, chunk, cause);
     batch->first_offset = batch->count > 0 ? batch->offset[0] : chunk->next_offset;
     bool to_the_end = chunk->cursor == chunk->count && verdict != HOLD;
     batch->next_offset = to_the_end ? chunk->next_offset : batch->count > 0 ? batch->offset[batch->count - 1] + 1 : -1;

@@ -194,8 +194,9 @@ add_facts(struct of_letter *letter, const struct of_letter_facts *facts)
     add_text(letter, PREFIX "stage", "%s", facts->stage);
     add_text(letter, PREFIX "first_failed", "%" PRId64, first_failed_ms);
     add_text(letter, PREFIX "last_failed", "%" PRId64, facts->now_ms);
+    char schema[OF_SCHEMA_KEY_TEXT_BYTES];
     if (facts->has_schema_id)
-        add_text(letter, PREFIX "schema_id", "%" PRIu32, facts->schema_id);
+        add_text(letter, PREFIX "schema_id", "%s", of_schema_key_print(facts->schema_id, schema));
 }
 
 const struct of_outgoing *

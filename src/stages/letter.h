@@ -35,7 +35,7 @@ struct of_letter_facts {
     const char *stage;        /* that found the failure */
     const char *message;      /* for people, one line */
     bool has_schema_id;
-    uint32_t schema_id;
+    struct of_schema_key schema_id;
 };
 
 struct of_letter;

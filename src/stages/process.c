@@ -34,7 +34,7 @@ fail(struct of_batch *batch, uint32_t i, enum of_cause cause)
 }
 
 static void
-validate(const struct of_process_options *options, struct of_batch *batch)
+validate_binary(const struct of_process_options *options, struct of_batch *batch)
 {
     for (uint32_t i = 0; i < batch->count; i++) {
         double value = batch->value[i];
@@ -43,6 +43,30 @@ validate(const struct of_process_options *options, struct of_batch *batch)
         if (!good && batch->status[i] == OF_CAUSE_NONE)
             fail(batch, i, OF_CAUSE_INVALID_VALUE);
     }
+}
+
+/* Limits are doubles, so a decimal is compared as the nearest one: 0.10 is not below a limit of 0.1. */
+static void
+validate_scaled(const struct of_process_options *options, struct of_batch *batch)
+{
+    if (isinf(options->min_value) && isinf(options->max_value))
+        return;
+    for (uint32_t i = 0; i < batch->count; i++) {
+        if (batch->status[i] != OF_CAUSE_NONE)
+            continue;
+        double value = of_scaled_round(batch->scaled[i], batch->value_scale);
+        if (value < options->min_value || value > options->max_value)
+            fail(batch, i, OF_CAUSE_INVALID_VALUE);
+    }
+}
+
+static void
+validate(const struct of_process_options *options, struct of_batch *batch)
+{
+    if (batch->value_kind == OF_VALUE_BINARY)
+        validate_binary(options, batch);
+    else
+        validate_scaled(options, batch);
 }
 
 /* Where the order first stood decides, so that a retry draws again and a repeated run draws the same. */

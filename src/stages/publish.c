@@ -4,10 +4,10 @@
 #include <stdlib.h>
 
 #include "avro/framing.h"
-#include "avro/plan.h"
 #include "core/assert.h"
 #include "core/memory.h"
 #include "order/slot_state.h"
+#include "stages/reason.h"
 #include "stages/tell.h"
 
 /* While the sink or the console is full, how often to look whether it still is. */
@@ -158,19 +158,20 @@ gather_facts(const struct of_publish *publish, const struct of_batch *batch, uin
 
 /* What only a failed record needs. */
 static void
-gather_failure(const struct of_batch *batch, const struct of_record *record, struct of_letter_facts *facts)
+gather_failure(const struct of_batch *batch, uint32_t at, const struct of_record *record, struct of_letter_facts *facts,
+               char text[OF_REASON_BYTES])
 {
-    size_t body_at;
+    struct of_framing framing;
     if (batch->slot->role == OF_ROLE_ORDERS)
         facts->origin.timestamp_ms = batch->chunk->ops->timestamp_ms(record);
-    facts->has_schema_id = of_framing_parse(record->value, &facts->schema_id, &body_at);
+    facts->has_schema_id = record->value.data != NULL && of_framing_find(batch->chunk->ops, record, &framing);
+    if (facts->has_schema_id)
+        facts->schema_id = framing.key;
     bool in_process = facts->cause == OF_CAUSE_INVALID_VALUE || of_cause_class(facts->cause) == OF_CLASS_TRANSIENT;
     facts->stage = in_process ? "process" : "decode";
-    if (facts->cause == OF_CAUSE_UNDECODABLE && batch->plan != NULL) {
-        struct of_decoded decoded;
-        struct of_slice body = of_slice_of(record->value.data + body_at, record->value.length - body_at);
-        facts->message = of_decode_result_text(of_plan_decode(batch->plan, body, &decoded));
-    }
+    const char *reason = of_reason(batch, at, record, text);
+    if (reason != NULL)
+        facts->message = reason;
 }
 
 /* Sends the dead letter, as whole as the topic takes it. */
@@ -234,12 +235,13 @@ settle(struct of_publish *publish, struct of_batch *batch, struct of_publish_slo
 
     struct of_record record;
     struct of_letter_facts facts;
+    char reason[OF_REASON_BYTES]; /* what facts.message may point to */
     enum of_event_kind kind = OF_EVENT_PROCESSED;
     enum of_status status = OF_OK;
     batch->chunk->ops->record(batch->chunk, batch->record[at], &record);
     gather_facts(publish, batch, at, &record, &facts);
     if (cause != OF_CAUSE_NONE) {
-        gather_failure(batch, &record, &facts);
+        gather_failure(batch, at, &record, &facts, reason);
         status = send_failed(publish, batch, slot, &record, &facts, &kind, err);
     }
     if (status == OF_OK) {

@@ -31,7 +31,14 @@ copy_order(struct of_event *event, const struct of_batch *batch, uint32_t at, co
     event->has_order = true;
     event->id_length = copy_field(event->id, decoded.id, &event->id_cut);
     event->group_length = copy_field(event->group, decoded.group, &event->group_cut);
-    event->value = decoded.value;
+    event->value_kind = decoded.kind;
+    event->value_scale = decoded.scale;
+    if (decoded.kind == OF_VALUE_SCALED) {
+        event->scaled = decoded.scaled;
+        event->value = of_scaled_round(decoded.scaled, decoded.scale);
+    } else {
+        event->value = decoded.value;
+    }
 }
 
 /* Whether the order's fields could be read before it failed. */

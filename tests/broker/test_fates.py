@@ -45,7 +45,9 @@ class Poison(TestCase):
         yield "null value", None
         for length in range(5):
             yield f"{length} bytes", good[:length]
-        yield "magic byte 1", b"\1" + good[1:]
+        yield "magic byte 2", b"\2" + good[1:]
+        yield "a GUID that nobody knows", b"\1" + good[1:].ljust(30, b"x")
+        yield "not a whole GUID", b"\1" + b"g" * 15
         yield "text", b"{\"orderId\":\"1\"}"
         yield "unknown id", encode(UNKNOWN_ID, GOOD)
         yield "no body", good[:5]
@@ -172,6 +174,8 @@ class Registry(TestCase):
         ("registry_denied", Fault(status=401)),
         ("registry_denied", Fault(status=403, body=b'{"error_code":40301,"message":"no"}')),
         ("registry_unavailable", Fault(status=429)),
+        ("registry_unavailable", Fault(status=429, headers={"Retry-After": "2"})),
+        ("registry_unavailable", Fault(body=b"x" * (1 << 20), repeat=1024)),
         ("registry_unavailable", Fault(status=500, body=b'{"error_code":50001,"message":"oh"}')),
         ("registry_unavailable", Fault(status=503, body=b"<html>")),
         ("registry_unavailable", Fault(body=b"garbage")),
@@ -187,6 +191,39 @@ class Registry(TestCase):
 
     def test_a_slow_registry_holds(self):
         self.hold([("registry_unavailable", Fault(delay_s=15, then_behave=True))], 13)
+
+    def test_retry_after_is_waited_for(self):
+        """Neither sooner, nor much later."""
+        with StubRegistry({1: orders.SCHEMA}) as stub:
+            stub.misbehave(Fault(status=429, headers={"Retry-After": "4"}), times=2)
+            self.count_one(stub)
+            asked = [request.monotonic_s for request in stub.requests]
+            self.assertEqual(len(asked), 3)
+            for wait in (asked[1] - asked[0], asked[2] - asked[1]):
+                self.assertGreaterEqual(wait, 4)
+                self.assertLess(wait, 6)
+
+    def test_every_other_answer_is_an_error(self):
+        with StubRegistry({number: orders.SCHEMA for number in range(1, 6)}) as stub:
+            stub.misbehave(Fault(status=500, every=2))
+            self.count_one(stub, ids=range(1, 6))
+            self.assertGreaterEqual(len(stub.requests), 6)
+
+    def test_wrong_credentials_are_no_reason_to_hurry(self):
+        with StubRegistry({1: orders.SCHEMA}) as stub:
+            stub.misbehave(Fault(status=401), times=1)
+            self.count_one(stub)
+            first, second = (request.monotonic_s for request in stub.requests)
+            self.assertGreaterEqual(second - first, 10)
+
+    def count_one(self, stub, ids=(1,)):
+        """An order of each id, counted in the end."""
+        flow = Flow(self, 1, registry_url=stub.url)
+        flow.schemas.update(stub.schemas)
+        flow.publish([Record.of(encode(number, GOOD), b"k", 0) for number in ids])
+        with flow.run("--exit-at-end") as program:
+            program.final(60)
+        flow.check()
 
     def hold(self, faults, seconds):
         """A partition for each fault, and one without."""
@@ -241,7 +278,7 @@ class Oversize(TestCase):
         return [found[offset] for offset in sorted(found)]
 
     def test_headers_of_others_go_before_the_payload(self):
-        value = b"\1" + b"v" * 100000
+        value = b"\2" + b"v" * 100000
         letters = self.letters([value, value], [[("small", b"s")], [("large", b"l" * 200000)]])
         self.assertEqual([letter.value for letter in letters], [value, value])
         self.assertEqual([letter.header("small") for letter in letters], ["s", None])
@@ -249,7 +286,7 @@ class Oversize(TestCase):
         self.assertEqual([letter.header(ERRORS + "cause") for letter in letters], ["bad_framing"] * 2)
 
     def test_a_payload_leaves_its_digest(self):
-        value = b"\1" + bytes(index % 251 for index in range(400000))
+        value = b"\2" + bytes(index % 251 for index in range(400000))
         letter, = self.letters([value], [[("large", b"l" * 100)]])
         self.assertTrue(value.startswith(letter.value))
         self.assertEqual(len(letter.value), 1024)

@@ -60,7 +60,9 @@ class Fates(unittest.TestCase):
         good = encode(1, HALF)
         for value, wanted in ((None, ("null_value", "decode", None, 0)), (b"", ("bad_framing", "decode", None, 0)),
                               (b"\0\0\0\1", ("bad_framing", "decode", None, 0)),
-                              (b"\1" + good[1:], ("bad_framing", "decode", None, 0)),
+                              (b"\2" + good[1:], ("bad_framing", "decode", None, 0)),
+                              (b"\1" + b"g" * 15, ("bad_framing", "decode", None, 0)),
+                              (b"\1" + b"g" * 16, ("unknown_schema", "decode", "67676767-6767-6767-6767-676767676767", 0)),
                               (encode(2, HALF), ("unknown_schema", "decode", 2, 0)),
                               (good[:5], ("undecodable", "decode", 1, 0)),
                               (good[:-1], ("undecodable", "decode", 1, 0)),

@@ -1,9 +1,13 @@
 """What `orderflow produce` publishes, read back by a client that shares nothing with it."""
+import json
 import re
+import struct
 from fractions import Fraction
 
 from lib import orders, process
 from lib.environment import TestCase, main
+from lib.orderflow import Orderflow
+from lib.orders import frame
 
 
 def without_doc(schema):
@@ -118,6 +122,79 @@ class Produce(TestCase):
             kafka.kill()
             self.assertEqual(program.wait(90), 1, program.stderr())
             self.assertRegex(program.stderr(), r"\d+ of 100 orders were not delivered; order \d+: ")
+
+
+SALE = {"type": "record", "name": "Sale", "namespace": "com.example", "fields": [
+    {"name": "saleId", "type": "long"},
+    {"name": "amount", "type": "double"},
+    {"name": "country", "type": ["null", "string"], "default": None},
+    {"name": "state", "type": {"type": "enum", "name": "State", "symbols": ["OPEN", "PAID"]}, "default": "OPEN"},
+    {"name": "price", "type": {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}}]}
+
+
+class Records(TestCase):
+    """Any flat record, and the registry's word on its schema."""
+
+    def produce(self, topic, *arguments, status=0, rows=None, schema=SALE):
+        path = self.folder / "sale.avsc"
+        path.write_text(json.dumps(schema))
+        with self.orderflow("produce", "--topic", topic, "--schema", path, "--id-field", "saleId", "--value-field",
+                            "amount", "--rate", 0, *arguments, stdin=rows) as program:
+            self.assertEqual(program.wait(60), status, program.stderr())
+            return program
+
+    def test_columns_go_to_fields_by_name(self):
+        topic = self.unique("sales")
+        rows = b"price,amount,saleId,country,other\n12.5,-2.5,7,,x\n0.01,1e3,8,D,x\n"
+        program = self.produce(topic, "--file", "-", rows=rows)
+        number = self.registry.latest(f"{topic}-value")["id"]
+        wanted = {b"7": frame(number, b"\x0e" + struct.pack("<d", -2.5) + b"\0" + b"\0" + b"\4\x04\xe2"),
+                  b"8": frame(number, b"\x10" + struct.pack("<d", 1000) + b"\2\2D" + b"\0" + b"\2\1")}
+        self.assertEqual({record.key: record.value for record in self.client.read(topic)}, wanted)
+        self.assertIn("exactly 997.5)", "\n".join(program.lines))
+
+    def test_a_row_that_does_not_fit_is_named(self):
+        topic = self.unique("sales")
+        rows = b'{"saleId": 1, "amount": 1, "price": "1.00"}\n{"saleId": 2, "amount": 1, "price": "1.001"}\n'
+        program = self.produce(topic, "--file", "-", rows=rows, status=1)
+        self.assertIn('standard input: row at line 2, column price: "1.001" has more decimals', program.stderr())
+        self.assertEqual([record.key for record in self.client.read(topic)], [b"1"])
+
+    def test_an_incompatible_schema_is_refused_with_the_registrys_words(self):
+        topic = self.unique("sales")
+        rows = b"saleId,amount,price\n1,1,1\n"
+        self.produce(topic, "--file", "-", rows=rows)
+        self.registry.call("PUT", f"/config/{topic}-value", {"compatibility": "BACKWARD"})
+        other = {**SALE, "fields": [{"name": "saleId", "type": "long"}, {"name": "amount", "type": "double"},
+                                    {"name": "price", "type": "string"}, {"name": "more", "type": "string"}]}
+        program = self.produce(topic, "--file", "-", rows=b"saleId,amount,price,more\n1,1,1,1\n", schema=other, status=1)
+        self.assertRegex(program.stderr(), "refuses the schema for subject .* \\(409, incompatible\\): .*[Ii]ncompatible")
+        self.assertEqual(len(self.client.read(topic)), 1)
+        check = self.schema("check", "--subject", f"{topic}-value", status=1)
+        self.assertIn("not compatible", check.stderr())
+
+    def test_nothing_is_registered_where_that_is_not_wanted(self):
+        topic = self.unique("sales")
+        rows = b"saleId,amount,price\n1,1,1\n"
+        program = self.produce(topic, "--no-auto-register", "--file", "-", rows=rows, status=1)
+        self.assertIn("does not have this schema under subject", program.stderr())
+        self.assertNotIn(f"{topic}-value", self.registry.subjects())
+        registered = self.schema("register", "--subject", f"{topic}-value")
+        number = self.registry.latest(f"{topic}-value")["id"]
+        self.assertIn(f"subject {topic}-value, schema id {number}", registered.lines)
+        self.produce(topic, "--no-auto-register", "--file", "-", rows=rows)
+        self.assertEqual(self.client.read(topic)[0].value[:5], frame(number, b""))
+        self.assertIn(f"subject {topic}-value: compatible", self.schema("check", "--subject", f"{topic}-value").lines)
+        listed = [line.split() for line in self.schema("list").lines]
+        self.assertIn([f"{topic}-value", "1", str(number), "AVRO"], listed)
+
+    def schema(self, action, *arguments, status=0):
+        """`orderflow schema` with the schema that was produced with last."""
+        path = self.folder / "sale.avsc"
+        with Orderflow("schema", action, "--registry", self.registry_url, "--schema", path, *arguments,
+                       folder=self.folder, name=f"schema-{action}") as program:
+            self.assertEqual(program.wait(30), status, program.stderr())
+            return program
 
 
 if __name__ == "__main__":

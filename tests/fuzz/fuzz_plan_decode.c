@@ -1,50 +1,86 @@
-/* The first bytes choose a flat schema, the others are a body: what is decoded lies inside the body or the result. */
+/* The plan's decoder over any body. The first bytes of an input choose the types of the fields and the reader's schema,
+ * the rest is the body. Whatever is decoded must lie within the body, the plan or the order itself. */
+#include "fuzz/fuzz.h"
+
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "avro/plan.h"
 #include "core/assert.h"
-#include "fuzz/fuzz.h"
 
-#define SEED(text) { text, sizeof(text) - 1 }
+enum { CHOICE_BYTES = 7, MAX_FIELD_BYTES = 100, SCHEMA_BYTES = 4096 };
 
-enum { CHOICE_BYTES = 6, MAX_FIELD_BYTES = 64 };
+#define DECIMAL "\"logicalType\":\"decimal\",\"precision\":9,\"scale\":2}"
 
-/* Three choices are the types of id, product and price, three those of fields between them. */
-static const struct {
-    const char *bytes;
-    size_t length;
-} seeds[] = {
-    SEED("\0\0\0\0\0\0" "\x08" "1001\4TV\0\0\xc0\x3f"),
-    SEED("\0\0\1\1\2\3" "\x08" "1001\1\4TV\xff\xff\x0f\0\0\0\0\0\0\xf0\x3f\2"),
-    SEED("\2\3\2\4\5\6" "\x80\x01\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\1\0\0\0\0\0\0\0\0\4\x06" "abc"),
-    SEED("\1\1\3\7\x08\x09" "\2x\x06" "abc\2y\2\xaa\xaa\xaa\2"),
+static const char *const text_types[] = {
+    "\"string\"", "\"bytes\"", "\"int\"", "\"long\"", "[\"null\",\"string\"]", "[\"int\",\"bytes\",\"boolean\"]",
+    "{\"type\":\"enum\",\"name\":\"T%d\",\"symbols\":[\"A\",\"B\",\"C\"]}",
+    "{\"type\":\"fixed\",\"name\":\"T%d\",\"size\":16,\"logicalType\":\"uuid\"}",
 };
+static const char *const value_types[] = {
+    "\"float\"", "\"double\"", "\"int\"", "\"long\"", "[\"null\",\"double\"]", "[\"int\",\"long\",\"float\",\"string\"]",
+    "{\"type\":\"bytes\"," DECIMAL, "{\"type\":\"fixed\",\"name\":\"T%d\",\"size\":20," DECIMAL,
+};
+/* %d is the number of the field: a named type may occur once. */
+static const char *const any_types[] = {
+    "\"null\"", "\"boolean\"", "\"int\"", "\"double\"", "\"float\"", "\"long\"", "\"bytes\"", "\"string\"",
+    "{\"type\":\"enum\",\"name\":\"T%d\",\"symbols\":[\"A\",\"B\"]}",
+    "{\"type\":\"fixed\",\"name\":\"T%d\",\"size\":3}",
+    "{\"type\":\"array\",\"items\":\"int\"}", "{\"type\":\"array\",\"items\":\"null\"}",
+    "{\"type\":\"array\",\"items\":{\"type\":\"array\",\"items\":\"double\"}}",
+    "{\"type\":\"map\",\"values\":[\"null\",\"string\",{\"type\":\"array\",\"items\":\"long\"}]}",
+    ("{\"type\":\"record\",\"name\":\"T%d\",\"fields\":[{\"name\":\"next\",\"type\":[\"null\",\"T%d\"]},"
+     "{\"name\":\"s\",\"type\":\"string\"}]}"),
+    "{\"type\":\"record\",\"name\":\"T%d\",\"fields\":[{\"name\":\"all\",\"type\":{\"type\":\"array\",\"items\":\"T%d\"}}]}",
+};
+/* What the other fields are read as, in place of what they are. */
+static const char *const read_types[] = { NULL, "[\"null\",\"int\",\"string\"]", "\"double\"", "{\"type\":\"array\",\"items\":[\"null\",\"long\"]}" };
 
 size_t
 of_fuzz_seed(size_t index, uint8_t *bytes, size_t size)
 {
-    if (index >= sizeof seeds / sizeof *seeds)
+    enum { BODY = 64 };
+    if (index >= 64 || size < CHOICE_BYTES + BODY)
         return 0;
-    OF_ASSERT(seeds[index].length <= size);
-    memcpy(bytes, seeds[index].bytes, seeds[index].length);
-    return seeds[index].length;
+    for (size_t i = 0; i < CHOICE_BYTES; i++)
+        bytes[i] = (uint8_t)(index * 7 + i * 5 * (index % 3 + 1));
+    for (size_t i = 0; i < BODY; i++)
+        bytes[CHOICE_BYTES + i] = (uint8_t)(i % 3 == 0 ? 2 : i % 4 == 0 ? 0 : index);
+    return CHOICE_BYTES + BODY - index % 32;
 }
 
-static const char *const text_types[] = { "\"string\"", "\"bytes\"", "\"int\"", "\"long\"" };
-static const char *const value_types[] = { "\"float\"", "\"double\"", "\"int\"", "\"long\"" };
-/* %d is the number of the field: a named type may occur once. */
-static const char *const any_types[] = {
-    "\"null\"",
-    "\"boolean\"",
-    "\"int\"",
-    "\"double\"",
-    "\"float\"",
-    "\"long\"",
-    "\"bytes\"",
-    "\"string\"",
-    "{\"type\":\"enum\",\"name\":\"E%d\",\"symbols\":[\"A\",\"B\"]}",
-    "{\"type\":\"fixed\",\"name\":\"F%d\",\"size\":3}",
-};
+/* Puts the number of the field where a type has a hole. */
+static void
+put_type(FILE *out, const char *type, int number)
+{
+    for (const char *hole; (hole = strstr(type, "%d")) != NULL; type = hole + 2)
+        fprintf(out, "%.*s%d", (int)(hole - type), type, number);
+    fputs(type, out);
+}
+
+static void
+put_field(FILE *out, const char *name, const char *type, int number)
+{
+    fprintf(out, "%s{\"name\":\"%s\",\"type\":", number > 0 ? "," : "", name);
+    put_type(out, type, number);
+    fputc('}', out);
+}
+
+static void
+write_schema(char *text, const uint8_t *choices, const char *read_type)
+{
+    static const char *const names[] = { "f0", "orderId", "f1", "product", "f2", "price" };
+    FILE *out = fmemopen(text, SCHEMA_BYTES, "w");
+    fprintf(out, "{\"type\":\"record\",\"name\":\"R\",\"fields\":[");
+    for (int i = 0; i < 6; i++) {
+        const char *type = i % 2 == 0 ? any_types[choices[i] % 16] : i == 5 ? value_types[choices[i] % 8]
+                                                                            : text_types[choices[i] % 8];
+        put_field(out, names[i], i % 2 == 0 && read_type != NULL ? read_type : type, i);
+    }
+    fprintf(out, "]}");
+    fclose(out);
+}
 
 static bool
 inside(struct of_slice part, struct of_slice whole)
@@ -53,51 +89,38 @@ inside(struct of_slice part, struct of_slice whole)
            (size_t)(part.data - whole.data) <= whole.length - part.length;
 }
 
-static void
-write_other(char *to, size_t size, int number, uint8_t choice)
+static bool
+is_fine(struct of_slice field, struct of_slice body, const struct of_decoded *order)
 {
-    const char *type = any_types[choice % (sizeof any_types / sizeof *any_types)];
-    const char *hole = strstr(type, "%d");
-    if (hole == NULL)
-        snprintf(to, size, "{\"name\":\"f%d\",\"type\":%s},", number, type);
-    else
-        snprintf(to, size, "{\"name\":\"f%d\",\"type\":%.*s%d%s},", number, (int)(hole - type), type, number, hole + 2);
-}
-
-static struct of_plan *
-compile(const uint8_t *choices)
-{
-    char other[3][160], schema[1024];
-    for (int i = 0; i < 3; i++)
-        write_other(other[i], sizeof other[i], i, choices[3 + i]);
-    snprintf(schema, sizeof schema,
-             "{\"type\":\"record\",\"name\":\"R\",\"fields\":[%s{\"name\":\"orderId\",\"type\":%s},%s"
-             "{\"name\":\"product\",\"type\":%s},%s{\"name\":\"price\",\"type\":%s}]}",
-             other[0], text_types[choices[0] % 4], other[1],
-             text_types[choices[1] % 4], other[2], value_types[choices[2] % 4]);
-    static const struct of_plan_fields fields = { .value = "price", .group_by = "product", .id = "orderId" };
-    struct of_plan *plan;
-    OF_ASSERT(of_plan_compile(of_slice_str(schema), &fields, MAX_FIELD_BYTES, &plan, NULL) == OF_OK);
-    return plan;
+    bool symbol = field.length == 1 && field.data[0] >= 'A' && field.data[0] <= 'C';
+    return inside(field, body) || inside(field, of_slice_of(order->scratch, sizeof order->scratch)) || symbol;
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static char writer[SCHEMA_BYTES], reader[SCHEMA_BYTES];
     if (size < CHOICE_BYTES)
         return 0;
-    struct of_plan *plan = compile(data);
+    const char *read_type = read_types[data[6] % 4];
+    write_schema(writer, data, NULL);
+    write_schema(reader, data, read_type);
+    const struct of_plan_fields fields = { .value = "price", .group_by = "product", .id = "orderId",
+                                           .reader_schema = data[6] % 8 >= 4 ? reader : NULL };
+    struct of_plan *plan;
+    if (of_plan_compile(of_slice_str(writer), &fields, MAX_FIELD_BYTES, &plan, NULL) != OF_OK) {
+        OF_ASSERT(fields.reader_schema != NULL && read_type != NULL);
+        return 0;
+    }
     struct of_slice body = of_slice_of(data + CHOICE_BYTES, size - CHOICE_BYTES);
     struct of_decoded order;
-    enum of_decode_result result = of_plan_decode(plan, body, &order);
-    if (result == OF_DECODE_OK) {
-        struct of_slice scratch = of_slice_of(order.scratch, sizeof order.scratch);
-        OF_ASSERT(inside(order.id, body) || inside(order.id, scratch));
-        OF_ASSERT(inside(order.group, body) || inside(order.group, scratch));
+    char why[300];
+    if (of_plan_decode(plan, body, &order) == OF_DECODE_OK) {
+        OF_ASSERT(is_fine(order.id, body, &order) && is_fine(order.group, body, &order));
         OF_ASSERT(order.id.length <= MAX_FIELD_BYTES && order.group.length <= MAX_FIELD_BYTES);
-    } else {
-        OF_ASSERT(of_decode_result_text(result) != of_decode_result_text(OF_DECODE_RESULT_COUNT));
+        OF_ASSERT(order.kind <= OF_VALUE_SCALED && order.scale <= OF_SCALE_MAX);
     }
+    OF_ASSERT(*of_plan_explain(plan, body, why, sizeof why) != '\0');
     of_plan_destroy(&plan);
     return 0;
 }

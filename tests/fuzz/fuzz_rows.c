@@ -1,4 +1,4 @@
-/* Any file: orders with a finite price and an id, until its end or an error with a text. */
+/* Any file: rows with an id, whose cells become text and numbers or errors with a text, until its end or an error. */
 #include "core/assert.h"
 #include "fuzz/fuzz.h"
 #include "order/rows.h"
@@ -28,12 +28,26 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FILE *file = fmemopen((void *)(uintptr_t)data, size, "r");
     if (file == NULL)
         return 0;
+    static const struct of_column columns[] = { { "orderId", true, true }, { "product", true, false },
+                                                { "price", false, false } };
+    enum { COLUMNS = sizeof columns / sizeof *columns };
     struct of_rows *rows;
-    struct of_order order;
+    struct of_cell cells[COLUMNS];
     struct of_error err = { 0 };
-    enum of_status status = of_rows_open(&rows, file, NULL, &err);
-    while (status == OF_OK && (status = of_rows_next(rows, &order, &err)) == OF_OK)
-        OF_ASSERT(isfinite(order.price) && order.id.length > 0 && order.product.data != NULL);
+    enum of_status status = of_rows_open(&rows, file, NULL, columns, COLUMNS, &err);
+    while (status == OF_OK && (status = of_rows_next(rows, cells, &err)) == OF_OK) {
+        char scratch[OF_CELL_SCRATCH_BYTES];
+        struct of_slice text;
+        double number;
+        int64_t integer;
+        OF_ASSERT(!of_cell_is_absent(&cells[0]));
+        for (int i = 0; i < COLUMNS; i++) {
+            struct of_error why = { 0 };
+            OF_ASSERT(of_cell_to_text(&cells[i], scratch, &text, &why) == OF_OK || why.text[0] != '\0');
+            OF_ASSERT(of_cell_to_double(&cells[i], &number, &why) != OF_OK || !isnan(number));
+            OF_ASSERT(of_cell_to_integer(&cells[i], -9, 9, &integer, &why) != OF_OK || (integer > -10 && integer < 10));
+        }
+    }
     OF_ASSERT(status == OF_AGAIN || (status == OF_FATAL && err.text[0] != '\0'));
     of_rows_close(&rows);
     fclose(file);

@@ -49,7 +49,7 @@ facts_of(int64_t first_failed_ms)
         .stage = "process",
         .message = "it failed",
         .has_schema_id = true,
-        .schema_id = 3,
+        .schema_id = { .low = 3 },
     };
 }
 

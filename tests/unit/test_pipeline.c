@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "avro/framing.h"
+#include "avro/plan.h"
 #include "order/retry_header.h"
 #include "registry/mock.h"
 #include "support/world.h"
@@ -268,6 +270,102 @@ test_retry_headers_count_only_where_they_belong(void **state)
         const char *offset = world_dead_header(&world, 0, i, "__orderflow.errors.offset");
         assert_string_equal(offset, from_retry ? "2" : "0");
     }
+    of_totals_fini(&totals);
+    world_destroy(&world);
+}
+
+static void
+append_framed_by_guid(struct world *world, struct of_schema_key key, bool in_header, const char *id)
+{
+    uint8_t bytes[128], guid[OF_FRAMING_GUID_BYTES] = { OF_FRAMING_GUID_MAGIC };
+    for (int i = 0; i < 16; i++)
+        guid[1 + i] = (uint8_t)((i < 8 ? key.high : key.low) >> 8 * (7 - i % 8));
+    uint8_t *value = bytes + sizeof guid - OF_FRAMING_BYTES;
+    size_t length = orders_encode(1, id, "Phone", 1.5F, value, sizeof bytes - sizeof guid) - OF_FRAMING_BYTES;
+    memcpy(bytes, guid, sizeof guid); /* in place of the id */
+    const struct of_header header = { OF_FRAMING_HEADER, of_slice_of(guid, sizeof guid) };
+    struct of_slice whole = in_header ? of_slice_of(bytes + sizeof guid, length)
+                                      : of_slice_of(bytes, sizeof guid + length);
+    of_memory_append(world->cluster, OF_MEMORY_ORDERS, 0, of_slice_str(id), whole, &header, in_header);
+}
+
+static void
+test_orders_may_name_their_schema_by_guid_and_in_a_header(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) { .partitions = 1 });
+    struct of_schema_key good = of_registry_mock_guid(world.schema_id), unknown = of_registry_mock_guid(77);
+    append_framed_by_guid(&world, good, false, "1");
+    append_framed_by_guid(&world, good, true, "2");
+    append_framed_by_guid(&world, good, true, ""); /* a body that begins like an id */
+    world_append_order(&world, 0, 3);
+    append_framed_by_guid(&world, unknown, true, "4");
+    append_framed_by_guid(&world, good, true, "5");
+    const struct of_header guid = { OF_FRAMING_HEADER, of_slice_str("\1" "0123456789abcde") };
+    of_memory_append(world.cluster, OF_MEMORY_ORDERS, 0, of_slice_str("6"), of_slice_str("x"), &guid, 1);
+    world_start(&world);
+    world_run_to_end(&world, 20000);
+    struct of_totals totals;
+    world_stop(&world, &totals);
+    assert_int_equal(totals.orders_processed, 5);
+    assert_int_equal(totals.dead_letters, 2);
+    assert_string_equal(world_dead_header(&world, 0, 0, "__orderflow.errors.cause"), "unknown_schema");
+    assert_string_equal(world_dead_header(&world, 0, 0, "__orderflow.errors.schema_id"),
+                        "6d6f636b-0000-4000-8000-00000000004d");
+    assert_string_equal(world_dead_header(&world, 0, 1, "__orderflow.errors.cause"), "bad_framing");
+    assert_null(world_dead_header(&world, 0, 1, "__orderflow.errors.schema_id"));
+    of_totals_fini(&totals);
+    world_destroy(&world);
+}
+
+static void
+test_a_bare_body_may_begin_like_the_value_before_it(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) { .partitions = 1 });
+    assert_int_equal(world.schema_id, 1);
+    uint8_t guid[OF_FRAMING_GUID_BYTES] = { OF_FRAMING_GUID_MAGIC };
+    const struct of_schema_key key = of_registry_mock_guid(1);
+    for (int i = 0; i < 16; i++)
+        guid[1 + i] = (uint8_t)((i < 8 ? key.high : key.low) >> 8 * (7 - i % 8));
+    const struct of_header header = { OF_FRAMING_HEADER, of_slice_of(guid, sizeof guid) };
+    for (int i = 0; i < 3; i++) {
+        world_append_order(&world, 0, i);
+        /* no id, no product, 8.0625; or a zero byte, schema id 1, and an order that is cut off */
+        of_memory_append(world.cluster, OF_MEMORY_ORDERS, 0, of_slice_str("b"), of_slice_of("\0\0\0\0\1\x41", 6), &header,
+                         1);
+    }
+    world_start(&world);
+    world_run_to_end(&world, 20000);
+    struct of_totals totals;
+    world_stop(&world, &totals);
+    assert_int_equal(totals.orders_processed, 6);
+    assert_int_equal(totals.dead_letters, 0);
+    of_totals_fini(&totals);
+    world_destroy(&world);
+}
+
+static void
+test_what_does_not_match_the_schema_of_its_header_says_why(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) { .partitions = 1 });
+    const uint8_t id[] = { 0, 0, 0, 0, (uint8_t)world.schema_id };
+    const struct of_header by_id = { OF_FRAMING_HEADER, of_slice_of(id, sizeof id) };
+    world_append_order(&world, 0, 1);
+    of_memory_append(world.cluster, OF_MEMORY_ORDERS, 0, of_slice_str("2"), of_slice_str("\2a\2b"), &by_id, 1);
+    world_start(&world);
+    world_run_to_end(&world, 20000);
+    struct of_totals totals;
+    world_stop(&world, &totals);
+    assert_int_equal(totals.orders_processed, 1);
+    assert_string_equal(world_dead_header(&world, 0, 0, "__orderflow.errors.cause"), "undecodable");
+    assert_string_equal(world_dead_header(&world, 0, 0, "__orderflow.errors.schema_id"), "1");
+    assert_non_null(strstr(world_dead_header(&world, 0, 0, "__orderflow.errors.message"),
+                           of_decode_result_text(OF_DECODE_TRUNCATED)));
     of_totals_fini(&totals);
     world_destroy(&world);
 }
@@ -834,6 +932,9 @@ main(void)
         cmocka_unit_test(test_a_clock_step_keeps_no_retry_for_long),
         cmocka_unit_test(test_dead_letters_say_what_happened),
         cmocka_unit_test(test_poison_is_dead_at_once_with_its_cause),
+        cmocka_unit_test(test_orders_may_name_their_schema_by_guid_and_in_a_header),
+        cmocka_unit_test(test_a_bare_body_may_begin_like_the_value_before_it),
+        cmocka_unit_test(test_what_does_not_match_the_schema_of_its_header_says_why),
         cmocka_unit_test(test_retry_headers_count_only_where_they_belong),
         cmocka_unit_test(test_registry_down_holds_only_the_partition_that_needs_it),
         cmocka_unit_test(test_a_held_partition_can_be_revoked),

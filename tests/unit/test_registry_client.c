@@ -56,12 +56,28 @@ script(const struct of_stub_answer *answer)
     of_http_stub_push(stub, answer);
 }
 
+/* The text alone of a schema without references. */
+static enum of_registry_answer
+get_text(struct of_registry_client *client, uint32_t id, char **text, struct of_error *err)
+{
+    struct of_schema_source *source;
+    enum of_registry_answer answer = of_registry_get_schema(client, of_schema_key_id(id), &source, err);
+    assert_int_equal(source != NULL, answer == OF_REGISTRY_FOUND);
+    *text = NULL;
+    if (source != NULL) {
+        assert_int_equal(source->reference_count, 0);
+        *text = strdup(source->text);
+    }
+    of_schema_source_destroy(&source);
+    return answer;
+}
+
 static enum of_registry_answer
 get(const char *urls, uint32_t id, struct of_error *err)
 {
     struct of_registry_client *client = open_client(urls);
     char *schema;
-    enum of_registry_answer answer = of_registry_get_schema(client, id, &schema, err);
+    enum of_registry_answer answer = get_text(client, id, &schema, err);
     assert_int_equal(schema != NULL, answer == OF_REGISTRY_FOUND);
     if (schema != NULL)
         assert_string_equal(schema, SCHEMA);
@@ -141,6 +157,310 @@ a_schema_is_registered(void **state)
     of_registry_client_close(&client);
 }
 
+static struct of_registry_client *
+open_as(const struct of_registry_options *identity)
+{
+    struct of_registry_client *client;
+    struct of_registry_options options = *identity;
+    struct of_error err = { 0 };
+    options.urls = of_http_stub_url(stub);
+    options.timeout_ms = 500;
+    if (of_registry_client_open(&options, &client, &err) != OF_OK)
+        fail_msg("%s", err.text);
+    return client;
+}
+
+static void
+ask_denied(struct of_registry_client *client, struct of_error *err)
+{
+    char *schema;
+    script(&(struct of_stub_answer) { .status = 401 });
+    assert_int_equal(get_text(client, 1, &schema, err), OF_REGISTRY_DENIED);
+    assert_int_equal(of_registry_client_wait_ms(client), 10000); /* it is no use to ask the same at once */
+}
+
+static void
+user_and_password_or_a_token_are_sent_and_never_shown(void **state)
+{
+    (void)state;
+    struct of_error err = { 0 };
+    struct of_registry_client *client =
+        open_as(&(struct of_registry_options) { .user = "me", .password = "s:cret%" });
+    ask_denied(client, &err);
+    assert_request_has("\r\nAuthorization: Basic bWU6czpjcmV0JQ==\r\n");
+    assert_null(strstr(err.text, "cret"));
+    of_registry_client_close(&client);
+    client = open_as(&(struct of_registry_options) { .token = "tok.en" });
+    ask_denied(client, &err);
+    assert_request_has("\r\nAuthorization: Bearer tok.en\r\n");
+    assert_null(strstr(err.text, "tok.en"));
+    of_registry_client_close(&client);
+}
+
+static void
+write_token(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void
+a_token_file_is_read_again_for_every_request(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/orderflow-token-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    struct of_registry_client *client;
+    struct of_registry_options options = { .urls = of_http_stub_url(stub), .token_file = path };
+    struct of_error err = { 0 };
+    assert_int_equal(of_registry_client_open(&options, &client, &err), OF_FATAL); /* empty */
+    assert_says(&err, path);
+    write_token(path, "\n one \r\n");
+    client = open_as(&(struct of_registry_options) { .token_file = path });
+    ask_denied(client, NULL);
+    assert_request_has("\r\nAuthorization: Bearer one\r\n");
+    write_token(path, "two");
+    ask_denied(client, NULL);
+    assert_request_has("\r\nAuthorization: Bearer two\r\n");
+    unlink(path);
+    ask_denied(client, NULL);
+    assert_request_has("\r\nAuthorization: Bearer two\r\n");
+    of_registry_client_close(&client);
+}
+
+static void
+files_that_cannot_be_read_are_refused_at_the_start(void **state)
+{
+    (void)state;
+    const struct of_registry_options rows[] = {
+        { .urls = "https://host", .ca_file = "/nowhere/ca" },
+        { .urls = "https://host", .cert_file = "/nowhere/cert" },
+        { .urls = "https://host", .cert_file = "/etc/hostname", .key_file = "/nowhere/key" },
+        { .urls = "https://host", .token_file = "/nowhere/token" },
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct of_registry_client *client;
+        struct of_error err = { 0 };
+        assert_int_equal(of_registry_client_open(&rows[i], &client, &err), OF_FATAL);
+        assert_says(&err, "/nowhere/");
+    }
+}
+
+static void
+credentials_do_not_follow_a_redirect_to_another_host(void **state)
+{
+    (void)state;
+    struct of_http_stub *other = of_http_stub_start();
+    char location[100], request[4096], *schema;
+    snprintf(location, sizeof location, "Location: http://localhost:%s/x\r\n",
+             strrchr(of_http_stub_url(other), ':') + 1);
+    of_http_stub_push(other, &(struct of_stub_answer) { .status = 200, .body = FOUND_BODY });
+    const struct of_registry_options rows[] = { { .user = "me", .password = "pw" }, { .token = "tok" } };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct of_registry_client *client = open_as(&rows[i]);
+        script(&(struct of_stub_answer) { .status = 302, .headers = location });
+        assert_int_equal(get_text(client, 1, &schema, NULL), OF_REGISTRY_FOUND);
+        free(schema);
+        assert_request_has("\r\nAuthorization: ");
+        of_http_stub_last(other, request, sizeof request);
+        assert_non_null(strstr(request, "GET /x "));
+        assert_null(strcasestr(request, "Authorization"));
+        of_registry_client_close(&client);
+    }
+    of_http_stub_stop(&other);
+}
+
+static void
+a_guid_is_asked_for_by_its_own_path(void **state)
+{
+    (void)state;
+    static const uint8_t guid[] = "\x15\x49\x31\x72\xf5\x55\x8a\x51\x94\x2a\x7a\x65\x68\x98\x61\x7d";
+    struct of_registry_client *client = open_client(of_http_stub_url(stub));
+    struct of_schema_source *source;
+    struct of_error err = { 0 };
+    script(&(struct of_stub_answer) { .status = 200, .body = FOUND_BODY });
+    assert_int_equal(of_registry_get_schema(client, of_schema_key_guid(guid), &source, NULL), OF_REGISTRY_FOUND);
+    assert_string_equal(source->text, SCHEMA);
+    of_schema_source_destroy(&source);
+    assert_request_has("GET /schemas/guids/15493172-f555-8a51-942a-7a656898617d HTTP/1.1\r\n");
+    script(&(struct of_stub_answer) { .status = 404, .body = "{\"error_code\":40403}" });
+    assert_int_equal(of_registry_get_schema(client, of_schema_key_guid(guid), &source, &err), OF_REGISTRY_NOT_FOUND);
+    assert_says(&err, "no schema with GUID 15493172-f555-8a51-942a-7a656898617d");
+    of_registry_client_close(&client);
+}
+
+static void
+a_registry_without_guids_is_told_from_a_wrong_base_path(void **state)
+{
+    (void)state;
+    struct of_registry_client *client = open_client(of_http_stub_url(stub));
+    const struct of_schema_key guid = { .high = 1, .low = 2, .is_guid = true };
+    struct of_schema_source *source;
+    struct of_error err = { 0 };
+    script(&(struct of_stub_answer) { .status = 404 });
+    assert_int_equal(of_registry_get_schema(client, guid, &source, &err), OF_REGISTRY_UNAVAILABLE);
+    assert_says(&err, "base path");
+    assert_false(of_registry_client_knows_no_guids(client));
+    script(&(struct of_stub_answer) { .status = 404 });
+    of_http_stub_push(stub, &(struct of_stub_answer) { .status = 200, .body = "[\"AVRO\"]" });
+    assert_int_equal(of_registry_get_schema(client, guid, &source, &err), OF_REGISTRY_NOT_FOUND);
+    assert_null(source);
+    assert_says(&err, "knows no GUIDs");
+    assert_request_has("GET /schemas/types HTTP/1.1");
+    assert_int_equal(of_http_stub_requests(stub), 2);
+    assert_int_equal(of_registry_get_schema(client, guid, &source, &err), OF_REGISTRY_NOT_FOUND);
+    assert_int_equal(of_http_stub_requests(stub), 2); /* it is known by now */
+    of_registry_client_close(&client);
+}
+
+/* ---- references ---- */
+
+#define PART(text, references) "{\"schema\":\"" text "\",\"references\":[" references "]}"
+#define REFERENCE(subject, version) "{\"name\":\"x\",\"subject\":\"" subject "\",\"version\":" version "}"
+
+static enum of_registry_answer
+get_parts(const char *const *bodies, struct of_schema_source **source, struct of_error *err)
+{
+    struct of_registry_client *client = open_client(of_http_stub_url(stub));
+    of_http_stub_reset(stub);
+    for (; *bodies != NULL; bodies++)
+        of_http_stub_push(stub, &(struct of_stub_answer) { .status = 200, .body = *bodies });
+    enum of_registry_answer answer = of_registry_get_schema(client, of_schema_key_id(1), source, err);
+    of_registry_client_close(&client);
+    return answer;
+}
+
+static void
+references_are_fetched_once_each_and_in_the_order_in_which_they_are_needed(void **state)
+{
+    (void)state;
+    /* main -> a, b; a -> c; b -> c, a */
+    static const char *const bodies[] = {
+        PART("main", REFERENCE("a", "1") "," REFERENCE("b/x", "12")),
+        PART("a", REFERENCE("c", "3")),
+        PART("c", ""),
+        PART("b", REFERENCE("c", "3") "," REFERENCE("a", "1")),
+        NULL,
+    };
+    struct of_schema_source *source;
+    assert_int_equal(get_parts(bodies, &source, NULL), OF_REGISTRY_FOUND);
+    assert_string_equal(source->text, "main");
+    assert_int_equal(source->reference_count, 3);
+    assert_string_equal(source->references[0], "c");
+    assert_string_equal(source->references[1], "a");
+    assert_string_equal(source->references[2], "b");
+    of_schema_source_destroy(&source);
+    assert_int_equal(of_http_stub_requests(stub), 4);
+    assert_request_has("GET /subjects/b%2Fx/versions/12 HTTP/1.1\r\n");
+}
+
+static void
+references_become_part_of_the_plan(void **state)
+{
+    (void)state;
+    static const char *const bodies[] = {
+        PART("{\\\"type\\\":\\\"record\\\",\\\"name\\\":\\\"Order\\\",\\\"namespace\\\":\\\"a\\\",\\\"fields\\\":["
+             "{\\\"name\\\":\\\"orderId\\\",\\\"type\\\":\\\"string\\\"},"
+             "{\\\"name\\\":\\\"customer\\\",\\\"type\\\":\\\"b.Customer\\\"},"
+             "{\\\"name\\\":\\\"product\\\",\\\"type\\\":\\\"c.Kind\\\"},"
+             "{\\\"name\\\":\\\"price\\\",\\\"type\\\":\\\"float\\\"}]}",
+             REFERENCE("customer", "1")),
+        PART("{\\\"type\\\":\\\"record\\\",\\\"name\\\":\\\"b.Customer\\\",\\\"fields\\\":["
+             "{\\\"name\\\":\\\"kind\\\",\\\"type\\\":\\\"c.Kind\\\"}]}",
+             REFERENCE("kind", "1")),
+        PART("{\\\"type\\\":\\\"enum\\\",\\\"name\\\":\\\"c.Kind\\\",\\\"symbols\\\":[\\\"A\\\",\\\"B\\\"]}", ""),
+        NULL,
+    };
+    static const struct of_plan_fields fields = { .value = "price", .group_by = "product", .id = "orderId" };
+    struct of_schema_source *source;
+    struct of_plan *plan;
+    struct of_error err = { 0 };
+    assert_int_equal(get_parts(bodies, &source, NULL), OF_REGISTRY_FOUND);
+    if (of_schema_source_compile(source, &fields, 100, &plan, &err) != OF_OK)
+        fail_msg("%s", err.text);
+    struct of_decoded order;
+    static const char body[] = "\2x" "\0" "\2" "\0\0\x80\x3f";
+    assert_int_equal(of_plan_decode(plan, of_slice_of(body, sizeof body - 1), &order), OF_DECODE_OK);
+    assert_true(order.value == 1);
+    assert_true(of_slice_equal(order.group, of_slice_str("B")));
+    of_plan_destroy(&plan);
+    of_schema_source_destroy(&source);
+}
+
+static void
+references_in_a_circle_or_without_an_end_are_refused(void **state)
+{
+    (void)state;
+    struct of_schema_source *source;
+    struct of_error err = { 0 };
+    static const char *const circle[] = { PART("main", REFERENCE("a", "1")), PART("a", REFERENCE("b", "1")),
+                                          PART("b", REFERENCE("a", "1")), NULL };
+    assert_int_equal(get_parts(circle, &source, &err), OF_REGISTRY_UNUSABLE);
+    assert_null(source);
+    assert_says(&err, "in a circle");
+    assert_int_equal(of_http_stub_requests(stub), 3);
+
+    char deep[OF_REGISTRY_REFERENCE_DEPTH_MAX + 2][100];
+    const char *bodies[OF_REGISTRY_REFERENCE_DEPTH_MAX + 3] = { NULL };
+    for (int i = 0; i < OF_REGISTRY_REFERENCE_DEPTH_MAX + 2; i++) {
+        snprintf(deep[i], sizeof deep[i], PART("x", "{\"subject\":\"s\",\"version\":%d}"), i + 1);
+        bodies[i] = deep[i];
+    }
+    assert_int_equal(get_parts(bodies, &source, &err), OF_REGISTRY_UNUSABLE);
+    assert_says(&err, "nested too deeply");
+    assert_int_equal(of_http_stub_requests(stub), OF_REGISTRY_REFERENCE_DEPTH_MAX + 1);
+
+    static char many[20000] = "{\"schema\":\"main\",\"references\":[";
+    for (int i = 0; i < OF_REGISTRY_REFERENCES_MAX + 1; i++) {
+        size_t length = strlen(many);
+        snprintf(many + length, sizeof many - length, "%s{\"subject\":\"s\",\"version\":%d}", i > 0 ? "," : "", i + 1);
+    }
+    strcat(many, "]}");
+    const char *wide[] = { many, PART("x", ""), NULL };
+    struct of_registry_client *client;
+    struct of_registry_options options = { .urls = of_http_stub_url(stub) };
+    assert_int_equal(of_registry_client_open(&options, &client, NULL), OF_OK);
+    of_http_stub_reset(stub);
+    for (size_t i = 0; wide[i] != NULL; i++)
+        of_http_stub_push(stub, &(struct of_stub_answer) { .status = 200, .body = wide[i] });
+    assert_int_equal(of_registry_get_schema(client, of_schema_key_id(1), &source, &err), OF_REGISTRY_UNUSABLE);
+    assert_says(&err, "too many references");
+    assert_int_equal(of_http_stub_requests(stub), OF_REGISTRY_REFERENCES_MAX + 1);
+    of_registry_client_close(&client);
+}
+
+static void
+what_is_wrong_with_a_reference_is_wrong_with_the_schema(void **state)
+{
+    (void)state;
+    static const struct {
+        struct of_stub_answer answer;
+        enum of_registry_answer expected;
+        const char *text;
+    } rows[] = {
+        { { .status = 404, .body = "{\"error_code\":40402}" }, OF_REGISTRY_NOT_FOUND,
+          "no version 3 of subject a b, which the schema refers to" },
+        { { .status = 503 }, OF_REGISTRY_UNAVAILABLE, "answers 503" },
+        { { .status = 403 }, OF_REGISTRY_DENIED, "refuses access" },
+        { { .status = 200, .body = "{\"schema\":\"\",\"schemaType\":\"JSON\"}" }, OF_REGISTRY_UNUSABLE, "type JSON" },
+    };
+    struct of_registry_client *client = open_client(of_http_stub_url(stub));
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct of_schema_source *source;
+        struct of_error err = { 0 };
+        script(&(struct of_stub_answer) { .status = 200, .body = PART("main", REFERENCE("a b", "3")) });
+        of_http_stub_push(stub, &rows[i].answer);
+        assert_int_equal(of_registry_get_schema(client, of_schema_key_id(1), &source, &err), rows[i].expected);
+        assert_null(source);
+        assert_says(&err, rows[i].text);
+    }
+    of_registry_client_close(&client);
+}
+
 /* ---- what answers mean ---- */
 
 static void
@@ -174,7 +494,8 @@ every_answer_has_its_class_and_says_what_to_do(void **state)
         { { .act = OF_STUB_CUT, .status = 200, .body = FOUND_BODY }, OF_REGISTRY_UNAVAILABLE, "cannot reach" },
         { { .status = 200, .delay_ms = 2000, .body = FOUND_BODY }, OF_REGISTRY_UNAVAILABLE, "in time" },
         { { .status = 200, .body = "{\"schema\":\"\",\"schemaType\":\"JSON\"}" }, OF_REGISTRY_UNUSABLE, "type JSON" },
-        { { .status = 200, .body = "{\"schema\":\"\",\"references\":[{}]}" }, OF_REGISTRY_UNUSABLE, "refers to" },
+        { { .status = 200, .body = "{\"schema\":\"\",\"references\":[{}]}" }, OF_REGISTRY_UNUSABLE,
+          "a reference without subject" },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         script(&rows[i].answer);
@@ -244,6 +565,101 @@ registration_has_its_own_refusals(void **state)
 }
 
 static void
+looking_up_finds_what_is_registered_and_nothing_else(void **state)
+{
+    (void)state;
+    struct of_registry_client *client = open_client(of_http_stub_url(stub));
+    struct of_error err = { 0 };
+    uint32_t id = 0;
+    script(&(struct of_stub_answer) { .status = 200, .body = "{\"id\":7,\"version\":2}" });
+    assert_int_equal(of_registry_look_up(client, "a b", SCHEMA, &id, &err), OF_REGISTRY_FOUND);
+    assert_int_equal(id, 7);
+    assert_request_has("POST /subjects/a%20b HTTP/1.1\r\n");
+    script(&(struct of_stub_answer) { .status = 404, .body = "{\"error_code\":40401,\"message\":\"none\"}" });
+    assert_int_equal(of_registry_look_up(client, "a b", SCHEMA, &id, &err), OF_REGISTRY_NOT_FOUND);
+    assert_says(&err, "under subject a b: none");
+    script(&(struct of_stub_answer) { .status = 404 });
+    assert_int_equal(of_registry_look_up(client, "a b", SCHEMA, &id, &err), OF_REGISTRY_UNAVAILABLE);
+    of_registry_client_close(&client);
+}
+
+static void
+a_check_gives_the_reasons_of_the_registry(void **state)
+{
+    (void)state;
+    struct of_registry_client *client = open_client(of_http_stub_url(stub));
+    struct of_error err = { 0 };
+    bool compatible = false;
+    script(&(struct of_stub_answer) { .status = 200, .body = "{\"is_compatible\":true}" });
+    assert_int_equal(of_registry_check(client, "s", SCHEMA, &compatible, &err), OF_REGISTRY_FOUND);
+    assert_true(compatible);
+    assert_request_has("POST /compatibility/subjects/s/versions/latest?verbose=true HTTP/1.1\r\n");
+    script(&(struct of_stub_answer) { .status = 200,
+                                      .body = "{\"is_compatible\":false,\"messages\":[\"a\\nb\",5,\"c\"]}" });
+    assert_int_equal(of_registry_check(client, "s", SCHEMA, &compatible, &err), OF_REGISTRY_FOUND);
+    assert_false(compatible);
+    assert_string_equal(err.text, "the schema is not compatible: a b; c");
+    script(&(struct of_stub_answer) { .status = 404, .body = "{\"error_code\":40401}" });
+    assert_int_equal(of_registry_check(client, "s", SCHEMA, &compatible, &err), OF_REGISTRY_NOT_FOUND);
+    script(&(struct of_stub_answer) { .status = 200, .body = "{\"is_compatible\":1}" });
+    assert_int_equal(of_registry_check(client, "s", SCHEMA, &compatible, &err), OF_REGISTRY_UNAVAILABLE);
+    of_registry_client_close(&client);
+}
+
+static void
+subjects_are_listed_by_name_without_those_that_go_meanwhile(void **state)
+{
+    (void)state;
+    struct of_registry_client *client = open_client(of_http_stub_url(stub));
+    struct of_registry_subject *subjects;
+    size_t count;
+    script(&(struct of_stub_answer) { .status = 200, .body = "[\"b\",\"gone\",\"a\"]" });
+    of_http_stub_push(stub, &(struct of_stub_answer) { .status = 200, .body = "{\"id\":4,\"version\":2}" });
+    of_http_stub_push(stub, &(struct of_stub_answer) { .status = 404, .body = "{\"error_code\":40401}" });
+    of_http_stub_push(stub, &(struct of_stub_answer) {
+                                .status = 200, .body = "{\"id\":5,\"version\":1,\"schemaType\":\"JSON\"}" });
+    assert_int_equal(of_registry_list(client, &subjects, &count, NULL), OF_REGISTRY_FOUND);
+    assert_int_equal(count, 2);
+    assert_string_equal(subjects[0].name, "a");
+    assert_string_equal(subjects[0].type, "JSON");
+    assert_int_equal(subjects[1].id, 4);
+    assert_int_equal(subjects[1].version, 2);
+    assert_string_equal(subjects[1].type, "AVRO");
+    of_registry_subjects_destroy(&subjects, count);
+    script(&(struct of_stub_answer) { .status = 200, .body = "[5]" });
+    assert_int_equal(of_registry_list(client, &subjects, &count, NULL), OF_REGISTRY_UNAVAILABLE);
+    assert_null(subjects);
+    of_registry_client_close(&client);
+}
+
+static void
+the_registry_says_how_long_to_leave_it_alone(void **state)
+{
+    (void)state;
+    static const struct {
+        struct of_stub_answer answer;
+        int64_t wait_ms;
+    } rows[] = {
+        { { .status = 429, .headers = "Retry-After: 3\r\n" }, 3000 },
+        { { .status = 503, .headers = "Retry-After: 100000000000\r\n" }, INT32_MAX },
+        { { .status = 503, .headers = "Retry-After: soon\r\n" }, 0 },
+        { { .status = 503, .headers = "Retry-After: -5\r\n" }, 0 },
+        { { .status = 503 }, 0 },
+        { { .status = 404 }, 10000 },
+        { { .act = OF_STUB_CLOSE }, 0 },
+    };
+    struct of_registry_client *client = open_client(of_http_stub_url(stub));
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char *schema;
+        script(&rows[i].answer);
+        assert_int_equal(get_text(client, 1, &schema, NULL), OF_REGISTRY_UNAVAILABLE);
+        if (of_registry_client_wait_ms(client) != rows[i].wait_ms)
+            fail_msg("row %zu: %lld ms", i, (long long)of_registry_client_wait_ms(client));
+    }
+    of_registry_client_close(&client);
+}
+
+static void
 a_refused_connection_says_what_to_do(void **state)
 {
     (void)state;
@@ -291,7 +707,7 @@ the_next_url_is_asked_when_one_is_unavailable(void **state)
     of_registry_mock_inject("first", 503, NULL, OF_MOCK_FOREVER);
     for (int i = 0; i < 2; i++) {
         char *schema;
-        assert_int_equal(of_registry_get_schema(client, 1, &schema, NULL), OF_REGISTRY_FOUND);
+        assert_int_equal(get_text(client, 1, &schema, NULL), OF_REGISTRY_FOUND);
         free(schema);
     }
     assert_int_equal(of_registry_mock_requests("first"), 1); /* stays with the one that answered */
@@ -401,9 +817,9 @@ a_request_under_way_can_be_cancelled(void **state)
     pthread_create(&thread, NULL, cancel_soon, client);
     char *schema;
     struct of_error err = { 0 };
-    assert_int_equal(of_registry_get_schema(client, 1, &schema, &err), OF_REGISTRY_UNAVAILABLE);
+    assert_int_equal(get_text(client, 1, &schema, &err), OF_REGISTRY_UNAVAILABLE);
     assert_says(&err, "given up");
-    assert_int_equal(of_registry_get_schema(client, 1, &schema, &err), OF_REGISTRY_UNAVAILABLE);
+    assert_int_equal(get_text(client, 1, &schema, &err), OF_REGISTRY_UNAVAILABLE);
     assert_true(of_clock_mono_ns(of_clock_system()) - start_ns < 4 * OF_SECOND_NS);
     pthread_join(thread, NULL);
     of_registry_client_close(&client);
@@ -432,7 +848,7 @@ the_cache_recovers_over_http_and_stops_in_the_middle_of_a_request(void **state)
     bool was_unavailable = false;
     for (int i = 0; i < 5000 && now != OF_SCHEMA_UNRESOLVABLE; i++) {
         of_schema_cache_read_begin();
-        now = of_schema_cache_find(cache, 1, of_clock_mono_ns(of_clock_system()), &found);
+        now = of_schema_cache_find(cache, of_schema_key_id(1), of_clock_mono_ns(of_clock_system()), &found);
         of_schema_cache_read_end();
         was_unavailable |= now == OF_SCHEMA_UNAVAILABLE;
         usleep(1000);
@@ -440,7 +856,7 @@ the_cache_recovers_over_http_and_stops_in_the_middle_of_a_request(void **state)
     assert_true(was_unavailable);
     assert_int_equal(now, OF_SCHEMA_UNRESOLVABLE); /* a string is no record, but it was fetched */
     of_schema_cache_read_begin();
-    assert_int_equal(of_schema_cache_find(cache, 2, 0, &found), OF_SCHEMA_PENDING);
+    assert_int_equal(of_schema_cache_find(cache, of_schema_key_id(2), 0, &found), OF_SCHEMA_PENDING);
     of_schema_cache_read_end();
     for (int i = 0; i < 5000 && of_http_stub_requests(stub) < 4; i++)
         usleep(1000);
@@ -455,6 +871,20 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(user_and_password_or_a_token_are_sent_and_never_shown),
+        cmocka_unit_test(a_token_file_is_read_again_for_every_request),
+        cmocka_unit_test(files_that_cannot_be_read_are_refused_at_the_start),
+        cmocka_unit_test(credentials_do_not_follow_a_redirect_to_another_host),
+        cmocka_unit_test(a_guid_is_asked_for_by_its_own_path),
+        cmocka_unit_test(a_registry_without_guids_is_told_from_a_wrong_base_path),
+        cmocka_unit_test(references_are_fetched_once_each_and_in_the_order_in_which_they_are_needed),
+        cmocka_unit_test(references_become_part_of_the_plan),
+        cmocka_unit_test(references_in_a_circle_or_without_an_end_are_refused),
+        cmocka_unit_test(what_is_wrong_with_a_reference_is_wrong_with_the_schema),
+        cmocka_unit_test(looking_up_finds_what_is_registered_and_nothing_else),
+        cmocka_unit_test(a_check_gives_the_reasons_of_the_registry),
+        cmocka_unit_test(subjects_are_listed_by_name_without_those_that_go_meanwhile),
+        cmocka_unit_test(the_registry_says_how_long_to_leave_it_alone),
         cmocka_unit_test(a_schema_is_asked_for_as_the_interface_wants_it),
         cmocka_unit_test(the_base_path_is_kept_and_slashes_behind_it_are_not),
         cmocka_unit_test(credentials_are_sent_and_never_shown),

@@ -6,7 +6,9 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -67,7 +69,7 @@ find_text(struct of_schema_cache *cache, uint32_t id, int64_t now_ns, const char
 {
     struct of_schema_found found;
     of_schema_cache_read_begin();
-    enum of_schema_state state = of_schema_cache_find(cache, id, now_ns, &found);
+    enum of_schema_state state = of_schema_cache_find(cache, of_schema_key_id(id), now_ns, &found);
     assert_int_equal(found.plan != NULL, state == OF_SCHEMA_READY);
     assert_int_equal(found.text == NULL, state == OF_SCHEMA_READY || state == OF_SCHEMA_PENDING);
     if (text != NULL && (found.text == NULL || strstr(found.text, text) == NULL))
@@ -112,7 +114,7 @@ the_plan_outlives_the_read_section(void **state)
     of_schema_cache_step(cache, START_NS);
     struct of_schema_found found;
     of_schema_cache_read_begin();
-    assert_int_equal(of_schema_cache_find(cache, id, START_NS, &found), OF_SCHEMA_READY);
+    assert_int_equal(of_schema_cache_find(cache, of_schema_key_id(id), START_NS, &found), OF_SCHEMA_READY);
     of_schema_cache_read_end();
     for (uint32_t other = 50; other < 60; other++) {
         find(cache, other, START_NS);
@@ -189,10 +191,10 @@ what_the_registry_answers_decides_the_state(void **state)
         { 404, NULL, OF_SCHEMA_UNAVAILABLE, "base path" },
         { 404, "{\"error_code\":0,\"message\":\"no such path\"}", OF_SCHEMA_UNAVAILABLE, "no such path" },
         { 404, "{\"error_code\":40403,\"message\":\"none\"}", OF_SCHEMA_PENDING, NULL },
-        { 401, NULL, OF_SCHEMA_DENIED, "USER:PASSWORD" },
+        { 401, NULL, OF_SCHEMA_DENIED, "--registry-user" },
         { 403, "{\"error_code\":40301,\"message\":\"no rights\"}", OF_SCHEMA_DENIED, "no rights" },
         { 200, "{\"schema\":\"x\",\"schemaType\":\"JSON\"}", OF_SCHEMA_UNRESOLVABLE, "only AVRO" },
-        { 200, "{\"schema\":\"x\",\"references\":[{\"name\":\"a\"}]}", OF_SCHEMA_UNRESOLVABLE, "refers to other" },
+        { 200, "{\"schema\":\"x\",\"references\":[{\"name\":\"a\"}]}", OF_SCHEMA_UNRESOLVABLE, "without subject" },
         { 200, "{\"schema\":\"x\",\"references\":[]}", OF_SCHEMA_UNRESOLVABLE, "not valid JSON" },
         { 200, "{\"schema\":\"\\\"string\\\"\"}", OF_SCHEMA_UNRESOLVABLE, "schema id 7: " },
         { 200, "{\"schema\":\"" "{\\\"type\\\":\\\"record\\\",\\\"name\\\":\\\"R\\\",\\\"fields\\\":[]}\"}",
@@ -316,6 +318,186 @@ a_waiting_id_that_makes_room_is_a_change(void **state)
     destroy(cache);
 }
 
+static void
+a_guid_and_an_id_are_two_keys(void **state)
+{
+    (void)state;
+    struct of_schema_cache *cache = create(false);
+    uint32_t id = of_registry_mock_register(MOCK, RECORD("Order", ORDER));
+    struct of_schema_key guid = of_registry_mock_guid(id), same_bits = { .low = id, .is_guid = true };
+    struct of_schema_found found;
+    find(cache, id, START_NS);
+    of_schema_cache_step(cache, START_NS);
+    assert_int_equal(find(cache, id, START_NS), OF_SCHEMA_READY);
+    of_schema_cache_read_begin();
+    assert_int_equal(of_schema_cache_find(cache, same_bits, START_NS, &found), OF_SCHEMA_PENDING);
+    assert_int_equal(of_schema_cache_find(cache, guid, START_NS, &found), OF_SCHEMA_PENDING);
+    of_schema_cache_read_end();
+    of_schema_cache_step(cache, START_NS);
+    of_schema_cache_step(cache, START_NS + OF_SECOND_NS);
+    assert_int_equal(of_registry_mock_requests(MOCK), 4); /* the GUID that does not exist twice */
+    of_schema_cache_read_begin();
+    assert_int_equal(of_schema_cache_find(cache, guid, START_NS, &found), OF_SCHEMA_READY);
+    assert_int_equal(of_schema_cache_find(cache, same_bits, START_NS + OF_SECOND_NS, &found), OF_SCHEMA_UNKNOWN);
+    assert_non_null(strstr(found.text, "GUID 00000000-0000-0000-0000-000000000001"));
+    of_schema_cache_read_end();
+    destroy(cache);
+}
+
+static enum of_schema_state
+find_guid(struct of_schema_cache *cache, uint32_t id, int64_t now_ns)
+{
+    struct of_schema_found found;
+    of_schema_cache_read_begin();
+    enum of_schema_state state = of_schema_cache_find(cache, of_registry_mock_guid(id), now_ns, &found);
+    assert_int_equal(found.text != NULL, state == OF_SCHEMA_UNKNOWN);
+    of_schema_cache_read_end();
+    return state;
+}
+
+static void
+a_registry_without_guids_is_asked_once_a_minute(void **state)
+{
+    (void)state;
+    struct of_schema_cache *cache = create(false);
+    uint32_t id = of_registry_mock_register(MOCK, RECORD("Order", ORDER));
+    of_registry_mock_inject(MOCK, 404, NULL, 1); /* no such path; but /schemas/types is there */
+    assert_int_equal(find_guid(cache, 5, START_NS), OF_SCHEMA_PENDING);
+    of_schema_cache_step(cache, START_NS);
+    assert_int_equal(find_guid(cache, 5, START_NS), OF_SCHEMA_UNKNOWN);
+    assert_int_equal(of_registry_mock_requests(MOCK), 2);
+    for (uint32_t other = 6; other < 100; other++)
+        assert_int_equal(find_guid(cache, other, START_NS), OF_SCHEMA_UNKNOWN);
+    assert_int_equal(find(cache, id, START_NS), OF_SCHEMA_PENDING);
+    of_schema_cache_step(cache, START_NS);
+    assert_int_equal(find(cache, id, START_NS), OF_SCHEMA_READY);
+    assert_int_equal(of_registry_mock_requests(MOCK), 3);
+    assert_int_equal(find_guid(cache, 6, START_NS + 60 * OF_SECOND_NS), OF_SCHEMA_PENDING);
+    destroy(cache);
+}
+
+static void
+what_is_denied_is_no_retry_but_asked_again_slowly(void **state)
+{
+    (void)state;
+    struct of_schema_cache *cache = create(false);
+    uint32_t id = of_registry_mock_register(MOCK, RECORD("Order", ORDER));
+    of_registry_mock_inject(MOCK, 401, NULL, OF_MOCK_FOREVER);
+    find(cache, id, START_NS);
+    int64_t now = START_NS;
+    for (int i = 1; i <= 3; i++) {
+        int64_t next = of_schema_cache_step(cache, now);
+        assert_in_range(next - now, 10 * OF_SECOND_NS, 10 * OF_SECOND_NS + 400 * OF_MS_NS);
+        assert_int_equal(of_registry_mock_requests(MOCK), i);
+        now = next;
+        find(cache, id, now);
+    }
+    of_registry_mock_inject(MOCK, 0, NULL, 0);
+    of_schema_cache_step(cache, now);
+    assert_int_equal(find(cache, id, now), OF_SCHEMA_READY);
+    destroy(cache);
+}
+
+/* ---- a directory ---- */
+
+static char directory[] = "/tmp/orderflow-schemas-XXXXXX";
+
+static struct of_schema_cache *
+create_with(const char *path, const char *urls)
+{
+    struct of_registry_client *client;
+    struct of_registry_options registry = { .urls = urls };
+    assert_int_equal(of_registry_client_open(&registry, &client, NULL), OF_OK);
+    struct of_schema_cache_options options = {
+        .fields = { .value = "price", .group_by = "product", .id = "orderId" },
+        .max_field_bytes = 100,
+        .directory = path,
+    };
+    struct of_schema_cache *cache;
+    struct of_error err = { 0 };
+    if (of_schema_cache_create(&options, &client, &cache, &err) != OF_OK)
+        fail_msg("%s", err.text);
+    of_schema_cache_enter();
+    return cache;
+}
+
+/* What a new cache over the directory knows about key when its registry does not answer. */
+static enum of_schema_state
+state_without_registry(struct of_schema_key key, const char *urls)
+{
+    struct of_schema_cache *cache = create_with(directory, urls);
+    struct of_schema_found found;
+    of_registry_mock_inject(MOCK, OF_MOCK_SILENT, NULL, OF_MOCK_FOREVER);
+    of_registry_mock_inject("other", OF_MOCK_SILENT, NULL, OF_MOCK_FOREVER);
+    enum of_schema_state states[2];
+    for (int i = 0; i < 2; i++) {
+        of_schema_cache_read_begin();
+        states[i] = of_schema_cache_find(cache, key, START_NS, &found);
+        of_schema_cache_read_end();
+        of_schema_cache_step(cache, START_NS);
+    }
+    assert_int_equal(states[0], OF_SCHEMA_PENDING);
+    of_registry_mock_inject(MOCK, 0, NULL, 0);
+    destroy(cache);
+    return states[1];
+}
+
+/* In the directory. */
+static void
+run_shell(const char *text)
+{
+    char command[300];
+    snprintf(command, sizeof command, "cd %s && %s", directory, text);
+    assert_int_equal(system(command), 0);
+}
+
+static void
+a_directory_keeps_schemas_across_restarts(void **state)
+{
+    (void)state;
+    assert_non_null(mkdtemp(directory));
+    of_registry_mock_reset(MOCK);
+    uint32_t id = of_registry_mock_register(MOCK, RECORD("Order", ORDER));
+    struct of_schema_key keys[] = { of_schema_key_id(id), of_registry_mock_guid(id) };
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(state_without_registry(keys[i], "mock://" MOCK), OF_SCHEMA_UNAVAILABLE);
+        struct of_schema_cache *cache = create_with(directory, "mock://" MOCK);
+        struct of_schema_found found;
+        of_schema_cache_read_begin();
+        of_schema_cache_find(cache, keys[i], START_NS, &found);
+        of_schema_cache_read_end();
+        of_schema_cache_step(cache, START_NS);
+        destroy(cache);
+        assert_int_equal(state_without_registry(keys[i], "mock://" MOCK), OF_SCHEMA_READY);
+        assert_int_equal(state_without_registry(keys[i], "mock://other"), OF_SCHEMA_UNAVAILABLE);
+    }
+    run_shell("test $(ls -A | wc -l) = 2"); /* and nothing half written */
+    run_shell("for f in *; do head -c 30 $f >x && cat x >$f && rm x; done"); /* a disk that was full */
+    assert_int_equal(state_without_registry(keys[0], "mock://" MOCK), OF_SCHEMA_UNAVAILABLE);
+    struct of_schema_cache *cache = create_with(directory, "mock://" MOCK);
+    find(cache, id, START_NS);
+    of_schema_cache_step(cache, START_NS);
+    assert_int_equal(find(cache, id, START_NS), OF_SCHEMA_READY);
+    destroy(cache);
+    assert_int_equal(state_without_registry(keys[0], "mock://" MOCK), OF_SCHEMA_READY);
+    run_shell("rm -r $PWD");
+}
+
+static void
+a_directory_that_cannot_be_used_is_refused_at_the_start(void **state)
+{
+    (void)state;
+    struct of_registry_client *client;
+    struct of_registry_options registry = { .urls = "mock://" MOCK };
+    struct of_schema_cache_options options = { .fields = { "price", "product", "orderId" }, .directory = "/etc/hostname/x" };
+    struct of_schema_cache *cache;
+    struct of_error err = { 0 };
+    assert_int_equal(of_registry_client_open(&registry, &client, NULL), OF_OK);
+    assert_int_equal(of_schema_cache_create(&options, &client, &cache, &err), OF_FATAL);
+    assert_null(cache);
+    assert_non_null(strstr(err.text, "/etc/hostname/x"));
+}
+
 /* ---- with threads ---- */
 
 enum { READERS = 4, IDS = 20 };
@@ -332,7 +514,7 @@ read_all(void *ctx)
         for (uint32_t id = 1; id <= 2 * IDS; id++) {
             struct of_schema_found found;
             enum of_schema_state state =
-                of_schema_cache_find(cache, id, of_clock_mono_ns(of_clock_system()), &found);
+                of_schema_cache_find(cache, of_schema_key_id(id), of_clock_mono_ns(of_clock_system()), &found);
             struct of_decoded order;
             if (state == OF_SCHEMA_READY)
                 settled += of_plan_decode(found.plan, of_slice_of("\0\0\0\0\0\0", 6), &order) == OF_DECODE_OK;
@@ -383,6 +565,11 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_guid_and_an_id_are_two_keys),
+        cmocka_unit_test(a_registry_without_guids_is_asked_once_a_minute),
+        cmocka_unit_test(what_is_denied_is_no_retry_but_asked_again_slowly),
+        cmocka_unit_test(a_directory_keeps_schemas_across_restarts),
+        cmocka_unit_test(a_directory_that_cannot_be_used_is_refused_at_the_start),
         cmocka_unit_test(a_schema_is_asked_for_once),
         cmocka_unit_test(the_plan_outlives_the_read_section),
         cmocka_unit_test(an_unknown_id_is_confirmed_and_asked_again_after_30_s),

@@ -322,6 +322,58 @@ the_table_is_sound(void **state)
 }
 
 static void
+secrets_are_no_flags_and_are_not_shown(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "registry-password", "registry-token" };
+    for (size_t i = 0; i < 2; i++) {
+        char flag[64], text[64], *shown;
+        size_t size;
+        struct of_command_line line;
+        struct of_error err = { 0 };
+        snprintf(flag, sizeof flag, "--%s=hush", names[i]);
+        assert_int_equal(of_settings_read(&line, OF_COMMAND_RUN, LIST(flag), NONE, &err), OF_FATAL);
+        assert_non_null(strstr(err.text, i == 0 ? "set ORDERFLOW_REGISTRY_PASSWORD," : "set ORDERFLOW_REGISTRY_TOKEN,"));
+        assert_null(strstr(err.text, "hush"));
+        of_settings_fini(&line);
+        snprintf(text, sizeof text, "%s = hush\n%s", names[i], i == 0 ? "registry-user = me\n" : "");
+        write_file(text);
+        const struct of_settings *s = load(&line, OF_COMMAND_RUN, LIST("--config", path), NONE);
+        assert_string_equal(i == 0 ? s->registry_password : s->registry_token, "hush");
+        FILE *out = open_memstream(&shown, &size);
+        of_options_print(&line.options, out);
+        fclose(out);
+        assert_null(strstr(shown, "hush"));
+        assert_non_null(strstr(shown, "***"));
+        free(shown);
+        of_settings_fini(&line);
+    }
+}
+
+static void
+credentials_of_the_registry_must_fit_together(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *arguments[5], *environment[3], *message;
+    } rows[] = {
+        { { "--registry-user=me", "--registry-token-file=x" }, { NULL }, "exclude each other" },
+        { { NULL }, { "ORDERFLOW_REGISTRY_PASSWORD=x" }, "no --registry-user" },
+        { { "--registry-user=me", "--registry-password-file=x" }, { "ORDERFLOW_REGISTRY_PASSWORD=x" }, "exclude" },
+        { { "--registry-token-file=x" }, { "ORDERFLOW_REGISTRY_TOKEN=x" }, "exclude" },
+        { { "--registry-key=x" }, { NULL }, "--registry-cert" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct of_command_line line;
+        struct of_error err = { 0 };
+        assert_int_equal(of_settings_read(&line, OF_COMMAND_RUN, rows[i].arguments, rows[i].environment, &err), OF_FATAL);
+        if (strstr(err.text, rows[i].message) == NULL)
+            fail_msg("\"%s\" does not say \"%s\"", err.text, rows[i].message);
+        of_settings_fini(&line);
+    }
+}
+
+static void
 help_names_every_option_of_the_command(void **state)
 {
     (void)state;
@@ -334,6 +386,8 @@ help_names_every_option_of_the_command(void **state)
         const struct of_option *option = &of_settings_table.options[i];
         char flag[64];
         snprintf(flag, sizeof flag, "  --%s%s ", option->type == OF_OPTION_BOOL ? "[no-]" : "", option->name);
+        if (option->is_secret) /* it is no flag */
+            snprintf(flag, sizeof flag, "  (%s) ", option->name);
         bool belongs = option->commands >> OF_COMMAND_PRODUCE & 1;
         if ((strstr(text, flag) != NULL) != belongs)
             fail_msg("%s: %s", option->name, text);
@@ -360,6 +414,8 @@ main(void)
         TEST(wrong_variables_are_named),
         TEST(properties_that_delivery_depends_on_are_refused),
         TEST(the_table_is_sound),
+        TEST(secrets_are_no_flags_and_are_not_shown),
+        TEST(credentials_of_the_registry_must_fit_together),
         TEST(help_names_every_option_of_the_command),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

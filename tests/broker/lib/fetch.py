@@ -50,6 +50,11 @@ def registry():
     return next(jar for pattern in ("quarkus-run.jar", "*-runner.jar") for jar in folder.glob(pattern))
 
 
+def avro():
+    """The folder with the jars of Apache Avro's library for Java."""
+    return _fetched("avro", places.ROOT / "tests" / "avro" / "java" / "pom.xml", [])
+
+
 def python_packages():
     """requirements.txt in an environment of its own, found again by places.use_packages()."""
     wanted = places.BROKER_TESTS / "requirements.txt"
@@ -62,6 +67,55 @@ def python_packages():
 
     _once(places.PYTHON, wanted.read_bytes(), "Python packages", install)
     return places.PYTHON
+
+
+def python_serializer():
+    """The interpreter that serializers/python/publish.py runs with: an environment apart from the tests' own."""
+    wanted = places.BROKER_TESTS / "serializers" / "python" / "requirements.txt"
+    folder = places.RUN / ("serializers-" + places.PYTHON.name)
+
+    def install(_part):
+        shutil.rmtree(folder, ignore_errors=True)
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True, stdout=sys.stderr)
+        subprocess.run([folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+                        "--requirement", wanted], check=True, stdout=sys.stderr)
+
+    _once(folder, wanted.read_bytes(), "confluent-kafka", install)
+    return folder / "bin" / "python"
+
+
+def java_serializer():
+    """The folder with the jars of serializers/java, built."""
+    source = places.BROKER_TESTS / "serializers" / "java"
+    if not shutil.which("javac"):
+        raise Missing("no javac on PATH: install a Java 17 development kit")
+    inputs = b"".join(path.read_bytes() for path in (source / "pom.xml", *sorted(source.rglob("*.java"))))
+
+    def install(part):
+        subprocess.run(["mvn", "-q", "-B", "-Dstyle.color=never", "-f", source / "pom.xml", f"-Dout={part}", "package"],
+                       check=True, stdin=subprocess.DEVNULL, stdout=sys.stderr, timeout=900)
+        _take_place(part, folder)
+
+    folder = places.RUN / "serializers-java"
+    _once(folder, inputs, "and building the Java producer", install)
+    return folder / "lib"
+
+
+def go_serializer():
+    """The program of serializers/go, built."""
+    source = places.BROKER_TESTS / "serializers" / "go"
+    if not shutil.which("go"):
+        raise Missing("no go on PATH: install Go 1.19 or newer")
+    inputs = b"".join(path.read_bytes() for path in sorted(source.iterdir()))
+
+    def install(part):
+        subprocess.run(["go", "build", "-mod=readonly", "-o", part / "publish", "."], check=True, cwd=source,
+                       stdin=subprocess.DEVNULL, stdout=sys.stderr, timeout=900)
+        _take_place(part, folder)
+
+    folder = places.RUN / "serializers-go"
+    _once(folder, inputs, "and building the Go producer", install)
+    return folder / "publish"
 
 
 def everything():
@@ -96,14 +150,16 @@ def _fetched(name, pom, options):
     def install(part):
         subprocess.run(["mvn", "-q", "-B", "-Dstyle.color=never", "-f", pom, f"-Dout={part}", *options, "process-resources"],
                        check=True, stdin=subprocess.DEVNULL, stdout=sys.stderr, timeout=900)
-        if folder.is_symlink():     # to what another tree has fetched
-            folder.unlink()
-        shutil.rmtree(folder, ignore_errors=True)
-        part.rename(folder)
+        _take_place(part, folder)
 
     folder = places.RUN / name
     _once(folder, pom.read_bytes() + " ".join(options).encode(), name, install)
     return folder
+
+
+def _take_place(part, folder):
+    shutil.rmtree(folder, ignore_errors=True)
+    part.rename(folder)
 
 
 def _once(folder, inputs, what, install):

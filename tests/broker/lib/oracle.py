@@ -13,6 +13,7 @@ import functools
 import math
 import re
 import struct
+import uuid
 from collections import Counter, defaultdict
 from fractions import Fraction
 from typing import NamedTuple, Optional
@@ -439,11 +440,28 @@ def _differences(what, found, wanted):
 def judge(records, schemas, settings):
     """The fate of every record of the orders topic, and of those of the retry topic that stood there before the run.
 
-    schemas: {id: parsed schema}; the registry knows no others.
+    schemas: {id, or GUID as text: parsed schema}; the registry knows no others.
     """
     fields = {number: _fields(schema, settings) for number, schema in schemas.items()}
     verdicts = (_verdict(record, schemas, fields, settings) for record in records)
     return Expected([verdict for verdict in verdicts if verdict is not None], settings)
+
+
+def _framing(record):
+    """(id or GUID as text, body); (None, None): the schema is not named."""
+    named = [value for name, value in record.headers if name == "__value_schema_id" and value]
+    if named:
+        key, rest = _prefix(named[-1])
+        return (key, record.value) if key is not None and rest == b"" else (None, None)
+    return _prefix(record.value)
+
+
+def _prefix(value):
+    if len(value) >= 5 and value[0] == 0:
+        return struct.unpack_from(">I", value, 1)[0], value[5:]
+    if len(value) >= 17 and value[0] == 1:
+        return str(uuid.UUID(bytes=value[1:17])), value[17:]
+    return None, None
 
 
 def _verdict(record, schemas, fields, settings):
@@ -457,16 +475,16 @@ def _verdict(record, schemas, fields, settings):
     value = record.value
     if value is None:
         return verdict("null_value", earlier, schema_id=None, order=None)
-    if len(value) < 5 or value[0] != 0:
+    schema_id, body = _framing(record)
+    if schema_id is None:
         return verdict("bad_framing", earlier, schema_id=None, order=None)
-    schema_id, = struct.unpack_from(">I", value, 1)
     verdict = functools.partial(verdict, schema_id=schema_id)
     if schema_id not in schemas:
         return verdict("unknown_schema", earlier, order=None)
     if fields[schema_id] is None:
         return verdict("unresolvable_schema", earlier, order=None)
     try:
-        order = _decode(Body(value[5:], settings.max_field_bytes), fields[schema_id], settings)
+        order = _decode(Body(body, settings.max_field_bytes), fields[schema_id], settings)
     except Undecodable:
         return verdict("undecodable", earlier, order=None)
     if not math.isfinite(order.price) or not settings.min_value <= order.price <= settings.max_value:

@@ -105,6 +105,9 @@ class RegistryClient:
         """Returns the schema of an id, parsed."""
         return json.loads(self.call("GET", f"/schemas/ids/{number}")["schema"])
 
+    def latest(self, subject):
+        return self.call("GET", f"/subjects/{urllib.parse.quote(subject, safe='')}/versions/latest")
+
     def subjects(self):
         return self.call("GET", "/subjects")
 

@@ -4,6 +4,8 @@
         stub.misbehave(Fault(status=503), times=2)        # the next two requests
         stub.misbehave(Fault(delay_s=5), path="/schemas/ids/7")    # until stub.behave()
         stub.stop(); stub.start()                         # connections refused in between, same port
+        stub.behave()
+        # Without an upstream it also takes schemas, and gives each an id and a GUID, which the real one does not.
         stub.requests                                     # all that arrived
 """
 import dataclasses
@@ -14,6 +16,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+import uuid
 
 from lib import process
 
@@ -26,8 +29,10 @@ class Fault:
     headers: dict = dataclasses.field(default_factory=dict)
     delay_s: float = 0          # before the answer
     close: bool = False
+    repeat: int = 1             # so many times the body, without ever holding it
     truncate: bool = False      # promises twice the bytes that it sends, then closes
     then_behave: bool = False   # after the delay, the right answer
+    every: int = 1              # only each so manieth request, beginning with the first
 
 
 @dataclasses.dataclass
@@ -40,13 +45,17 @@ class Request:
 
 
 class StubRegistry:
-    def __init__(self, schemas=None, upstream=None):
-        """schemas: {id: text or object}. Unknown ids are 404 with error_code 40403 unless there is an upstream."""
+    def __init__(self, schemas=None, upstream=None, tls=None):
+        """schemas: {id: text or object}. Unknown ids are 404 with error_code 40403 unless there is an upstream.
+
+        tls: an ssl.SSLContext, for https."""
         self.schemas = dict(schemas or {})
         self.upstream = upstream.rstrip("/") if upstream else None
         self.port = process.free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.tls = tls
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self.requests = []
+        self.guids = {}        # guid: id
         self._faults = []      # [fault, path, times left or None]; the oldest that fits is taken
         self._lock = threading.Lock()
         self._server = None
@@ -54,7 +63,7 @@ class StubRegistry:
     def misbehave(self, fault, path="", times=None):
         """Applies to requests whose path starts with `path`; for so many of them, or until behave()."""
         with self._lock:
-            self._faults.append([fault, path, times])
+            self._faults.append([fault, path, times, 0])
 
     def behave(self):
         with self._lock:
@@ -71,6 +80,10 @@ class StubRegistry:
             registry = stub
 
         self._server = _Server(("127.0.0.1", self.port), Handler)
+        if self.tls:
+            # The handshake belongs to the connection's own thread: a client that fails it must not stop the others.
+            self._server.socket = self.tls.wrap_socket(self._server.socket, server_side=True,
+                                                       do_handshake_on_connect=False)
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
@@ -93,8 +106,11 @@ class StubRegistry:
         with self._lock:
             self.requests.append(request)
             for entry in self._faults:
-                fault, path, times = entry
+                fault, path, times, seen = entry
                 if request.path.startswith(path):
+                    entry[3] += 1
+                    if seen % fault.every:
+                        continue
                     if times is not None:
                         entry[2] -= 1
                         if entry[2] == 0:
@@ -111,7 +127,21 @@ class StubRegistry:
                 return 200, json.dumps({"schema": text}).encode()
         if self.upstream:
             return self._forward(request)
+        if request.method == "GET" and request.path.startswith("/schemas/guids/"):
+            number = self.guids.get(request.path.split("/")[3].split("?")[0])
+            if number is not None:
+                return 200, json.dumps({"schema": self.schemas[number], "id": number}).encode()
+        if request.method == "POST" and request.path.split("?")[0].endswith("/versions"):
+            return 200, json.dumps(self.register(json.loads(request.body)["schema"])).encode()
         return 404, json.dumps({"error_code": 40403, "message": "Schema not found"}).encode()
+
+    def register(self, text):
+        """{"id", "guid"} of a schema, as Confluent's registry answers."""
+        guid = str(uuid.uuid5(uuid.NAMESPACE_OID, text))
+        with self._lock:
+            number = self.guids.setdefault(guid, max(self.schemas, default=0) + 1)
+            self.schemas[number] = text
+        return {"id": number, "guid": guid, "version": 1, "subject": "any", "schema": text}
 
     def _forward(self, request):
         headers = {name: request.headers[name] for name in ("Content-Type", "Authorization") if name in request.headers}
@@ -170,17 +200,19 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         elif fault.then_behave:
             self._send(*self.registry.answer(request))
         else:
-            self._send(fault.status, fault.body, fault.headers, fault.truncate)
+            self._send(fault.status, fault.body, fault.headers, fault.truncate, fault.repeat)
 
     do_GET = do_POST = do_PUT = do_DELETE = _serve
 
-    def _send(self, status, body, headers=None, truncate=False):
+    def _send(self, status, body, headers=None, truncate=False, repeat=1):
         self.send_response(status)
         for name, value in {"Content-Type": "application/vnd.schemaregistry.v1+json", **(headers or {})}.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body) * 2 + 1 if truncate else len(body)))
+        length = len(body) * repeat
+        self.send_header("Content-Length", str(length * 2 + 1 if truncate else length))
         self.end_headers()
-        self.wfile.write(body)
+        for _ in range(repeat):
+            self.wfile.write(body)
         self.close_connection = self.close_connection or truncate
 
     def log_message(self, *_):
