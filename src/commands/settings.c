@@ -351,7 +351,7 @@ of_settings_read(struct of_command_line *line, enum of_command_index command, co
         status = check_reader_schema(line->settings.reader_schema, err);
     if (status == OF_OK && commands & CONSUMES)
         status = check_consuming(&line->settings, err);
-    else if (commands & TOTALS)
+    else if (status == OF_OK && commands & TOTALS)
         status = check_topics(&line->settings, err);
     if (status == OF_OK && commands & PUBLISHES)
         status = check_publishing(line, err);
