@@ -161,17 +161,33 @@ plausible(const struct of_aggregate *aggregate)
     return isfinite(aggregate->min) && isfinite(aggregate->max) && aggregate->min <= aggregate->max;
 }
 
-/* *decimals: whether there are decimal sums, which this version does not know. */
+/* array of { int, bytes }, in blocks; scales do not repeat, so that there are no more than there can be. */
 static void
-take_aggregate(struct reader *reader, struct of_aggregate *aggregate, bool *decimals)
+take_decimals(struct reader *reader, struct of_decimal_sums **sums)
+{
+    uint32_t taken = 0;
+    for (int64_t left; reader->ok && (left = take_long(reader)) != 0;) {
+        if (left < 0) {
+            left = left == INT64_MIN ? INT64_MAX : -left;
+            take_long(reader); /* the block's size in bytes */
+        }
+        for (; reader->ok && left > 0; left--) {
+            int32_t scale = (int32_t)take_between(reader, 0, OF_SCALE_MAX);
+            struct of_slice bytes = take_text(reader);
+            reader->ok = reader->ok && taken++ <= OF_SCALE_MAX && of_decimal_sums_read(sums, scale, bytes);
+        }
+    }
+}
+
+static void
+take_aggregate(struct reader *reader, struct of_aggregate *aggregate)
 {
     aggregate->count = take_count(reader);
     take_double(reader);          /* the sum, rounded */
     take_optional(reader, 0);     /* the average */
     struct of_slice exact = take_text(reader);
     reader->ok = reader->ok && of_exact_sum_read(&aggregate->sum, exact);
-    *decimals = take_long(reader) != 0 && reader->ok;
-    reader->ok = reader->ok && !*decimals;
+    take_decimals(reader, &aggregate->sum.decimals);
     aggregate->min = take_optional(reader, INFINITY);
     aggregate->max = take_optional(reader, -INFINITY);
     aggregate->next_offset = take_between(reader, 0, INT64_MAX);
@@ -200,17 +216,14 @@ static enum of_status
 read_value(struct of_slice value, struct of_state_record *record, struct of_error *err)
 {
     struct reader reader = { value, true };
-    bool decimals;
     struct of_slice framing = take(&reader, FRAMING_BYTES);
     reader.ok = reader.ok && framing.data[0] == 0;
     take_place(&reader, record);
-    take_aggregate(&reader, &record->aggregate, &decimals);
+    take_aggregate(&reader, &record->aggregate);
     bool has_marker = take_between(&reader, 0, 1) == 1;
     if (has_marker)
         take_marker(&reader, &record->marker);
     record->marker.next_offset = record->aggregate.next_offset;
-    if (decimals)
-        return refuse(record, err, "sums of decimals are not known to this version");
     if (reader.ok && has_marker && record->marker.version != OF_STATE_VERSION)
         return refuse(record, err, "its format is of another version; a newer orderflow wrote it");
     if (!reader.ok || has_marker != (record->kind == OF_STATE_MARKER) || reader.left.length > 0)

@@ -127,6 +127,24 @@ put_group_value(struct buffer *to, struct of_slice value)
         put_text(to, value);
 }
 
+/* array of { int, bytes }; one block, if any. */
+static void
+put_decimals(struct buffer *to, const struct of_decimal_sums *sums)
+{
+    const struct of_decimal_part *part;
+    uint8_t bytes[OF_DECIMAL_PART_BYTES];
+    int64_t count = 0;
+    for (uint32_t at = 0; of_decimal_sums_next(sums, &at) != NULL;)
+        count++;
+    if (count > 0)
+        put_long(to, count);
+    for (uint32_t at = 0; (part = of_decimal_sums_next(sums, &at)) != NULL;) {
+        put_long(to, part->scale);
+        put_text(to, of_slice_of(bytes, of_decimal_part_write(part, bytes)));
+    }
+    put_long(to, 0);
+}
+
 static void
 put_aggregate(struct buffer *to, const struct of_aggregate *aggregate)
 {
@@ -137,7 +155,7 @@ put_aggregate(struct buffer *to, const struct of_aggregate *aggregate)
     put_double(to, of_exact_sum_round(&aggregate->sum));
     put_optional(to, any, any ? of_exact_sum_average(&aggregate->sum, aggregate->count) : 0);
     put_text(to, of_slice_of(exact, exact_bytes));
-    put_long(to, 0); /* the end of the array of decimals */
+    put_decimals(to, aggregate->sum.decimals);
     put_optional(to, any, aggregate->min);
     put_optional(to, any, aggregate->max);
 }

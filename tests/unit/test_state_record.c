@@ -45,6 +45,10 @@ assert_same_sum(const struct of_exact_sum *a, const struct of_exact_sum *b)
     size_t length = of_exact_sum_write(a, left, sizeof left);
     assert_int_equal(of_exact_sum_write(b, right, sizeof right), length);
     assert_memory_equal(left, right, length);
+    char *left_text = of_exact_sum_decimal(a), *right_text = of_exact_sum_decimal(b); /* with decimals */
+    assert_string_equal(left_text, right_text);
+    free(left_text);
+    free(right_text);
 }
 
 /* ---- the round trip ---- */
@@ -107,6 +111,24 @@ extremes_come_back(void **state)
     round_trip(writer, of_slice_of(longest, 65535), &aggregate);
     of_aggregate_fini(&aggregate);
     free(longest);
+    of_state_writer_destroy(&writer);
+}
+
+static void
+decimals_come_back(void **state)
+{
+    (void)state;
+    struct of_state_writer *writer = of_state_writer_create();
+    struct of_aggregate aggregate;
+    of_aggregate_init(&aggregate);
+    of_aggregate_add(&aggregate, 0.5);
+    static const unsigned scales[] = { 0, 2, 3, OF_SCALE_MAX };
+    for (size_t i = 0; i < COUNT_OF(scales); i++) {
+        of_aggregate_add_scaled(&aggregate, ((of_int128)1 << 100) + (of_int128)i, scales[i]);
+        of_aggregate_add_scaled(&aggregate, -7, scales[i]);
+        round_trip(writer, BYTES("Laptop"), &aggregate);
+    }
+    of_aggregate_fini(&aggregate);
     of_state_writer_destroy(&writer);
 }
 
@@ -348,6 +370,22 @@ libavro_reads_rows(void **state)
     assert_long(field(record, "nextOffset"), 70);
     branch(field(record, "marker"), 0);
     end_foreign(&foreign);
+    of_aggregate_add_scaled(&aggregate, 1234, 2);
+    of_state_write_row(writer, 7, &place, BYTES("Laptop"), &aggregate, &key, &value);
+    read_foreign(&foreign, value);
+    avro_value_t decimals = field(&foreign.value, "decimals"), decimal;
+    assert_int_equal(avro_value_get_size(&decimals, &size), 0);
+    assert_int_equal(size, 1);
+    assert_int_equal(avro_value_get_by_index(&decimals, 0, &decimal, NULL), 0);
+    int32_t scale;
+    avro_value_t part = field(&decimal, "scale");
+    assert_int_equal(avro_value_get_int(&part, &scale), 0);
+    assert_int_equal(scale, 2);
+    part = field(&decimal, "unscaled");
+    assert_int_equal(avro_value_get_bytes(&part, &bytes, &size), 0);
+    assert_int_equal(size, 2);
+    assert_memory_equal(bytes, "\4\xd2", 2);
+    end_foreign(&foreign);
     of_state_write_row(writer, 7, &place, BYTES("\xff"), &aggregate, &key, &value);
     read_foreign(&foreign, value);
     avro_value_t name = branch(field(&foreign.value, "groupValue"), 2);
@@ -395,6 +433,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_come_back),
         cmocka_unit_test(extremes_come_back),
+        cmocka_unit_test(decimals_come_back),
         cmocka_unit_test(markers_come_back),
         cmocka_unit_test(keys_that_are_none_are_refused),
         cmocka_unit_test(a_deleted_record_has_its_key),
