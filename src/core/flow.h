@@ -67,6 +67,7 @@ struct of_notice {
     struct of_item item;
     struct of_slot *slot;
     uint32_t epoch;
+    int64_t offset;  /* of the record whose letter was refused; -1: not a record's */
     uint8_t cause;   /* enum of_cause */
     char text[200];  /* for people */
 };
@@ -79,6 +80,8 @@ struct of_slot {
     const char *topic; /* lives as long as the run */
     uint64_t topic_hash;
     int32_t partition;
+    _Atomic int64_t cut_at;  /* decode goes no further than this offset in this epoch; written by fetch before its open */
+    _Atomic uint8_t cut_cause;
     _Atomic uint32_t dropped_below; /* epochs below this one are void; written by fetch and publish, only raised */
     struct of_open open;            /* fetch's while it is home */
     struct of_notice notice;        /* publish's until pushed, then fetch's until the next open restores */

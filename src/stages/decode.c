@@ -17,6 +17,7 @@ struct lane {
     const struct of_plan *plan; /* of key; NULL: none yet */
     uint32_t *held_epochs;  /* by slot index: this epoch is held, nothing of it goes on; 0: none */
     uint32_t held_room;
+    int64_t cut_at;         /* of the chunk at hand */
 };
 
 struct of_decode {
@@ -287,6 +288,10 @@ look(struct of_decode *decode, struct lane *lane, struct of_chunk *chunk, struct
     struct of_record record;
     uint32_t at = batch->count;
     chunk->ops->record(chunk, chunk->cursor, &record);
+    if (__builtin_expect(record.offset >= lane->cut_at, 0)) {
+        *cause = (enum of_cause)atomic_load_explicit(&chunk->slot->cut_cause, memory_order_relaxed);
+        return HOLD;
+    }
     *cause = OF_CAUSE_NONE;
     if (chunk->slot->role == OF_ROLE_RETRY && !read_origin(decode, chunk, &record, &batch->origins[at]))
         *cause = OF_CAUSE_FOREIGN_RETRY;
@@ -374,6 +379,7 @@ fill(struct of_decode *decode, struct lane *lane, struct of_chunk *chunk, struct
 {
     enum of_cause cause;
     enum verdict verdict = TAKEN;
+    lane->cut_at = atomic_load_explicit(&chunk->slot->cut_at, memory_order_relaxed);
     of_schema_cache_read_begin();
     while (verdict == TAKEN && batch->count < OF_BATCH_RECORDS && chunk->cursor < chunk->count)
         verdict = look(decode, lane, chunk, batch, &cause);

@@ -109,7 +109,8 @@ open_slot(void *self, const struct of_open *open)
 }
 
 void
-of_publish_fail_slot(struct of_publish *publish, struct of_publish_slot *slot, enum of_cause cause, const char *text)
+of_publish_fail_slot(struct of_publish *publish, struct of_publish_slot *slot, int64_t offset, enum of_cause cause,
+                     const char *text)
 {
     if (slot->failed)
         return;
@@ -121,6 +122,7 @@ of_publish_fail_slot(struct of_publish *publish, struct of_publish_slot *slot, e
     notice->item.lane = publish->options.lane;
     notice->slot = slot->slot;
     notice->epoch = slot->epoch;
+    notice->offset = offset;
     notice->cause = (uint8_t)cause;
     snprintf(notice->text, sizeof notice->text, "%s", text);
     of_port_home(publish->port, &notice->item);
@@ -284,7 +286,7 @@ go_through(struct of_publish *publish, struct of_batch *batch)
             return DONE;
         }
         if (status != OF_OK) {
-            of_publish_fail_slot(publish, slot,
+            of_publish_fail_slot(publish, slot, batch->offset[batch->cursor],
                                  of_cause_class((enum of_cause)batch->status[batch->cursor]) == OF_CLASS_TRANSIENT
                                      ? OF_CAUSE_RETRY_REFUSED
                                      : OF_CAUSE_DEAD_LETTER_REFUSED,

@@ -130,7 +130,7 @@ of_publish_hand_over_state(struct of_publish *publish, uint32_t slot, struct of_
         return OF_AGAIN;
     }
     take_back(publish, slot);
-    of_publish_fail_slot(publish, &publish->slots[slot], OF_CAUSE_STATE_REFUSED, err.text);
+    of_publish_fail_slot(publish, &publish->slots[slot], -1, OF_CAUSE_STATE_REFUSED, err.text);
     return OF_OK;
 }
 
@@ -149,7 +149,7 @@ letter_failed(struct of_publish *publish, const struct of_publish_letter *letter
     }
     if (!publish->transactional && letter->generation != publish->generation)
         take_back(publish, letter->slot);
-    of_publish_fail_slot(publish, slot,
+    of_publish_fail_slot(publish, slot, letter->offset,
                          letter->destination == OF_TO_RETRY ? OF_CAUSE_RETRY_REFUSED : OF_CAUSE_DEAD_LETTER_REFUSED,
                          text);
 }
@@ -187,7 +187,7 @@ state_settled(struct of_publish *publish, uint64_t tag, enum of_status status, c
     if (status == OF_OK || publish->doomed || slot >= publish->slot_count)
         return;
     take_back(publish, slot);
-    of_publish_fail_slot(publish, &publish->slots[slot], OF_CAUSE_STATE_REFUSED, text);
+    of_publish_fail_slot(publish, &publish->slots[slot], -1, OF_CAUSE_STATE_REFUSED, text);
 }
 
 void

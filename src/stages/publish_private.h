@@ -93,9 +93,9 @@ struct of_publish {
 /* ---- publish.c ---- */
 
 /* The slot's epoch cannot be completed, nor what it goes on from. Whoever comes first is told to fetch; the rest is
- * consequence. A slot that has letters in the transaction cannot be given up alone: they are part of it. */
-void of_publish_fail_slot(struct of_publish *publish, struct of_publish_slot *slot, enum of_cause cause,
-                          const char *text);
+ * consequence. offset: of the record whose letter was refused, or -1. A slot that has letters in the transaction cannot be given up alone: they are part of it. */
+void of_publish_fail_slot(struct of_publish *publish, struct of_publish_slot *slot, int64_t offset,
+                          enum of_cause cause, const char *text);
 
 /* ---- publish_letters.c ---- */
 

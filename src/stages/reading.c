@@ -104,6 +104,8 @@ of_reading_assign(struct of_reading *reading, struct of_partition *partitions, u
         slot->slot.partition = partitions[i].partition;
         slot->slot.barrier_wanted = reading->barrier_wanted;
         slot->head_offset = -1;
+        slot->cut_offset = -1;
+        atomic_store_explicit(&slot->slot.cut_at, INT64_MAX, memory_order_relaxed);
         slot->shift_ms = INT64_MAX;
         reading->slots[i] = slot;
         reading->handles[i] = &slot->slot;
@@ -323,9 +325,13 @@ reopen(struct of_reading *reading, struct of_port *port, struct of_reading_slot 
        const struct of_ledger *ledger, bool barrier_home)
 {
     const struct of_ledger_slot *committed = &ledger->slots[slot->slot.index];
+    if (!slot->restore && slot->cut_offset == slot->resume_offset && committed->state.next_offset < slot->cut_offset)
+        return false; /* what is before it is still to be committed */
     if (slot->open_out || (slot->restore ? !barrier_home || !committed->known : slot->chunks_out > 0))
         return false;
     int64_t offset = slot->restore ? committed->state.next_offset : slot->resume_offset;
+    bool cut = slot->restore && slot->cut_offset > offset;
+    atomic_store_explicit(&slot->slot.cut_at, cut ? slot->cut_offset : INT64_MAX, memory_order_relaxed);
     struct of_error err;
     if (source_ops(reading)->resume(source_self(reading), &slot->slot, offset, &err) != OF_OK) {
         hold(reading, slot, slot->restore, slot->resume_offset, OF_CAUSE_FETCH_FAILED, err.text);
@@ -429,6 +435,8 @@ of_reading_take_notice(struct of_reading *reading, const struct of_notice *notic
     if (notice->epoch < slot->restored)
         return;
     of_slot_drop(&slot->slot, slot->epoch); /* a hold may have begun a new one meanwhile, which builds on the void */
+    slot->cut_offset = notice->offset;
+    atomic_store_explicit(&slot->slot.cut_cause, notice->cause, memory_order_relaxed);
     hold(reading, slot, true, slot->next_offset, (enum of_cause)notice->cause, notice->text);
 }
 

@@ -26,6 +26,7 @@ struct of_reading_slot {
     bool restore; /* begin again from the ledger, once that knows the slot; otherwise from resume_offset */
     bool asked;   /* its recorded state is being read */
     int64_t resume_offset;
+    int64_t cut_offset; /* of a record whose letter was refused: what is before it goes first, and alone. -1: none */
     enum of_cause cause;
     int64_t retry_ns;   /* when to try again at the latest */
     int64_t backoff_ns; /* the last one; 0 after a commit */

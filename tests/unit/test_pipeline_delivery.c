@@ -188,6 +188,32 @@ test_a_refused_letter_voids_its_transaction(void **state)
     }
 }
 
+/* A topic that refuses for good keeps back only the record that needs it, and what is behind it in its partition. */
+static void
+test_what_is_before_a_refused_letter_counts(void **state)
+{
+    (void)state;
+    for (int exactly_once = 0; exactly_once < 2; exactly_once++) {
+        struct world world;
+        world_create(&world, &(struct world_options) { .partitions = 2, .exactly_once = exactly_once,
+                                                       .failure_rate = 0.3, .retry_delay_ms = 20, .max_retries = 100 });
+        of_memory_fail_letters(world.cluster, OF_MEMORY_DEAD, 1000000, OF_RETRY, false);
+        world_append_orders(&world, 0, 300);
+        world_append_raw(&world, 0, "?", 1);
+        world_append_orders(&world, 300, 300);
+        world_start(&world);
+        world_pass_ms(&world, 15000);
+        assert_int_equal(of_memory_committed(world.cluster, OF_MEMORY_ORDERS, 0), 150);
+        assert_int_equal(of_memory_committed(world.cluster, OF_MEMORY_ORDERS, 1), 300);
+        assert_int_equal(of_memory_committed(world.cluster, OF_MEMORY_RETRY, 1),
+                         of_memory_end(world.cluster, OF_MEMORY_RETRY, 1));
+        of_memory_fail_letters(world.cluster, OF_MEMORY_DEAD, 0, OF_RETRY, false);
+        world_run_to_end(&world, 10000);
+        assert_int_equal(count_all(&world, OF_MEMORY_DEAD), 1);
+        world_destroy(&world);
+    }
+}
+
 static void
 test_a_transaction_without_a_barrier_is_given_up(void **state)
 {
@@ -400,6 +426,7 @@ main(void)
         cmocka_unit_test(test_a_sink_that_fails_ends_the_pipeline),
         cmocka_unit_test(test_letters_behind_a_barrier_are_not_in_its_transaction),
         cmocka_unit_test(test_a_refused_letter_voids_its_transaction),
+        cmocka_unit_test(test_what_is_before_a_refused_letter_counts),
         cmocka_unit_test(test_a_transaction_without_a_barrier_is_given_up),
         cmocka_unit_test(test_partitions_whose_state_is_there_begin),
         cmocka_unit_test(test_state_that_is_slow_holds_its_partition),
