@@ -8,6 +8,7 @@
 
 enum {
     LOOK_UP_MS = 500,
+    LOOK_UP_AGAIN_MS = 1000,
     KNOWN_MS = 5000, /* brokers need a moment to hear of a new topic */
     PAUSE_MS = 50,
     DESTROY_MS = 1000,
@@ -107,6 +108,33 @@ of_producer_look_up(struct of_producer *producer, struct of_error *err)
     return status;
 }
 
+/* Partitions may have been added. Blocks for half a second at most, and asks once a second. */
+static int32_t
+look_up_again(struct of_producer *producer, enum of_destination destination)
+{
+    struct of_error err;
+    int64_t now_ns = of_clock_mono_ns(of_clock_system());
+    if (now_ns >= producer->next_look_up_ns) {
+        producer->next_look_up_ns = now_ns + LOOK_UP_AGAIN_MS * OF_MS_NS;
+        if (look_up(producer, destination, &err) != OF_OK)
+            of_kafka_log_line(producer->client.options, 4, "%s", err.text);
+    }
+    return producer->topics[destination].partitions;
+}
+
+bool
+of_producer_is_missing(struct of_producer *producer, enum of_destination destination)
+{
+    const struct rd_kafka_metadata *metadata;
+    rd_kafka_resp_err_t code =
+        rd_kafka_metadata(producer->client.rk, 0, producer->topics[destination].handle, &metadata, LOOK_UP_MS);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return false;
+    code = metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    rd_kafka_metadata_destroy(metadata);
+    return code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+}
+
 /* ---- producing ---- */
 
 static enum of_status
@@ -149,6 +177,8 @@ of_producer_produce(struct of_producer *producer, const struct of_outgoing *reco
     int32_t partitions = producer->topics[record->destination].partitions;
     OF_ASSERT(partitions > 0);
     /* State of partition p stands in partition p: a restore looks for it nowhere else. */
+    if (record->destination == OF_TO_AGGREGATES && record->partition >= partitions)
+        partitions = look_up_again(producer, OF_TO_AGGREGATES);
     if (record->destination == OF_TO_AGGREGATES && record->partition >= partitions)
         return of_error_set(err, OF_RETRY, "topic %s has %d partitions, too few for the state of partition %d",
                             producer->topics[OF_TO_AGGREGATES].name, partitions, record->partition);

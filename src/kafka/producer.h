@@ -9,6 +9,7 @@
 
 struct of_producer {
     struct of_kafka_client client;
+    int64_t next_look_up_ns;
     bool transactional; /* reports only what is a record's or a topic's own failure */
     struct {
         const char *name;
@@ -27,6 +28,9 @@ void of_producer_close(struct of_producer *producer);
 /* Finds out how many partitions the topics have, which also spares the first records half a second. Blocks for some
  * seconds at most. OF_RETRY: a topic is missing or there is no answer. */
 enum of_status of_producer_look_up(struct of_producer *producer, struct of_error *err) OF_MUST_USE;
+
+/* Whether the brokers say that there is no such topic. Blocks for half a second at most. */
+bool of_producer_is_missing(struct of_producer *producer, enum of_destination destination) OF_MUST_USE;
 
 /* As core/sink.h's produce. */
 enum of_status of_producer_produce(struct of_producer *producer, const struct of_outgoing *record, uint64_t tag,

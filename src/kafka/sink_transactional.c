@@ -22,7 +22,8 @@
  *
  * A topic that must not be written to costs the whole transaction, without a word about its records, and the handle, as there
  * is nothing that the broker could abort. Which topic it was is found out with transactions of one record each, which are
- * aborted. It is then refused at once for a while, so that only those suffer who need it, and tried again.
+ * aborted. It is then refused at once for a while, so that only those suffer who need it, and tried again. A topic that is
+ * gone makes the transaction time out; that is looked up, and from then on the same.
  *
  * The publish thread owns the handle in IDLE and OPEN, the worker in all other states. librdkafka's calls do not return before
  * all events are taken from the handle's queue, log lines included: while the worker commits or aborts, the publish thread
@@ -67,6 +68,7 @@ enum state { IDLE, OPEN, COMMITTING, ABORTING, REPLACING, FAILED };
 struct topic {
     bool used; /* by the present transaction */
     int64_t refused_until_ns, refusal_ms;
+    rd_kafka_resp_err_t why;
 };
 
 struct sink {
@@ -88,6 +90,7 @@ struct sink {
     bool alone; /* the worker has the handle to itself */
     bool fenced, finished; /* finished: the handle is */
     bool denied;           /* a topic must not be written to: the next handle has to find out which */
+    bool timed_out;        /* maybe because a topic is gone */
     struct of_error err;
 
     rd_kafka_topic_partition_list_t *offsets;
@@ -126,6 +129,7 @@ judge(struct sink *sink, rd_kafka_error_t *error, const char *what)
                                                                        : OF_ABORT;
     rd_kafka_resp_err_t code = rd_kafka_error_code(error);
     sink->denied |= code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+    sink->timed_out |= code == RD_KAFKA_RESP_ERR__TIMED_OUT && status != OF_AGAIN;
     if (status == OF_FATAL) {
         sink->fenced = code == RD_KAFKA_RESP_ERR__FENCED || code == RD_KAFKA_RESP_ERR_PRODUCER_FENCED
                        || code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
@@ -228,12 +232,21 @@ is_denied(struct sink *sink, enum of_destination destination)
 }
 
 static void
-refuse_topic(struct topic *topic)
+refuse_topic(struct topic *topic, rd_kafka_resp_err_t why)
 {
+    topic->why = why;
     topic->refusal_ms = topic->refusal_ms == 0 ? FIRST_REFUSAL_MS : 2 * topic->refusal_ms;
     if (topic->refusal_ms > LAST_REFUSAL_MS)
         topic->refusal_ms = LAST_REFUSAL_MS;
     topic->refused_until_ns = now_ns() + topic->refusal_ms * OF_MS_NS;
+}
+
+static void
+refuse_missing(struct sink *sink)
+{
+    for (int i = 0; i < OF_DESTINATIONS; i++)
+        if (sink->topics[i].used && of_producer_is_missing(&sink->producer, i))
+            refuse_topic(&sink->topics[i], RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
 }
 
 static void
@@ -303,7 +316,7 @@ find_denied(struct sink *sink)
     for (int i = 0; i < OF_DESTINATIONS && status == OF_OK; i++) {
         if (!sink->topics[i].used || !is_denied(sink, i))
             continue;
-        refuse_topic(&sink->topics[i]);
+        refuse_topic(&sink->topics[i], RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
         status = open_anew(sink);
     }
     return status;
@@ -338,6 +351,9 @@ end_transaction(struct sink *sink, bool commit)
     enum of_status status = commit ? commit_transaction(sink) : abort_transaction(sink, now_ns() + END_MS * OF_MS_NS);
     if (status == OF_OK)
         forget_topics(sink);
+    else if (sink->timed_out)
+        refuse_missing(sink);
+    sink->timed_out = false;
     sink->finished |= sink->denied;
     for (int i = 0; i < OF_DESTINATIONS && !sink->denied; i++)
         sink->topics[i].used = false;
@@ -426,6 +442,22 @@ begin(struct sink *sink, struct of_error *err)
     return OF_RETRY;
 }
 
+/* A topic that was gone is looked up before it is tried, because trying takes as long as a transaction may. */
+static bool
+is_refused(struct sink *sink, enum of_destination destination)
+{
+    struct topic *topic = &sink->topics[destination];
+    if (topic->refusal_ms == 0)
+        return false;
+    if (now_ns() < topic->refused_until_ns)
+        return true;
+    bool missing = topic->why == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
+                   && of_producer_is_missing(&sink->producer, destination);
+    if (missing)
+        refuse_topic(topic, topic->why);
+    return missing;
+}
+
 static enum of_status
 sink_produce(void *self, const struct of_outgoing *record, uint64_t tag, struct of_error *err)
 {
@@ -435,9 +467,9 @@ sink_produce(void *self, const struct of_outgoing *record, uint64_t tag, struct 
     if (sink->state != IDLE && sink->state != OPEN)
         return OF_AGAIN;
     struct topic *topic = &sink->topics[record->destination];
-    if (topic->refusal_ms > 0 && now_ns() < topic->refused_until_ns)
+    if (is_refused(sink, record->destination))
         return of_error_set(err, OF_RETRY, "topic %s: %s", sink->producer.topics[record->destination].name,
-                            rd_kafka_err2str(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED));
+                            rd_kafka_err2str(topic->why));
     enum of_status status = sink->state == IDLE ? begin(sink, err) : OF_OK;
     if (status == OF_OK)
         status = of_producer_produce(&sink->producer, record, tag, err);

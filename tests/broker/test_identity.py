@@ -69,7 +69,7 @@ class Crash(Identity):
             self.share(first)
             first.kill()
         with self.run_as("none", *session) as second:
-            took = self.wait_for_partitions(second, EVERYTHING)
+            took = self.wait_for_partitions(second, EVERYTHING, 60)  # the dead one's transaction has to time out, too
         self.assertGreater(took, 2)
         self.assertIsNone(second.of_kind("started")[0]["instance"])
 
