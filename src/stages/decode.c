@@ -24,9 +24,11 @@ struct of_decode {
 
 /* What becomes of the record that was looked at. */
 enum verdict {
-    TAKEN, /* it is in the batch */
-    CUT,   /* it has another schema than the batch: it begins the next one */
-    HOLD,  /* the partition cannot go on here */
+    TAKEN,  /* it is in the batch */
+    CUT,    /* it has another schema than the batch: it begins the next one */
+    HOLD,   /* the partition cannot go on here */
+    BROKEN, /* the source cannot read on here */
+    END,    /* there was none */
 };
 
 /* ---- the pool ---- */
@@ -204,7 +206,9 @@ look(struct of_decode *decode, struct of_chunk *chunk, struct of_batch *batch, e
 {
     struct of_record record;
     uint32_t at = batch->count;
-    chunk->ops->record(chunk, chunk->cursor, &record);
+    enum of_chunk_step step = chunk->ops->next(chunk, &record);
+    if (step != OF_CHUNK_RECORD)
+        return step == OF_CHUNK_END ? END : BROKEN;
     *cause = OF_CAUSE_NONE;
     if (chunk->slot->role == OF_ROLE_RETRY && !read_origin(decode, chunk, &record, &batch->origins[at]))
         *cause = OF_CAUSE_FOREIGN_RETRY;
@@ -214,10 +218,11 @@ look(struct of_decode *decode, struct of_chunk *chunk, struct of_batch *batch, e
             return verdict;
     }
     batch->offset[at] = record.offset;
-    batch->record[at] = chunk->cursor++;
+    batch->record[at] = record.at;
     batch->status[at] = (uint8_t)*cause;
     batch->failed += *cause != OF_CAUSE_NONE;
     batch->count++;
+    chunk->cursor = record.behind;
     return TAKEN;
 }
 
@@ -244,39 +249,51 @@ note_held(struct lane *lane, const struct of_slot *slot, uint32_t epoch)
 static void
 send_home_if_done(struct of_port *port, struct of_chunk *chunk)
 {
-    if (chunk->cursor == chunk->count && chunk->batches_out == 0)
+    if (chunk->done && chunk->batches_out == 0)
         of_port_home(port, &chunk->item);
 }
 
 /* The partition goes no further than the record under the cursor. */
 static void
-hold(struct lane *lane, struct of_chunk *chunk, enum of_cause cause)
+hold(struct lane *lane, struct of_chunk *chunk, enum verdict verdict, enum of_cause cause)
+{
+    if (verdict == HOLD) {
+        struct of_record record;
+        chunk->ops->next(chunk, &record);
+        if (cause == OF_CAUSE_SCHEMA_PENDING)
+            chunk->held_text[0] = '\0';
+        chunk->held_offset = record.offset;
+        chunk->held_cause = (uint8_t)cause;
+    }
+    chunk->held = true;
+    chunk->done = true;
+    note_held(lane, chunk->slot, chunk->epoch);
+}
+
+/* Whether a full batch has taken the chunk's last record. */
+static bool
+at_end(struct of_chunk *chunk)
 {
     struct of_record record;
-    chunk->ops->record(chunk, chunk->cursor, &record);
-    if (cause == OF_CAUSE_SCHEMA_PENDING)
-        chunk->held_text[0] = '\0';
-    chunk->held = true;
-    chunk->held_offset = record.offset;
-    chunk->held_cause = (uint8_t)cause;
-    chunk->cursor = chunk->count;
-    note_held(lane, chunk->slot, chunk->epoch);
+    return chunk->ops->next(chunk, &record) == OF_CHUNK_END;
 }
 
 /* Fills the batch until it is full, the chunk ends, or the next record does not belong into it. */
 static void
 fill(struct of_decode *decode, struct lane *lane, struct of_chunk *chunk, struct of_batch *batch)
 {
-    enum of_cause cause;
+    enum of_cause cause = OF_CAUSE_NONE;
     enum verdict verdict = TAKEN;
     of_schema_cache_read_begin();
-    while (verdict == TAKEN && batch->count < OF_BATCH_RECORDS && chunk->cursor < chunk->count)
+    while (verdict == TAKEN && batch->count < OF_BATCH_RECORDS)
         verdict = look(decode, chunk, batch, &cause);
     of_schema_cache_read_end();
-    if (verdict == HOLD)
-        hold(lane, chunk, cause);
+    bool to_the_end = verdict == END || (verdict == TAKEN && at_end(chunk));
+    if (to_the_end)
+        chunk->done = true;
+    else if (verdict == HOLD || verdict == BROKEN)
+        hold(lane, chunk, verdict, cause);
     batch->first_offset = batch->count > 0 ? batch->offset[0] : chunk->next_offset;
-    bool to_the_end = chunk->cursor == chunk->count && verdict != HOLD;
     batch->next_offset = to_the_end ? chunk->next_offset : batch->count > 0 ? batch->offset[batch->count - 1] + 1 : -1;
 }
 
@@ -287,7 +304,7 @@ decode_item(void *self, struct of_port *port, struct of_item *item)
     struct lane *lane = &decode->lanes[item->lane];
     struct of_chunk *chunk = (struct of_chunk *)item;
     if (of_slot_dropped(chunk->slot, chunk->epoch) || held(lane, chunk)) {
-        chunk->cursor = chunk->count;
+        chunk->done = true;
         send_home_if_done(port, chunk);
         return true;
     }
@@ -303,7 +320,7 @@ decode_item(void *self, struct of_port *port, struct of_item *item)
         }
         chunk->batches_out++;
         of_port_forward(port, &batch->item);
-    } while (chunk->cursor < chunk->count);
+    } while (!chunk->done);
     return true;
 }
 
