@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "core/memory_cluster.h"
 #include "kafka/sink_librdkafka.h"
+#include "kafka/source_direct.h"
 #include "kafka/source_librdkafka.h"
 
 enum {
@@ -120,14 +121,43 @@ open_console(struct of_session *session)
     }
 }
 
+/* Which source reads, and says so, with the reason where the choice is ours. */
+static enum of_status
+choose_source(const struct of_session *session, const struct of_kafka_options *options, bool *direct,
+              struct of_error *err)
+{
+    struct of_error why;
+    *direct = false;
+    if (session->settings->source == OF_SOURCE_LIBRDKAFKA || options->embedded)
+        return OF_OK;
+    *direct = of_source_direct_applies(options, &why) == OF_OK;
+    if (session->settings->source == OF_SOURCE_DIRECT)
+        return *direct ? OF_OK : of_error_set(err, OF_FATAL, "--source direct is not possible: %s", why.text);
+    if (*direct)
+        of_log_info(session->command, "source: direct, as nothing speaks against it");
+    else
+        of_log_info(session->command, "source: librdkafka, because for the direct one %s", why.text);
+    return OF_OK;
+}
+
+static enum of_status
+open_source(const struct of_kafka_options *options, bool direct, struct of_source *source, struct of_error *err)
+{
+    return direct ? of_source_direct_open(options, source, err) : of_source_librdkafka_open(options, source, err);
+}
+
 static enum of_status
 open_lanes(struct of_session *session, struct of_error *err)
 {
+    bool direct;
     struct of_kafka_options *options = &session->lane_kafka;
     *options = *session->kafka;
     options->memory_bytes /= session->lanes;
+    enum of_status chosen = choose_source(session, options, &direct, err);
+    if (chosen != OF_OK)
+        return chosen;
     for (; session->opened < session->lanes; session->opened++) {
-        enum of_status status = of_source_librdkafka_open(options, &session->sources[session->opened], err);
+        enum of_status status = open_source(options, direct, &session->sources[session->opened], err);
         if (status != OF_OK)
             return status;
         status = of_sink_librdkafka_open(options, &session->sinks[session->opened], err);
