@@ -91,12 +91,17 @@ broken(struct of_stretch *stretch, const struct of_stretch_batch *batch, struct 
     return OF_CHUNK_BROKEN;
 }
 
-/* Shows one and the same record as often as it is asked at the same place, so only a step to another makes progress. */
-static bool
-in_order(struct of_stretch *stretch, const struct of_stretch_batch *batch, const struct of_record *record)
+/* One and the same record is shown as often as it is asked for: only a step to another place makes progress. */
+static void
+note_progress(struct of_stretch *stretch, uint32_t cursor)
 {
-    if (stretch->shown_offset >= 0 && stretch->shown_at != record->at)
+    if (stretch->shown_offset >= 0 && stretch->shown_at != cursor)
         stretch->reached = stretch->shown_offset + 1;
+}
+
+static bool
+in_order(const struct of_stretch *stretch, const struct of_stretch_batch *batch, const struct of_record *record)
+{
     return record->offset >= stretch->reached && record->offset <= batch->last_offset &&
            record->offset >= batch->base_offset;
 }
@@ -104,8 +109,10 @@ in_order(struct of_stretch *stretch, const struct of_stretch_batch *batch, const
 enum of_chunk_step
 of_stretch_next(struct of_stretch *stretch, uint32_t *cursor, struct of_record *record, struct of_error *err)
 {
-    for (uint32_t index; (index = *cursor >> OF_STRETCH_POSITION_BITS) < stretch->batch_count; *cursor = record->behind) {
+    uint32_t index;
+    for (; (index = *cursor >> OF_STRETCH_POSITION_BITS) < stretch->batch_count; *cursor = record->behind) {
         struct of_stretch_batch *batch = &stretch->batches[index];
+        note_progress(stretch, *cursor);
         if (batch->begin == NULL && open_batch(batch, err) != OF_OK)
             return broken(stretch, batch, err, NULL);
         const uint8_t *at = batch->begin + (*cursor & POSITION_MASK);
