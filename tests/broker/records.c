@@ -7,10 +7,12 @@
  *     broker_records read SOURCE BROKERS GROUP TOPIC RETRY-TOPIC [NAME=VALUE...]
  *         all there is, one line per record: topic, partition, offset, time, and digests of key, value and headers.
  *         The partitions of RETRY-TOPIC are read as retries are, one record at a time
+ *     broker_records look BROKERS TOPIC [NAME=VALUE...]
+ *         the first record of partition 0, by the direct source's fetcher alone, without a group
  *     broker_records expire BROKERS TOPIC PARTITIONS KEYS COUNT
  *         COUNT records of KEYS different keys, for topics that are compacted
  *
- * Exit status: 0; 1 with a text on standard error. */
+ * RECORDS_PATIENCE_MS in the environment: how long reading may take. Exit status: 0; 1 with a text on standard error. */
 #include <inttypes.h>
 #include <librdkafka/rdkafka.h>
 #include <poll.h>
@@ -22,11 +24,12 @@
 
 #include "core/clock.h"
 #include "core/memory.h"
+#include "kafka/direct/fetcher.h"
 #include "kafka/source_direct.h"
 #include "kafka/source_librdkafka.h"
 #include "order/failure.h"
 
-enum { PARTITIONS_MOST = 64, PATIENCE_MS = 120000, IDLE_MS = 1500 };
+enum { PARTITIONS_MOST = 64, PATIENCE_MS = 120000, IDLE_MS = 1500, BROKEN_MOST = 1000 };
 
 static void
 die(const char *what, const char *why)
@@ -189,6 +192,37 @@ fill_transactions(const char *brokers, const char *topic, int partitions)
         rd_kafka_destroy(writers[w].rk);
 }
 
+static int64_t
+query_ends(const char *brokers, const char *topic, int partitions, const char *isolation)
+{
+    char why[256];
+    int64_t low, high, sum = 0;
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    set(conf, "bootstrap.servers", brokers);
+    set(conf, "isolation.level", isolation);
+    rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, sizeof why);
+    for (int32_t p = 0; p < partitions; p++) {
+        if (rd_kafka_query_watermark_offsets(rk, topic, p, &low, &high, PATIENCE_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
+            die("end offsets", topic);
+        sum += high;
+    }
+    rd_kafka_destroy(rk);
+    return sum;
+}
+
+/* A transaction is committed when that is decided; its markers come a moment later. */
+static void
+await_markers(const char *brokers, const char *topic, int partitions)
+{
+    for (int i = 0; i < 100; i++) {
+        if (query_ends(brokers, topic, partitions, "read_committed") ==
+            query_ends(brokers, topic, partitions, "read_uncommitted"))
+            return;
+        usleep(100000);
+    }
+    die("markers", "they do not come");
+}
+
 static int
 fill(const char *brokers, const char *topic, int partitions)
 {
@@ -196,6 +230,7 @@ fill(const char *brokers, const char *topic, int partitions)
     for (size_t i = 0; i < sizeof codecs / sizeof *codecs; i++)
         fill_codec(brokers, topic, partitions, codecs[i]);
     fill_transactions(brokers, topic, partitions);
+    await_markers(brokers, topic, partitions);
     return 0;
 }
 
@@ -222,6 +257,7 @@ struct reader {
     int64_t next[PARTITIONS_MOST];
     uint32_t slot_count;
     bool assigned;
+    uint32_t broken;
     struct of_chunk chunk;
     void *records[OF_CHUNK_RECORDS];
 };
@@ -245,6 +281,20 @@ print(const struct of_slot *slot, const struct of_chunk_ops *ops, const struct o
            record->value.length >= 7 && memcmp(record->value.data, "aborted", 7) == 0 ? " ABORTED" : "");
 }
 
+/* What cannot be read is read again from where all was well, as the fetch stage does it, with a bound. */
+static void
+read_again(struct reader *reader, struct of_slot *slot, const char *why)
+{
+    struct of_error err;
+    fprintf(stderr, "again: %s\n", why);
+    if (++reader->broken > BROKEN_MOST)
+        die("reading", why);
+    usleep(20000);
+    reader->source.ops->hold(reader->source.self, slot);
+    if (reader->source.ops->resume(reader->source.self, slot, reader->next[slot->index], &err) != OF_OK)
+        die("resuming", err.text);
+}
+
 static void
 take_event(struct reader *reader, const struct of_source_event *event)
 {
@@ -252,7 +302,9 @@ take_event(struct reader *reader, const struct of_source_event *event)
     struct of_error err;
     struct of_partition partitions[PARTITIONS_MOST];
     struct of_slot *slots[PARTITIONS_MOST];
-    if (event->kind == OF_SOURCE_BROKEN || event->kind == OF_SOURCE_FAILED)
+    if (event->kind == OF_SOURCE_BROKEN)
+        read_again(reader, event->slot, event->error.text);
+    if (event->kind == OF_SOURCE_FAILED)
         die("reading", event->error.text);
     if (event->kind != OF_SOURCE_ASSIGNED)
         return;
@@ -295,9 +347,9 @@ take_chunk(struct reader *reader)
         print(chunk->slot, chunk->ops, &record);
         chunk->cursor = record.behind;
     }
+    reader->next[chunk->slot->index] = step == OF_CHUNK_BROKEN ? chunk->held_offset : chunk->next_offset;
     if (step == OF_CHUNK_BROKEN)
-        die("chunk", chunk->held_text);
-    reader->next[chunk->slot->index] = chunk->next_offset;
+        read_again(reader, chunk->slot, chunk->held_text);
     if (chunk->count > 0)
         reader->source.ops->release(reader->source.self, chunk);
     chunk->count = 0;
@@ -349,6 +401,13 @@ now_ms(void)
     return of_clock_mono_ns(of_clock_system()) / OF_MS_NS;
 }
 
+static int64_t
+deadline_ms(void)
+{
+    const char *patience = getenv("RECORDS_PATIENCE_MS");
+    return now_ms() + (patience != NULL ? atoi(patience) : PATIENCE_MS);
+}
+
 static int
 read_all(const char *name, struct of_kafka_options *options)
 {
@@ -366,7 +425,7 @@ read_all(const char *name, struct of_kafka_options *options)
     struct pollfd fds[2] = { { .fd = reader.wake_fd, .events = POLLIN }, { .fd = -1, .events = POLLIN } };
     if (reader.source.ops->wait_fd != NULL)
         fds[1].fd = reader.source.ops->wait_fd(reader.source.self);
-    int64_t until_ms = now_ms() + PATIENCE_MS, idle_since_ms = now_ms();
+    int64_t until_ms = deadline_ms(), idle_since_ms = now_ms();
     while (!is_through(&reader) || now_ms() - idle_since_ms < (direct ? 200 : IDLE_MS)) {
         struct of_source_event event;
         uint64_t rings;
@@ -387,6 +446,37 @@ read_all(const char *name, struct of_kafka_options *options)
     return 0;
 }
 
+/* ---- looking ---- */
+
+static int
+look(const struct of_kafka_options *options)
+{
+    static struct of_fetcher fetcher;
+    static void *records[OF_CHUNK_RECORDS];
+    struct of_error err;
+    struct of_slot slot = { .role = OF_ROLE_ORDERS, .topic = options->orders_topic };
+    struct of_slot *const slots[] = { &slot };
+    const int64_t from = 0;
+    struct of_chunk chunk = { .records = records };
+    if (of_fetcher_open(&fetcher, options, &err) != OF_OK)
+        die("open", err.text);
+    of_fetcher_begin(&fetcher, slots, &from, 1);
+    for (int64_t until_ms = deadline_ms(); !of_fetcher_read(&fetcher, &chunk);) {
+        if (now_ms() > until_ms)
+            die("looking", "nothing to be seen");
+        struct pollfd fd = { .fd = fetcher.epoll_fd, .events = POLLIN };
+        poll(&fd, 1, 100);
+        of_fetcher_turn(&fetcher, now_ms() * OF_MS_NS);
+    }
+    struct of_record record;
+    if (chunk.ops->next(&chunk, &record) != OF_CHUNK_RECORD)
+        die("looking", "no record");
+    print(&slot, chunk.ops, &record);
+    of_fetcher_release(&fetcher, &chunk);
+    of_fetcher_close(&fetcher);
+    return 0;
+}
+
 static void
 log_line(int level, const char *text)
 {
@@ -400,19 +490,21 @@ main(int argc, char **argv)
         return fill(argv[2], argv[3], atoi(argv[4]));
     if (argc == 7 && strcmp(argv[1], "expire") == 0)
         return expire(argv[2], argv[3], atoi(argv[4]), atoi(argv[5]), atoi(argv[6]));
-    if (argc < 7 || strcmp(argv[1], "read") != 0)
+    bool looking = argc >= 4 && strcmp(argv[1], "look") == 0;
+    if (!looking && (argc < 7 || strcmp(argv[1], "read") != 0))
         die("usage", "fill BROKERS TOPIC PARTITIONS, read SOURCE BROKERS GROUP TOPIC RETRY-TOPIC [NAME=VALUE...]");
     struct of_kafka_property *properties = of_alloc_array((size_t)argc, sizeof *properties);
-    struct of_kafka_options options = {
-        .brokers = argv[3], .group = argv[4], .orders_topic = argv[5], .retry_topic = argv[6],
-        .memory_bytes = 64 << 20, .properties = properties, .log = log_line,
-    };
-    for (int i = 7; i < argc; i++) {
+    struct of_kafka_options options = { .memory_bytes = 64 << 20, .properties = properties, .log = log_line };
+    options.brokers = argv[looking ? 2 : 3];
+    options.group = looking ? "none" : argv[4];
+    options.orders_topic = argv[looking ? 3 : 5];
+    options.retry_topic = looking ? NULL : argv[6];
+    for (int i = looking ? 4 : 7; i < argc; i++) {
         char *equals = strchr(argv[i], '=');
         if (equals == NULL)
             die("usage", argv[i]);
         *equals = '\0';
         properties[options.property_count++] = (struct of_kafka_property) { argv[i], equals + 1 };
     }
-    return read_all(argv[2], &options);
+    return looking ? look(&options) : read_all(argv[2], &options);
 }

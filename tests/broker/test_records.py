@@ -9,8 +9,9 @@ from lib.environment import TestCase, main
 PROGRAM = os.environ.get("ORDERFLOW_RECORDS", places.ROOT / "build" / "dev" / "tests" / "broker" / "broker_records")
 
 
-def run(*arguments, seconds=240):
-    done = subprocess.run([str(PROGRAM), *map(str, arguments)], capture_output=True, text=True, timeout=seconds)
+def run(*arguments, seconds=240, patience_ms=120000):
+    done = subprocess.run([str(PROGRAM), *map(str, arguments)], capture_output=True, text=True, timeout=seconds,
+                          env={**os.environ, "RECORDS_PATIENCE_MS": str(patience_ms)})
     if done.returncode != 0:
         raise AssertionError(f"{' '.join(map(str, arguments))}: status {done.returncode}\n{done.stderr[-2000:]}")
     return done.stdout
@@ -38,14 +39,15 @@ class Sources(TestCase):
 
     def test_every_kind_of_record(self):
         topic, empty = self.unique("records"), self.unique("empty")
-        self.client.create_topic(topic, 3, **{"max.message.bytes": 8000000})
+        self.client.create_topic(topic, 3, **{"max.message.bytes": 8000000, "retention.ms": -1})
         self.client.create_topic(empty, 3)
         run("fill", self.bootstrap, topic, 3)
         found = self.compare(topic, empty)
         count = sum(map(len, found.values()))
         self.assertGreater(count, 500000)
         # Answers so small that most batches are larger than the limit, and one partition at a time.
-        self.assertEqual(self.read("direct", topic, empty, "fetch.max.bytes=2000", "fetch.message.max.bytes=1000"), found)
+        small = ["message.max.bytes=1000", "fetch.max.bytes=2000", "fetch.message.max.bytes=1000"]
+        self.assertEqual(self.read("direct", topic, empty, *small), found)
         # The same records as retries, one at a time.
         self.assertEqual(self.read("direct", empty, topic), found)
 

@@ -219,14 +219,19 @@ take_batch(struct walk *walk, const struct of_record_batch *batch)
     return true;
 }
 
+/* No checksum covers where a batch says that it begins: it must follow the one before it, and be there to be read. */
 static enum of_batch_look
-walk_batches(struct walk *walk, struct of_slice bytes)
+walk_batches(struct walk *walk, struct of_slice bytes, int64_t high_watermark)
 {
+    int64_t behind = 0;
     while (bytes.length > 0) {
         struct of_record_batch batch;
         enum of_batch_look look = of_record_batch_look(bytes, &batch);
         if (look != OF_BATCH_WHOLE)
             return look;
+        if (batch.base_offset < behind || batch.last_offset >= high_watermark)
+            return OF_BATCH_MALFORMED;
+        behind = batch.last_offset + 1;
         if (batch.last_offset >= walk->part->position && !take_batch(walk, &batch))
             return OF_BATCH_MALFORMED;
         bytes = of_slice_of(bytes.data + batch.bytes.length, bytes.length - batch.bytes.length);
@@ -265,7 +270,7 @@ take_records(struct of_fetcher *fetcher, struct of_link *link, struct of_direct_
     struct walk walk = {
         .fetcher = fetcher, .part = part, .slab = slab, .aborted = &fetched->aborted_transactions,
     };
-    enum of_batch_look look = walk_batches(&walk, fetched->records);
+    enum of_batch_look look = walk_batches(&walk, fetched->records, fetched->high_watermark);
     end_walk(&walk, from);
     if (part->position > from) {
         part->malformed = 0;
