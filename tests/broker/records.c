@@ -125,7 +125,7 @@ write_oddities(struct writer *writer, int32_t partition)
     write_one(writer, partition, NULL, 0, NULL, 0, 0, 0);
     write_one(writer, partition, "", 0, "", 0, 3, 0);
     write_one(writer, partition, NULL, 0, "value", 5, 12, 1);
-    write_one(writer, partition, "key", 3, NULL, 0, 1, INT64_C(4102444800000));
+    write_one(writer, partition, "key", 3, NULL, 0, 1, 5000);
     write_one(writer, partition, "big", 3, big, BIG, 2, 0);
     memset(big, 'x', BIG);
     write_one(writer, partition, "dull", 4, big, BIG, 0, 0);
