@@ -103,8 +103,10 @@ of_part_take_error(struct of_fetcher *fetcher, struct of_direct_part *part, int1
         return;
     }
     of_part_back_off(fetcher, part, now_ns);
-    if (reaction == LOOK)
+    if (reaction == LOOK) {
+        part->unsure = true;
         of_fetcher_want_leaders(fetcher);
+    }
     if (part->leaderless_ns == 0)
         part->leaderless_ns = now_ns;
     else if (now_ns - part->leaderless_ns > LEADERLESS_MS * OF_MS_NS) {

@@ -16,15 +16,21 @@ is_led_by(const struct of_direct_part *part, const struct of_link *link)
 }
 
 static bool
+can_ask(const struct of_direct_part *part, const struct of_link *link, int64_t now_ns)
+{
+    return is_led_by(part, link) && !part->held && !part->unsure && part->next_ask_ns <= now_ns;
+}
+
+static bool
 can_fetch(const struct of_direct_part *part, const struct of_link *link, int64_t now_ns)
 {
-    return is_led_by(part, link) && !part->held && !part->check && part->next_ask_ns <= now_ns && part->first == NULL;
+    return can_ask(part, link, now_ns) && !part->check && part->first == NULL;
 }
 
 static bool
 can_check(const struct of_direct_part *part, const struct of_link *link, int64_t now_ns)
 {
-    return is_led_by(part, link) && !part->held && part->check && !part->checking && part->next_ask_ns <= now_ns;
+    return can_ask(part, link, now_ns) && part->check && !part->checking;
 }
 
 static struct of_array

@@ -38,6 +38,7 @@ struct of_direct_part {
     int32_t last_epoch;    /* of the batch before position; -1: none was read */
     uint32_t stale;        /* times that metadata was older than what we know */
     bool held;
+    bool unsure;           /* its leader says that it is none: not asked before metadata has been */
     bool check;            /* the leader's log is to be compared first */
     bool checking;         /* and that is under way */
     int64_t next_ask_ns;   /* not before */

@@ -273,6 +273,7 @@ take_leader(struct of_fetcher *fetcher, struct of_direct_part *part, const struc
         part->check = true;
     if (leader != part->leader || told->leader_epoch != part->leader_epoch)
         part->checking = false;
+    part->unsure = false;
     part->leader = leader;
     part->leader_epoch = told->leader_epoch;
 }
@@ -297,7 +298,7 @@ static bool
 everybody_is_led(const struct of_fetcher *fetcher)
 {
     for (uint32_t i = 0; i < fetcher->part_count; i++)
-        if (fetcher->parts[i].leader == NOBODY || fetcher->parts[i].stale > 0)
+        if (fetcher->parts[i].leader == NOBODY || fetcher->parts[i].unsure)
             return false;
     return true;
 }
