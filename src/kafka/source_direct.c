@@ -5,6 +5,7 @@
 #include "core/clock.h"
 #include "core/memory.h"
 #include "kafka/direct/fetcher.h"
+#include "kafka/direct/probe.h"
 #include "kafka/membership.h"
 
 struct source {
@@ -23,10 +24,9 @@ now_ns(void)
 enum of_status
 of_source_direct_applies(const struct of_kafka_options *options, struct of_error *err)
 {
-    struct of_direct_settings settings;
     if (options->embedded)
         return of_error_set(err, OF_POISON, "the embedded cluster is librdkafka's own");
-    return of_direct_settings_read(options, &settings, err);
+    return of_direct_probe(options, err);
 }
 
 static enum of_status

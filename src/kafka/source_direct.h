@@ -15,7 +15,8 @@
 #include "core/source.h"
 #include "kafka/options.h"
 
-/* Whether these settings are for the direct source. OF_OK; OF_POISON with a text: why not. */
+/* Whether these settings, and the broker that is reached first, are for the direct source; a broker that is not there
+ * is taken for one that will be. OF_OK; OF_POISON with a text: why not. Blocks for a second at most. */
 enum of_status of_source_direct_applies(const struct of_kafka_options *options, struct of_error *err) OF_MUST_USE;
 
 /* options must outlive the source. OF_POISON: does not apply; OF_FATAL: a property is refused. */

@@ -9,6 +9,7 @@
 
 #include "core/clock.h"
 #include "kafka/direct/fetcher.h"
+#include "kafka/direct/probe.h"
 #include "order/cause.h"
 #include "support/batches.h"
 #include "support/fake_broker.h"
@@ -354,6 +355,24 @@ batches_that_cannot_follow_are_told(void **state)
     close_world(world);
 }
 
+/* Nobody there, and somebody who is no broker: neither says that the direct source is not for this cluster. */
+static void
+a_broker_that_is_not_there_says_nothing(void **state)
+{
+    (void)state;
+    struct of_error err;
+    struct of_kafka_options options = { .brokers = "127.0.0.1:1,127.0.0.1:2", .memory_bytes = 64 << 20 };
+    int64_t began_ns = now_ns();
+    assert_int_equal(of_direct_probe(&options, &err), OF_OK);
+    assert_true(now_ns() - began_ns < 900 * OF_MS_NS);
+    struct world *world = open_world(0);
+    options.brokers = world->brokers; /* which does not answer, as nobody serves it */
+    began_ns = now_ns();
+    assert_int_equal(of_direct_probe(&options, &err), OF_OK);
+    assert_true(now_ns() - began_ns < 5 * OF_SECOND_NS);
+    close_world(world);
+}
+
 int
 main(void)
 {
@@ -369,6 +388,7 @@ main(void)
         cmocka_unit_test(aborted_transactions_are_left_out),
         cmocka_unit_test(a_corrupt_batch_is_told_and_read_again),
         cmocka_unit_test(batches_that_cannot_follow_are_told),
+        cmocka_unit_test(a_broker_that_is_not_there_says_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

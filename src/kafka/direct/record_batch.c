@@ -92,23 +92,60 @@ check_headers(struct of_wire_reader *reader, uint32_t count)
     return true;
 }
 
+/* The same as of_wire_varint, for numbers that nearly always take one byte or two, and without a reader in memory: this
+ * is done six times for every record that is read. */
+static inline bool
+get_varlong(const uint8_t **at, const uint8_t *end, unsigned bits, int64_t *value)
+{
+    const uint8_t *p = *at;
+    uint64_t raw;
+    if (end - p >= 2 && p[0] < 0x80) {
+        raw = p[0];
+        *at = p + 1;
+    } else if (end - p >= 2 && p[1] < 0x80) {
+        raw = (uint64_t)(p[0] & 0x7f) | (uint64_t)p[1] << 7;
+        *at = p + 2;
+    } else {
+        struct of_wire_reader reader = { p, end, false };
+        raw = of_wire_unsigned(&reader, bits);
+        if (reader.bad)
+            return false;
+        *at = reader.at;
+    }
+    *value = (int64_t)(raw >> 1 ^ (0 - (raw & 1)));
+    return true;
+}
+
+static inline bool
+get_field(const uint8_t **at, const uint8_t *end, struct of_slice *field)
+{
+    int64_t length;
+    if (!get_varlong(at, end, 32, &length) || length < -1 || length > end - *at)
+        return false;
+    *field = length < 0 ? of_slice_of(NULL, 0) : of_slice_of(*at, (size_t)length);
+    *at += length < 0 ? 0 : length;
+    return true;
+}
+
 bool
 of_raw_record_read(const uint8_t *at, const uint8_t *end, struct of_raw_record *record)
 {
-    struct of_wire_reader reader = { at, end, false };
-    int32_t length = of_wire_varint(&reader);
-    if (reader.bad || length < 0 || (size_t)length > of_wire_left(&reader))
+    int64_t length, offset_delta, headers;
+    if (!get_varlong(&at, end, 32, &length) || length < 1 || length > end - at)
         return false;
-    reader.end = record->end = reader.at + length;
-    of_wire_take(&reader, 1); /* attributes, none of which is in use */
-    record->timestamp_delta_ms = of_wire_varlong(&reader);
-    record->offset_delta = of_wire_varint(&reader);
-    if (!read_field(&reader, &record->key) || !read_field(&reader, &record->value))
+    end = record->end = at + length;
+    at++; /* attributes, none of which is in use */
+    if (!get_varlong(&at, end, 64, &record->timestamp_delta_ms) || !get_varlong(&at, end, 32, &offset_delta) ||
+        !get_field(&at, end, &record->key) || !get_field(&at, end, &record->value) ||
+        !get_varlong(&at, end, 32, &headers) || headers < 0)
         return false;
-    int32_t headers = of_wire_varint(&reader);
+    record->offset_delta = (int32_t)offset_delta;
     record->header_count = (uint32_t)headers;
-    record->headers = reader.at;
-    return !reader.bad && headers >= 0 && check_headers(&reader, (uint32_t)headers) && reader.at == reader.end;
+    record->headers = at;
+    if (headers == 0)
+        return at == end;
+    struct of_wire_reader reader = { at, end, false };
+    return check_headers(&reader, (uint32_t)headers) && reader.at == reader.end;
 }
 
 void
