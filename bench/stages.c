@@ -6,6 +6,7 @@
 #include "bench.h"
 #include "core/assert.h"
 #include "core/memory_cluster.h"
+#include "order/memory_restorer.h"
 #include "machine.h"
 #include "orders.h"
 #include "pipeline.h"
@@ -52,7 +53,10 @@ struct run {
     struct of_pipeline *_Atomic pipeline;
     struct of_source sources[OF_THREADS_PER_STAGE];
     struct of_sink sinks[OF_THREADS_PER_STAGE];
+    struct of_restorer restorers[OF_THREADS_PER_STAGE];
 };
+
+static const _Atomic int64_t state_schema_id = 1;
 
 static void
 wake(void *context)
@@ -102,6 +106,7 @@ build(struct run *run, struct of_error *err)
     for (uint32_t lane = 0; lane < threads->fetch; lane++) {
         run->sources[lane] = of_memory_source(run->cluster, lane);
         run->sinks[lane] = of_memory_sink(run->cluster, lane);
+        run->restorers[lane] = of_memory_restorer(run->cluster, run->groups, of_slice_str("bench"));
     }
     enum of_status status = open_schemas(run, err);
     if (status != OF_OK)
@@ -115,6 +120,10 @@ build(struct run *run, struct of_error *err)
         .clock = of_clock_system(),
         .sources = run->sources,
         .sinks = run->sinks,
+        .restorers = run->restorers,
+        .state_schema_id = &state_schema_id,
+        .value_field = of_slice_str("price"),
+        .group_by_field = of_slice_str("product"),
         .groups = run->groups,
         .schemas = run->schemas,
         .group = of_slice_str("bench"),

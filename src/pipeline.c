@@ -17,6 +17,8 @@ enum {
     CHUNKS_MOST = 128,
 };
 
+static const int64_t BARRIER_LIMIT_NS = 10 * OF_SECOND_NS; /* that a barrier may take to go through a lane */
+
 /* ---- the wiring, as tables ---- */
 
 static const struct {
@@ -121,6 +123,7 @@ make_stage(struct of_pipeline *pipeline, enum stage stage, uint32_t instance)
             .lane = instance,
             .clock = options->clock,
             .source = options->sources[instance],
+            .restorer = options->restorers[instance],
             .chunks = pipeline->chunks,
             .commit_interval_ns = options->commit_interval_ms * OF_MS_NS,
             .drain_timeout_ns = options->drain_timeout_ms * OF_MS_NS,
@@ -149,6 +152,11 @@ make_stage(struct of_pipeline *pipeline, enum stage stage, uint32_t instance)
             .max_retries = options->max_retries,
             .retry_delay_ms = options->retry_delay_ms,
             .in_flight = options->letters_in_flight,
+            .groups = options->groups,
+            .state_schema_id = options->state_schema_id,
+            .value_field = options->value_field,
+            .group_by_field = options->group_by_field,
+            .transaction_limit_ns = options->commit_interval_ms * OF_MS_NS + BARRIER_LIMIT_NS,
             .listener = options->listeners != NULL ? options->listeners[instance] : (struct of_listener) { 0 },
         });
     case STAGES: break;
@@ -354,7 +362,10 @@ of_pipeline_start(struct of_pipeline *pipeline, struct of_error *err)
         const struct of_source *source = &options->sources[lane];
         int publish_fd = of_bell_fd(&pipeline->instances[PUBLISH][lane].crew->bell);
         struct of_bell *fetch_bell = &pipeline->instances[FETCH][lane].crew->bell;
+        const struct of_restorer *restorer = &options->restorers[lane];
         enum of_status status = sink->ops->start(sink->self, publish_fd, err);
+        if (status == OF_OK)
+            status = restorer->ops->start(restorer->self, of_bell_fd(fetch_bell), err);
         if (status == OF_OK)
             status = source->ops->start(source->self, of_bell_fd(fetch_bell), err);
         if (status != OF_OK)
@@ -447,8 +458,6 @@ of_pipeline_live(const struct of_pipeline *pipeline, struct of_live_totals *tota
         of_live_total_add_to(of_aggregator_live(pipeline->instances[AGGREGATE][i].port.stage),
                              &totals->orders_processed, &totals->sum);
     for (uint32_t lane = 0; lane < pipeline->lanes; lane++) {
-        of_live_total_add_to(&of_fetch_ledger(fetch_of(pipeline, lane))->live, &totals->orders_processed,
-                             &totals->sum);
         const struct of_publish_counts *counts = of_publish_counts(pipeline->instances[PUBLISH][lane].port.stage);
         totals->retry_attempts += of_counter_read(&counts->retries);
         totals->dead_letters += of_counter_read(&counts->dead_letters);
@@ -522,25 +531,49 @@ of_pipeline_thread(const struct of_pipeline *pipeline, uint32_t index, int64_t *
     return pipeline->crews[index]->name;
 }
 
-void
-of_pipeline_add_run_totals(const struct of_pipeline *pipeline, struct of_totals *totals)
+static void
+add_table(const struct of_pipeline *pipeline, const struct of_table *table, const struct of_letter_counts *letters,
+          struct of_totals *totals)
 {
-    struct of_table table;
-    of_table_init(&table);
-    for (uint32_t lane = 0; lane < pipeline->lanes; lane++)
-        of_ledger_add_run(of_fetch_ledger(fetch_of(pipeline, lane)), &table, &totals->retry_attempts,
-                          &totals->dead_letters);
-    for (uint32_t i = 0; i < table.count; i++) {
-        const struct of_aggregate *aggregate = &table.rows[i].aggregate;
+    totals->retry_attempts += letters->retries;
+    totals->dead_letters += letters->dead_letters;
+    for (uint32_t i = 0; i < table->count; i++) {
+        const struct of_aggregate *aggregate = &table->rows[i].aggregate;
+        if (aggregate->count == 0)
+            continue;
         totals->orders_processed += aggregate->count;
         of_exact_sum_merge(&totals->sum, &aggregate->sum);
         struct of_totals_row *row = of_totals_add_row(
-            totals, of_groups_name(pipeline->options.groups, table.rows[i].group));
+            totals, of_groups_name(pipeline->options.groups, table->rows[i].group));
         row->orders_processed = aggregate->count;
         of_exact_sum_copy(&row->sum, &aggregate->sum);
     }
     of_totals_sort(totals);
+}
+
+static void
+add_totals(const struct of_pipeline *pipeline, struct of_totals *totals,
+           void (*add_lane)(struct of_ledger *ledger, struct of_table *table, struct of_letter_counts *letters))
+{
+    struct of_table table;
+    struct of_letter_counts letters = { 0 };
+    of_table_init(&table);
+    for (uint32_t lane = 0; lane < pipeline->lanes; lane++)
+        add_lane(of_fetch_ledger(fetch_of(pipeline, lane)), &table, &letters);
+    add_table(pipeline, &table, &letters, totals);
     of_table_fini(&table);
+}
+
+void
+of_pipeline_add_run_totals(const struct of_pipeline *pipeline, struct of_totals *totals)
+{
+    add_totals(pipeline, totals, of_ledger_add_run);
+}
+
+void
+of_pipeline_add_totals(const struct of_pipeline *pipeline, struct of_totals *totals)
+{
+    add_totals(pipeline, totals, of_ledger_add_total);
 }
 
 void

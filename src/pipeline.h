@@ -21,6 +21,7 @@
 #include "core/source.h"
 #include "ops/totals.h"
 #include "order/groups.h"
+#include "order/restorer.h"
 #include "registry/cache.h"
 #include "stages/fetch.h"
 #include "stages/process.h"
@@ -33,11 +34,14 @@ struct of_pipeline_options {
     const struct of_clock *clock;
     const struct of_source *sources; /* one per lane; the pipeline's, to close, once create has succeeded */
     const struct of_sink *sinks;     /* the same */
+    const struct of_restorer *restorers; /* the same */
     const struct of_listener *listeners;         /* one per lane, for records; NULL: nobody listens */
     struct of_event_queue *const *partition_events; /* one per lane; NULL: nobody listens */
     struct of_groups *groups;
     struct of_schema_cache *schemas;
     struct of_slice group; /* consumer group */
+    const _Atomic int64_t *state_schema_id;      /* of the aggregates topic's values; negative: not known yet */
+    struct of_slice value_field, group_by_field; /* recorded with the state */
     uint32_t max_retries;
     int64_t retry_delay_ms;
     int64_t commit_interval_ms;
@@ -80,7 +84,7 @@ void of_pipeline_destroy(struct of_pipeline **pipeline);
 
 /* ---- what can be seen ---- */
 
-/* Totals that include what is not committed yet. totals->sum is initialised by the call; the caller ends it. */
+/* Totals that include what is restored and what is not committed yet. totals->sum is initialised by the call; the caller ends it. */
 void of_pipeline_live(const struct of_pipeline *pipeline, struct of_live_totals *totals);
 
 struct of_pipeline_progress {
@@ -113,6 +117,9 @@ const char *of_pipeline_thread(const struct of_pipeline *pipeline, uint32_t inde
 /* What this process has committed so far. Holds up commits for some 20 ns per group and partition. totals is
  * initialised; names in it live as long as the dictionary of groups. */
 void of_pipeline_add_run_totals(const struct of_pipeline *pipeline, struct of_totals *totals);
+
+/* The same for what is committed of the partitions that are owned, by whichever process. */
+void of_pipeline_add_totals(const struct of_pipeline *pipeline, struct of_totals *totals);
 
 /* Threads, the stages on them, and every edge with its kind and capacity. */
 void of_pipeline_print_wiring(const struct of_pipeline *pipeline, FILE *out);

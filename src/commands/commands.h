@@ -24,6 +24,8 @@ extern const struct of_command of_commands[];
 int of_command_run(int argc, char **argv);
 int of_command_produce(int argc, char **argv);
 int of_command_demo(int argc, char **argv);
+int of_command_stats(int argc, char **argv);
+int of_command_reset(int argc, char **argv);
 int of_command_config(int argc, char **argv);
 int of_command_help(int argc, char **argv);
 int of_command_version(int argc, char **argv);

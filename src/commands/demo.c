@@ -123,8 +123,9 @@ open_cluster(struct demo *demo, struct of_error *err)
     if (status != OF_OK)
         return status;
     struct of_settings *settings = &demo->settings;
-    const char *const topics[] = { settings->topic, settings->retry_topic, settings->dlq_topic };
-    for (int i = 0; status == OF_OK && i < 3; i++)
+    const char *const topics[] = { settings->topic, settings->retry_topic, settings->dlq_topic,
+                                   settings->aggregates_topic };
+    for (int i = 0; status == OF_OK && i < 4; i++)
         status = of_embedded_create_topic(demo->cluster, topics[i], (int32_t)settings->partitions, err);
     settings->brokers = of_embedded_brokers(demo->cluster);
     settings->registry = "mock://" REGISTRY;

@@ -128,6 +128,7 @@ static const struct {
 } phases[] = {
     [OF_FETCH_JOINING] = { "joining", "waits for the group to assign partitions" },
     [OF_FETCH_ASSIGNING] = { "assigning", "looks up where to begin in its partitions" },
+    [OF_FETCH_RESTORING] = { "restoring", "reads the recorded state of its partitions" },
     [OF_FETCH_READING] = { NULL, NULL },
     [OF_FETCH_DRAINING] = { "rebalancing", "finishes what is under way before it gives its partitions up" },
     [OF_FETCH_CLEARING] = { "rebalancing", "has lost its partitions and waits for new ones" },

@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "commands/commands.h"
 #include "commands/health.h"
@@ -14,6 +15,9 @@ enum { END_CHECK_MS = 200 }; /* how often, with --exit-at-end, the group's offse
 struct run {
     struct of_session session;
     struct of_kafka_options kafka;
+    struct of_identity *identity;
+    char about[400];
+    int refused; /* exit status if the run does not begin */
     struct of_health *health;       /* NULL without --http */
     struct of_end_check *end_check; /* NULL without --exit-at-end */
     int64_t next_check_ns;
@@ -51,15 +55,48 @@ open_health(struct run *run, struct of_error *err)
     return status;
 }
 
+static enum of_status
+open_identity(struct run *run, const char *cluster, struct of_error *err)
+{
+    const struct of_settings *settings = run->session.settings;
+    struct of_host host;
+    of_host_look(&host, "");
+    const struct of_identity_options options = {
+        .wanted = settings->instance_id,
+        .cluster = cluster,
+        .group = settings->group,
+        .lock_folder = settings->lock_folder,
+        .host = &host,
+        .members = (uint32_t)settings->fetch_threads,
+    };
+    enum of_status status = of_identity_open(&options, &run->identity, err);
+    if (status != OF_OK) {
+        run->refused = OF_EXIT_USAGE;
+        return status;
+    }
+    const char *reason = of_identity_reason(run->identity);
+    of_log_info("run", "instance: %s", reason);
+    if (run->kafka.stay && of_identity_name(run->identity) == NULL)
+        of_log_warning("run", "--on-stop stay has no effect without a fixed name: see --instance-id");
+    snprintf(run->about, sizeof run->about, "  instance           %s\n", reason);
+    run->session.identity = run->identity;
+    run->session.about = run->about;
+    return OF_OK;
+}
+
 /* Health first: it also tells of a broker that has to be waited for. */
 static enum of_status
 begin(struct run *run, struct of_error *err)
 {
     const struct of_settings *settings = run->session.settings;
     int32_t orders_partitions;
+    char *cluster = NULL;
     enum of_status status = open_health(run, err);
     if (status == OF_OK)
-        status = of_run_prepare_topics(&run->kafka, settings, &orders_partitions, err);
+        status = of_run_prepare_topics(&run->kafka, settings, &orders_partitions, &cluster, err);
+    if (status == OF_OK)
+        status = open_identity(run, cluster, err);
+    free(cluster);
     if (status == OF_OK && settings->exit_at_end)
         status = of_end_check_open(&run->kafka, orders_partitions, run->kafka.retry_partitions, &run->end_check, err);
     if (status == OF_OK)
@@ -80,11 +117,12 @@ run_to_end(struct run *run)
         of_totals_fini(&totals);
     } else if (!of_interrupt_requested()) {
         fprintf(stderr, "orderflow run: %s\n", err.text);
-        exit_status = OF_EXIT_FAILED;
+        exit_status = run->refused;
     }
     of_health_close(&run->health);
     of_session_close(&run->session);
     of_end_check_close(&run->end_check);
+    of_identity_close(&run->identity);
     return exit_status;
 }
 
@@ -93,6 +131,7 @@ open_and_run(const struct of_command_line *line)
 {
     struct of_error err;
     struct run run = {
+        .refused = OF_EXIT_FAILED,
         .session = {
             .command = "run",
             .line = line,

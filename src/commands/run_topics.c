@@ -19,6 +19,15 @@ static const char dead_letter_retention_ms[] = "-1";
  * user's affair once the topic is there. */
 #define RETRY_RETENTION_AT_LEAST_MS (INT64_C(24) * 60 * 60 * 1000)
 
+/* Of the aggregates topic. The newest records are few beside all that are written, so it is compacted eagerly: what is
+ * not compacted yet, the open segment at least, is what a start reads in vain. */
+static const struct of_kafka_property aggregates_configs[] = {
+    { "cleanup.policy", "compact" },
+    { "min.cleanable.dirty.ratio", "0.2" },
+    { "segment.bytes", "16777216" },
+    { "segment.ms", "3600000" },
+};
+
 static enum of_status
 create(struct of_admin *admin, const struct of_settings *settings, const struct of_topic_spec *spec,
        struct of_error *err)
@@ -64,6 +73,43 @@ prepare(struct of_admin *admin, const struct of_settings *settings, struct of_to
     return create(admin, settings, &spec, err);
 }
 
+/* The aggregates topic, which was there already, must have each partition that orders or retries have. */
+static enum of_status
+check_aggregates(struct of_admin *admin, const struct of_settings *settings, const struct of_topic_spec *spec,
+                 int32_t partitions, struct of_error *err)
+{
+    enum of_status status = of_admin_check_compaction(admin, spec->name, CHECK_MS, err);
+    if (status != OF_OK || partitions >= spec->partitions)
+        return status;
+    if (!settings->create_topics)
+        return of_error_set(err, OF_FATAL, "topic %s has %" PRId32 " partitions, and %" PRId32 " are needed, as many as "
+                            "topic %s or %s has: add partitions to it, or allow --create-topics", spec->name, partitions,
+                            spec->partitions, settings->topic, settings->retry_topic);
+    status = of_admin_add_partitions(admin, spec->name, spec->partitions, CREATE_MS, err);
+    if (status == OF_OK)
+        of_log_info("run", "topic %s had %" PRId32 " partitions, now %" PRId32, spec->name, partitions,
+                    spec->partitions);
+    return status;
+}
+
+static enum of_status
+prepare_aggregates(struct of_admin *admin, const struct of_settings *settings, int32_t partitions,
+                   struct of_error *err)
+{
+    const struct of_topic_spec spec = {
+        .name = settings->aggregates_topic,
+        .partitions = partitions,
+        .replication = (int32_t)settings->replication,
+        .configs = aggregates_configs,
+        .config_count = sizeof aggregates_configs / sizeof *aggregates_configs,
+    };
+    int32_t there;
+    enum of_status status = of_admin_look_up(admin, spec.name, LOOK_UP_MS, &there, err);
+    if (status != OF_OK)
+        return status;
+    return there > 0 ? check_aggregates(admin, settings, &spec, there, err) : create(admin, settings, &spec, err);
+}
+
 static enum of_status
 prepare_all(struct of_admin *admin, struct of_kafka_options *options, const struct of_settings *settings,
             int32_t *orders, struct of_error *err)
@@ -78,18 +124,24 @@ prepare_all(struct of_admin *admin, struct of_kafka_options *options, const stru
     if (status == OF_OK)
         status = prepare(admin, settings, (struct of_topic_spec) {
             .name = settings->dlq_topic, .partitions = *orders, .retention_ms = dead_letter_retention_ms }, &dead, err);
+    int32_t retry = options->retry_partitions;
+    if (status == OF_OK)
+        status = prepare_aggregates(admin, settings, *orders > retry ? *orders : retry, err);
     return status;
 }
 
 enum of_status
 of_run_prepare_topics(struct of_kafka_options *options, const struct of_settings *settings,
-                      int32_t *orders_partitions, struct of_error *err)
+                      int32_t *orders_partitions, char **cluster, struct of_error *err)
 {
     struct of_admin *admin;
     enum of_status status = of_admin_open(options, &admin, err);
     if (status != OF_OK)
         return status;
-    while ((status = prepare_all(admin, options, settings, orders_partitions, err)) == OF_RETRY && !of_interrupt_requested()) {
+    while ((status = prepare_all(admin, options, settings, orders_partitions, err)) == OF_RETRY
+           || (status == OF_OK && (status = of_admin_cluster_id(admin, LOOK_UP_MS, cluster, err)) == OF_RETRY)) {
+        if (of_interrupt_requested())
+            break;
         of_log_limited(OF_LOG_WARNING, "run", "%s; trying again", err->text);
         nanosleep(&(struct timespec) { .tv_nsec = PAUSE_MS * OF_MS_NS }, NULL);
     }

@@ -6,9 +6,10 @@
 #include "kafka/options.h"
 
 /* Waits for the brokers, saying so, until they answer or the process is interrupted. Retry and dead-letter topic get as
- * many partitions as orders. options->retry_partitions is filled, too. OF_FATAL: a topic is missing and may not be created,
+ * many partitions as orders, the aggregates topic as many as the larger of orders and retries.
+ * options->retry_partitions is filled, too. *cluster: the cluster's id, to be freed. OF_FATAL: a topic is missing and may not be created,
  * or is of no use; or interrupted. */
 OF_MUST_USE enum of_status of_run_prepare_topics(struct of_kafka_options *options, const struct of_settings *settings,
-                                                 int32_t *orders_partitions, struct of_error *err);
+                                                 int32_t *orders_partitions, char **cluster, struct of_error *err);
 
 #endif

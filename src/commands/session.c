@@ -9,7 +9,10 @@
 #include "commands/interrupt.h"
 #include "core/log.h"
 #include "core/memory_cluster.h"
+#include "order/memory_restorer.h"
+#include "kafka/restorer.h"
 #include "kafka/sink_librdkafka.h"
+#include "kafka/sink_transactional.h"
 #include "kafka/source_direct.h"
 #include "kafka/source_librdkafka.h"
 
@@ -78,7 +81,7 @@ live_detail(void *context, struct of_live_detail *detail)
     detail->behind = progress.behind;
     detail->load_count = of_pipeline_loads(session->pipeline, detail->loads, OF_STAGE_LOADS_MAX);
     if (of_groups_count(session->groups) <= LIVE_GROUPS)
-        of_pipeline_add_run_totals(session->pipeline, &detail->committed);
+        of_pipeline_add_totals(session->pipeline, &detail->committed);
 }
 
 static void
@@ -100,7 +103,8 @@ open_console(struct of_session *session)
             .topic = settings->topic,
             .retry_topic = settings->retry_topic,
             .dlq_topic = settings->dlq_topic,
-            .guarantee = "at-least-once",
+            .guarantee = of_guarantee_names[settings->guarantee],
+            .instance = session->identity != NULL ? of_identity_name(session->identity) : NULL,
             .about = session->about,
             .max_retries = settings->max_retries,
             .retry_delay_ms = settings->retry_delay_ms,
@@ -123,17 +127,17 @@ open_console(struct of_session *session)
 
 /* Which source reads, and says so, with the reason where the choice is ours. */
 static enum of_status
-choose_source(const struct of_session *session, const struct of_kafka_options *options, bool *direct,
-              struct of_error *err)
+choose_source(struct of_session *session, struct of_error *err)
 {
     struct of_error why;
-    *direct = false;
-    if (session->settings->source == OF_SOURCE_LIBRDKAFKA || options->embedded)
+    session->direct = false;
+    if (session->settings->source == OF_SOURCE_LIBRDKAFKA || session->kafka->embedded)
         return OF_OK;
-    *direct = of_source_direct_applies(options, &why) == OF_OK;
+    session->direct = of_source_direct_applies(session->kafka, &why) == OF_OK;
     if (session->settings->source == OF_SOURCE_DIRECT)
-        return *direct ? OF_OK : of_error_set(err, OF_FATAL, "--source direct is not possible: %s", why.text);
-    if (*direct)
+        return session->direct ? OF_OK
+                               : of_error_set(err, OF_FATAL, "--source direct is not possible: %s", why.text);
+    if (session->direct)
         of_log_info(session->command, "source: direct, as nothing speaks against it");
     else
         of_log_info(session->command, "source: librdkafka, because for the direct one %s", why.text);
@@ -141,32 +145,84 @@ choose_source(const struct of_session *session, const struct of_kafka_options *o
 }
 
 static enum of_status
-open_source(const struct of_kafka_options *options, bool direct, struct of_source *source, struct of_error *err)
+open_source(const struct of_session *session, const struct of_kafka_options *options, struct of_source *source,
+            struct of_error *err)
 {
-    return direct ? of_source_direct_open(options, source, err) : of_source_librdkafka_open(options, source, err);
+    return session->direct ? of_source_direct_open(options, source, err)
+                           : of_source_librdkafka_open(options, source, err);
+}
+
+static const struct of_kafka_options *
+lane_options(struct of_session *session, uint32_t lane)
+{
+    struct of_kafka_options *options = &session->lane_kafka[lane];
+    *options = *session->kafka;
+    options->memory_bytes /= session->lanes;
+    if (session->identity != NULL) {
+        options->group_instance_id = of_identity_instance_id(session->identity, lane);
+        options->transactional_id = of_identity_transactional_id(session->identity, lane);
+    }
+    return options;
+}
+
+static enum of_status
+open_sink(const struct of_session *session, const struct of_kafka_options *options, struct of_sink *sink,
+          struct of_error *err)
+{
+    if (session->settings->guarantee == OF_GUARANTEE_EXACTLY_ONCE)
+        return of_sink_transactional_open(options, session->settings->commit_interval_ms, sink, err);
+    return of_sink_librdkafka_open(options, sink, err);
+}
+
+static void
+close_lane(const struct of_session *session, uint32_t lane)
+{
+    if (session->restorers[lane].ops != NULL)
+        session->restorers[lane].ops->close(session->restorers[lane].self);
+    if (session->sinks[lane].ops != NULL)
+        session->sinks[lane].ops->close(session->sinks[lane].self);
+    if (session->sources[lane].ops != NULL)
+        session->sources[lane].ops->close(session->sources[lane].self);
+}
+
+static enum of_status
+open_lane(struct of_session *session, uint32_t lane, struct of_error *err)
+{
+    const struct of_kafka_options *options = lane_options(session, lane);
+    const struct of_state_fields fields = {
+        .value = of_slice_str(session->settings->value_field),
+        .group_by = of_slice_str(session->settings->group_by_field),
+    };
+    enum of_status status = open_source(session, options, &session->sources[lane], err);
+    if (status == OF_OK)
+        status = open_sink(session, options, &session->sinks[lane], err);
+    if (status == OF_OK)
+        status = of_restorer_librdkafka_open(options, session->groups, &fields, &session->restorers[lane], err);
+    if (status != OF_OK)
+        close_lane(session, lane);
+    return status;
 }
 
 static enum of_status
 open_lanes(struct of_session *session, struct of_error *err)
 {
-    bool direct;
-    struct of_kafka_options *options = &session->lane_kafka;
-    *options = *session->kafka;
-    options->memory_bytes /= session->lanes;
-    enum of_status chosen = choose_source(session, options, &direct, err);
-    if (chosen != OF_OK)
-        return chosen;
-    for (; session->opened < session->lanes; session->opened++) {
-        enum of_status status = open_source(options, direct, &session->sources[session->opened], err);
-        if (status != OF_OK)
-            return status;
-        status = of_sink_librdkafka_open(options, &session->sinks[session->opened], err);
-        if (status != OF_OK) {
-            session->sources[session->opened].ops->close(session->sources[session->opened].self);
-            return status;
-        }
+    enum of_status status = choose_source(session, err);
+    while (status == OF_OK && session->opened < session->lanes) {
+        status = open_lane(session, session->opened, err);
+        session->opened += status == OF_OK;
     }
-    return OF_OK;
+    return status;
+}
+
+static enum of_status
+open_state_schema(struct of_session *session, struct of_error *err)
+{
+    return of_aggregate_schema_open(&(struct of_aggregate_schema_options) {
+        .registry = session->settings->registry,
+        .aggregates_topic = session->settings->aggregates_topic,
+        .known = wake_pipeline,
+        .context = session,
+    }, &session->state_schema, err);
 }
 
 static enum of_status
@@ -182,6 +238,10 @@ build_pipeline(struct of_session *session, struct of_error *err)
         .clock = session->clock,
         .sources = session->sources,
         .sinks = session->sinks,
+        .restorers = session->restorers,
+        .state_schema_id = session->state_schema != NULL ? of_aggregate_schema_id(session->state_schema) : NULL,
+        .value_field = of_slice_str(settings->value_field),
+        .group_by_field = of_slice_str(settings->group_by_field),
         .listeners = session->console != NULL ? session->listeners : NULL,
         .partition_events = session->console != NULL ? session->partition_events : NULL,
         .groups = session->groups,
@@ -216,6 +276,8 @@ of_session_open(struct of_session *session, struct of_error *err)
     init(session);
     enum of_status status = open_schemas(session, err);
     if (status == OF_OK)
+        status = open_state_schema(session, err);
+    if (status == OF_OK)
         status = open_lanes(session, err);
     if (status != OF_OK)
         return status;
@@ -246,15 +308,14 @@ of_session_close(struct of_session *session)
         of_pipeline_finish(pipeline);
     if (session->console != NULL)
         stop_console(session, NULL);
-    /* Its thread may wake the pipeline, so it ends first. */
+    /* Their threads may wake the pipeline, so they end first. */
+    of_aggregate_schema_close(&session->state_schema);
     if (session->schemas != NULL
         && of_schema_cache_stop(session->schemas, of_clock_mono_ns(session->clock) + 5 * OF_SECOND_NS) != OF_OK)
         return; /* a request hangs: everything is committed, and the process ends now */
     of_pipeline_destroy(&pipeline);
-    for (uint32_t lane = 0; lane < session->opened; lane++) {
-        session->sources[lane].ops->close(session->sources[lane].self);
-        session->sinks[lane].ops->close(session->sinks[lane].self);
-    }
+    for (uint32_t lane = 0; lane < session->opened; lane++)
+        close_lane(session, lane);
     of_console_destroy(&session->console);
     of_schema_cache_destroy(&session->schemas);
     of_groups_destroy(&session->groups);
@@ -342,18 +403,21 @@ of_session_run(struct of_session *session)
     return exit_status;
 }
 
-/* Nothing was restored, so what the run committed is the total, too. */
 void
-of_session_report(struct of_session *session, struct of_totals *totals)
+of_session_report(struct of_session *session, struct of_totals *run)
 {
+    struct of_totals total;
     struct of_pipeline_progress progress;
     of_pipeline_progress(session->pipeline, &progress);
-    of_totals_init(totals);
-    of_pipeline_add_run_totals(session->pipeline, totals);
+    of_totals_init(run);
+    of_totals_init(&total);
+    of_pipeline_add_run_totals(session->pipeline, run);
+    of_pipeline_add_totals(session->pipeline, &total);
     double seconds = 0;
     if (progress.last_settled_ns > progress.first_assigned_ns && progress.first_assigned_ns > 0)
         seconds = (double)(progress.last_settled_ns - progress.first_assigned_ns) / (double)OF_SECOND_NS;
-    stop_console(session, &(struct of_console_result) { .run = totals, .total = totals, .seconds = seconds });
+    stop_console(session, &(struct of_console_result) { .run = run, .total = &total, .seconds = seconds });
+    of_totals_fini(&total);
 }
 
 /* ---- the wiring ---- */
@@ -367,6 +431,7 @@ of_session_print_wiring(struct of_session *session)
     for (uint32_t lane = 0; lane < session->lanes; lane++) {
         session->sources[lane] = of_memory_source(cluster, lane);
         session->sinks[lane] = of_memory_sink(cluster, lane);
+        session->restorers[lane] = of_memory_restorer(cluster, session->groups, of_slice_str(""));
     }
     struct of_error err;
     enum of_status status = build_pipeline(session, &err);

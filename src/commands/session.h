@@ -9,6 +9,8 @@
 
 #include <stdatomic.h>
 
+#include "commands/identity.h"
+#include "commands/aggregate_schema.h"
 #include "commands/settings.h"
 #include "kafka/options.h"
 #include "ops/console.h"
@@ -19,6 +21,7 @@ struct of_session {
     const struct of_command_line *line;
     const struct of_settings *settings;
     const struct of_kafka_options *kafka; /* memory_bytes: of all lanes together */
+    const struct of_identity *identity;   /* NULL: dynamic members, no transactions */
     const char *about;                    /* what else the banner says, whole lines; NULL: nothing */
     /* Asked every 50 ms: why to stop now, NULL to go on; may set *exit_status. May be NULL. */
     const char *(*reason_to_stop)(void *context, int *exit_status);
@@ -26,13 +29,16 @@ struct of_session {
 
     const struct of_clock *clock;
     uint32_t lanes;
-    struct of_kafka_options lane_kafka; /* each lane has its share of the memory */
+    struct of_kafka_options lane_kafka[OF_THREADS_PER_STAGE]; /* each has its share of the memory, and its names */
     struct of_groups *groups;
     struct of_schema_cache *schemas;
     struct of_console *console;
     struct of_pipeline *_Atomic pipeline;
+    bool direct; /* which kind of source */
     struct of_source sources[OF_THREADS_PER_STAGE];
     struct of_sink sinks[OF_THREADS_PER_STAGE];
+    struct of_restorer restorers[OF_THREADS_PER_STAGE];
+    struct of_aggregate_schema *state_schema;
     struct of_listener listeners[OF_THREADS_PER_STAGE];
     struct of_event_queue *partition_events[OF_THREADS_PER_STAGE];
     uint32_t opened; /* lanes whose source and sink are open and not yet the pipeline's */

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "commands/identity.h"
 #include "core/log.h"
 #include "kafka/options.h"
 #include "ops/console.h"
@@ -13,10 +14,15 @@ enum {
     RUN = 1 << OF_COMMAND_RUN,
     PRODUCE = 1 << OF_COMMAND_PRODUCE,
     DEMO = 1 << OF_COMMAND_DEMO,
+    STATS = 1 << OF_COMMAND_STATS,
+    RESET = 1 << OF_COMMAND_RESET,
     CONSUMES = RUN | DEMO,
     PUBLISHES = PRODUCE | DEMO,
-    CONNECTS = RUN | PRODUCE, /* to brokers and a registry that are there already */
-    ALL = RUN | PRODUCE | DEMO,
+    CREATES = RUN | PRODUCE, /* topics */
+    CONNECTS = RUN | PRODUCE | STATS | RESET, /* to brokers that are there already */
+    WORKS = RUN | PRODUCE | DEMO, /* on orders */
+    TOTALS = RUN | DEMO | STATS | RESET, /* reads or writes them */
+    ALL = RUN | PRODUCE | DEMO | STATS | RESET,
 };
 
 #define DAY_MS INT64_C(86400000)
@@ -29,7 +35,8 @@ enum {
 
 static const char *const from_names[] = { "earliest", "latest", NULL };
 static const char *const source_names[] = { "auto", "direct", "librdkafka", NULL };
-static const char *const guarantee_names[] = { "at-least-once", NULL };
+static const char *const on_stop_names[] = { "leave", "stay", NULL };
+const char *const of_guarantee_names[] = { "exactly-once", "at-least-once", NULL };
 
 static const char *
 topic_complaint(const char *name)
@@ -40,6 +47,13 @@ topic_complaint(const char *name)
     if (name[strspn(name, allowed)] != '\0')
         return "is no topic name (allowed: letters, digits, '.', '_' and '-')";
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ? "is no topic name" : NULL;
+}
+
+/* Keys of the aggregates topic end the group with a TAB. */
+static const char *
+group_complaint(const char *name)
+{
+    return strchr(name, '\t') != NULL ? "may hold no TAB" : NULL;
 }
 
 static bool
@@ -68,12 +82,6 @@ registry_complaint(const char *urls)
 }
 
 static const char *
-guarantee_complaint(const char *guarantee)
-{
-    return strcmp(guarantee, "exactly-once") == 0 ? "is not available in this version (allowed: at-least-once)" : NULL;
-}
-
-static const char *
 replication_complaint(const char *factor)
 {
     return strcmp(factor, "0") == 0 ? "is no number of replicas (allowed: -1, or 1 and more)" : NULL;
@@ -88,11 +96,17 @@ static const struct of_option rows[] = {
 #define SECTION .section = "Connections"
     { .name = "brokers", SECTION, STRING, AT(brokers), .commands = CONNECTS, .initial = "localhost:9092",
       .placeholder = "HOST:PORT,...", .help = "Kafka brokers to ask first" },
-    { .name = "registry", SECTION, STRING, AT(registry), .commands = CONNECTS, .initial = "http://localhost:8081",
+    { .name = "registry", SECTION, STRING, AT(registry), .commands = RUN | PRODUCE | RESET, .initial = "http://localhost:8081",
       .placeholder = "URL,...", .complaint = registry_complaint, .show = of_registry_url_print,
       .help = "schema registry" },
-    { .name = "group", SECTION, STRING, AT(group), .commands = RUN, .initial = "order-consumer-group",
-      .placeholder = "NAME", .help = "consumer group" },
+    { .name = "group", SECTION, STRING, AT(group), .commands = RUN | STATS | RESET, .initial = "order-consumer-group",
+      .placeholder = "NAME", .complaint = group_complaint, .help = "consumer group" },
+    { .name = "instance-id", SECTION, STRING, AT(instance_id), .commands = RUN, .initial = "auto",
+      .placeholder = "NAME", .complaint = of_identity_complaint,
+      .help = "fixed name in the group, this process's alone: 'host' is the host's name and first free slot, 'none' is no "
+              "fixed name, 'auto' is host or, in containers, none" },
+    { .name = "lock-folder", SECTION, STRING, AT(lock_folder), .commands = RUN, .placeholder = "FOLDER",
+      .help = "where the instances of a host lock their names; /run/lock/orderflow or /tmp/orderflow unless given" },
     { .name = "from", SECTION, CHOICE(from_names), AT(from), .commands = RUN, .initial = "earliest",
       .placeholder = "WHERE", .help = "where to start in a partition without committed offset" },
     { .name = "source", SECTION, CHOICE(source_names), AT(source), .commands = RUN, .initial = "auto",
@@ -103,15 +117,18 @@ static const struct of_option rows[] = {
 #define SECTION .section = "Topics"
     { .name = "topic", SECTION, STRING, AT(topic), .commands = ALL, .initial = "orders", .placeholder = "TOPIC",
       .complaint = topic_complaint, .help = "topic of the orders" },
-    { .name = "retry-topic", SECTION, STRING, AT(retry_topic), .commands = CONSUMES, .initial = "orders-retry",
+    { .name = "retry-topic", SECTION, STRING, AT(retry_topic), .commands = TOTALS, .initial = "orders-retry",
       .placeholder = "TOPIC", .complaint = topic_complaint, .help = "topic of the orders that wait for a retry" },
     { .name = "dlq-topic", SECTION, STRING, AT(dlq_topic), .commands = CONSUMES, .initial = "orders-dlq",
       .placeholder = "TOPIC", .complaint = topic_complaint, .help = "topic of the dead letters" },
-    { .name = "create-topics", SECTION, BOOL, AT(create_topics), .commands = CONNECTS, .initial = "true",
+    { .name = "aggregates-topic", SECTION, STRING, AT(aggregates_topic), .commands = TOTALS,
+      .initial = "orders-aggregates", .placeholder = "TOPIC", .complaint = topic_complaint,
+      .help = "compacted topic of the totals, from which a start goes on" },
+    { .name = "create-topics", SECTION, BOOL, AT(create_topics), .commands = CREATES, .initial = "true",
       .help = "create topics that are missing" },
-    { .name = "partitions", SECTION, INT(1, 10000), AT(partitions), .commands = ALL, .initial = "3",
+    { .name = "partitions", SECTION, INT(1, 10000), AT(partitions), .commands = WORKS, .initial = "3",
       .placeholder = "COUNT", .help = "partitions of a topic of orders that is created" },
-    { .name = "replication", SECTION, INT(-1, 1000), AT(replication), .commands = CONNECTS, .initial = "-1",
+    { .name = "replication", SECTION, INT(-1, 1000), AT(replication), .commands = CREATES, .initial = "-1",
       .placeholder = "COUNT", .complaint = replication_complaint,
       .help = "replicas of topics that are created; -1 is the broker's default" },
 #undef SECTION
@@ -139,19 +156,22 @@ static const struct of_option rows[] = {
       .initial = "2000", .placeholder = "MS", .help = "how long an order waits before it is tried again" },
     { .name = "failure-rate", SECTION, DOUBLE(0, 1), AT(failure_rate), .commands = CONSUMES, .initial = "0",
       .differs = { DEMO, "0.1" }, .placeholder = "RATE", .help = "share of attempts that fail as a simulation" },
-    { .name = "seed", SECTION, INT(0, INT64_MAX), AT(seed), .commands = ALL, .initial = "1",
+    { .name = "seed", SECTION, INT(0, INT64_MAX), AT(seed), .commands = WORKS, .initial = "1",
       .differs = { DEMO, DEMO_SEED }, .placeholder = "NUMBER",
       .help = "seed of what is random: simulated failures of run, orders of produce" },
 #undef SECTION
 #define SECTION .section = "Delivery"
-    { .name = "guarantee", SECTION, CHOICE(guarantee_names), AT(guarantee), .commands = RUN,
-      .initial = "at-least-once", .placeholder = "NAME", .complaint = guarantee_complaint,
-      .help = "what holds across crashes" },
+    { .name = "guarantee", SECTION, CHOICE(of_guarantee_names), AT(guarantee), .commands = RUN,
+      .initial = "exactly-once", .placeholder = "NAME",
+      .help = "what holds across crashes: docs/delivery.md" },
     { .name = "commit-interval-ms", SECTION, INT(1, 60000), AT(commit_interval_ms), .commands = RUN, .initial = "100",
       .placeholder = "MS", .help = "how often progress is committed" },
     { .name = "drain-timeout-ms", SECTION, INT(0, 600000), AT(drain_timeout_ms), .commands = CONSUMES,
       .initial = "10000", .placeholder = "MS",
       .help = "how long finishing what is under way may take when stopping or rebalancing" },
+    { .name = "on-stop", SECTION, CHOICE(on_stop_names), AT(on_stop), .commands = RUN, .initial = "leave",
+      .placeholder = "WHAT",
+      .help = "leave: others take the partitions at once; stay: they wait for this instance, for a restart" },
     { .name = "exit-at-end", SECTION, BOOL, AT(exit_at_end), .commands = RUN, .initial = "false",
       .help = "end when all that was there at the start, and the retries that came of it, is settled" },
     { .name = "exit-timeout-ms", SECTION, INT(0, 7 * DAY_MS), AT(exit_timeout_ms), .commands = CONSUMES,
@@ -188,8 +208,14 @@ static const struct of_option rows[] = {
     { .name = "console", SECTION, CHOICE(of_console_mode_names), AT(console), .commands = CONSUMES, .initial = "auto",
       .placeholder = "MODE",
       .help = "what is printed: each order, a line per second, either by the rate, JSON, nothing" },
-    { .name = "color", SECTION, CHOICE(of_color_names), AT(color), .commands = CONSUMES, .initial = "auto",
+    { .name = "color", SECTION, CHOICE(of_color_names), AT(color), .commands = CONSUMES | STATS, .initial = "auto",
       .placeholder = "WHEN", .help = "colours and columns; auto: on a terminal, without colours if NO_COLOR is set" },
+    { .name = "json", SECTION, BOOL, AT(json), .commands = STATS, .initial = "false",
+      .help = "one line of JSON in place of a table" },
+    { .name = "follow", SECTION, BOOL, AT(follow), .commands = STATS, .initial = "false",
+      .help = "go on, and print again when something changed" },
+    { .name = "yes", SECTION, BOOL, AT(yes), .commands = RESET, .initial = "false",
+      .help = "do what would be done; without it nothing is changed" },
     { .name = "log-level", SECTION, CHOICE(of_log_level_names), AT(log_level), .commands = ALL, .initial = "info",
       .placeholder = "LEVEL", .help = "least important messages that are logged to standard error" },
     { .name = "http", SECTION, STRING, AT(http), .commands = RUN, .placeholder = "ADDRESS",
@@ -200,7 +226,7 @@ static const struct of_option rows[] = {
 #undef SECTION
 };
 
-static const char *const command_names[] = { "run", "produce", "demo", NULL };
+static const char *const command_names[] = { "run", "produce", "demo", "stats", "reset", NULL };
 
 const struct of_option_table of_settings_table = {
     .options = rows,
@@ -219,11 +245,13 @@ const struct of_option_table of_settings_table = {
 static enum of_status
 check_topics(const struct of_settings *settings, struct of_error *err)
 {
-    const char *const names[] = { settings->topic, settings->retry_topic, settings->dlq_topic };
-    static const char *const flags[] = { "--topic", "--retry-topic", "--dlq-topic" };
-    for (int i = 0; i < 3; i++)
-        for (int j = i + 1; j < 3; j++)
-            if (strcmp(names[i], names[j]) == 0)
+    const char *const names[] = { settings->topic, settings->retry_topic, settings->dlq_topic,
+                                  settings->aggregates_topic };
+    static const char *const flags[] = { "--topic", "--retry-topic", "--dlq-topic", "--aggregates-topic" };
+    enum { COUNT = sizeof flags / sizeof *flags };
+    for (int i = 0; i < COUNT; i++)
+        for (int j = i + 1; j < COUNT; j++)
+            if (names[i] != NULL && names[j] != NULL && strcmp(names[i], names[j]) == 0)
                 return of_error_set(err, OF_FATAL, "%s and %s are both '%s': they must differ", flags[i], flags[j],
                                     names[i]);
     return OF_OK;
@@ -263,6 +291,8 @@ of_settings_read(struct of_command_line *line, enum of_command_index command, co
     uint32_t commands = command == OF_COMMAND_ALL ? ALL : 1u << command;
     if (commands & CONSUMES)
         status = check_consuming(&line->settings, err);
+    else if (commands & TOTALS)
+        status = check_topics(&line->settings, err);
     if (status == OF_OK && commands & PUBLISHES)
         status = check_publishing(line, err);
     return status;

@@ -13,22 +13,29 @@ enum of_command_index {
     OF_COMMAND_RUN,
     OF_COMMAND_PRODUCE,
     OF_COMMAND_DEMO,
+    OF_COMMAND_STATS,
+    OF_COMMAND_RESET,
     OF_COMMAND_COUNT,
     OF_COMMAND_ALL = OF_EVERY_COMMAND,
 };
 
 enum of_from { OF_FROM_EARLIEST, OF_FROM_LATEST };
 enum of_source_choice { OF_SOURCE_AUTO, OF_SOURCE_DIRECT, OF_SOURCE_LIBRDKAFKA };
-enum of_guarantee { OF_GUARANTEE_AT_LEAST_ONCE };
+enum of_on_stop { OF_ON_STOP_LEAVE, OF_ON_STOP_STAY };
+enum of_guarantee { OF_GUARANTEE_EXACTLY_ONCE, OF_GUARANTEE_AT_LEAST_ONCE };
+
+extern const char *const of_guarantee_names[];
 
 struct of_settings {
     const char *config;
     /* connections */
     const char *brokers, *registry, *group;
+    const char *instance_id; /* as commands/identity.h wants it */
+    const char *lock_folder; /* NULL: the host's */
     int from;   /* enum of_from */
     int source; /* enum of_source_choice */
     /* topics */
-    const char *topic, *retry_topic, *dlq_topic;
+    const char *topic, *retry_topic, *dlq_topic, *aggregates_topic;
     bool create_topics;
     int64_t partitions, replication; /* replication -1: the broker's default */
     /* orders */
@@ -42,6 +49,7 @@ struct of_settings {
     /* delivery */
     int guarantee; /* enum of_guarantee */
     int64_t commit_interval_ms, drain_timeout_ms;
+    int on_stop; /* enum of_on_stop */
     bool exit_at_end;
     int64_t exit_timeout_ms; /* 0: none */
     /* threads and memory */
@@ -52,6 +60,8 @@ struct of_settings {
     int log_level; /* enum of_log_level */
     bool print_wiring;
     const char *http; /* NULL: none */
+    bool json, follow; /* of stats */
+    bool yes;          /* of reset: do it */
     /* orders to publish */
     const char *subject; /* NULL: <topic>-value */
     const char *file;    /* NULL: random orders; "-": standard input */

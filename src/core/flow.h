@@ -54,8 +54,8 @@ struct of_open {
     struct of_item item;
     struct of_slot *slot;
     uint32_t epoch;
-    bool restore;      /* aggregate's state is to be set to `state`; otherwise it goes on with what it has */
-    const void *state; /* a struct of_table, borrowed until the item is home; NULL: empty */
+    bool restore;      /* the stages' state is to be set to `state`; otherwise they go on with what they have */
+    const void *state; /* a struct of_slot_state, borrowed until the item is home; NULL: empty */
 };
 
 /* publish -> fetch: this slot's epoch cannot be finished; drop it, and what holds have begun on top of it. At most one
@@ -79,6 +79,7 @@ struct of_slot {
     _Atomic uint32_t dropped_below; /* epochs below this one are void; written by fetch and publish, only raised */
     struct of_open open;            /* fetch's while it is home */
     struct of_notice notice;        /* publish's until pushed, then fetch's until the next open restores */
+    _Atomic bool *barrier_wanted;   /* the lane's: publish asks for a barrier before the interval is over */
     void *source;                   /* the source's own; the fetch thread's */
 };
 
@@ -217,6 +218,15 @@ struct of_reached {
     uint64_t dead_letters; /* the same for dead letters */
 };
 
+/* What publish could do about a barrier. */
+enum of_barrier_outcome {
+    OF_BARRIER_WRITTEN,   /* what belongs to the offsets reached is written: they may be committed */
+    OF_BARRIER_COMMITTED, /* they are committed already, in one transaction with it */
+    OF_BARRIER_ABORTED,   /* nothing since the barrier before counts, in all slots: start again from what is committed */
+    OF_BARRIER_UNKNOWN,   /* the same, but what is committed must be looked up: the barrier may count after all */
+    OF_BARRIER_FAILED,    /* nothing can be written any more; `fenced`: another has the same identity */
+};
+
 /* One per lane, fetch's while it is home. */
 struct of_barrier {
     struct of_item item;
@@ -224,8 +234,15 @@ struct of_barrier {
     uint64_t number;            /* 1, 2, ... in this lane */
     struct of_slot *const *slots; /* all of the lane, by slot index */
     uint32_t slot_count;
+    const int64_t *starts; /* by slot index: where the slot begins if nothing is committed of it yet; otherwise -1 */
+    void *membership;      /* the source's, as of now; may be NULL */
     struct of_snapshot *snapshots[OF_THREADS_PER_STAGE]; /* aggregate instance i writes element i */
-    struct of_reached *reached;                          /* by slot index, written by publish */
+
+    /* publish's answer */
+    struct of_reached *reached; /* by slot index */
+    enum of_barrier_outcome outcome;
+    bool fenced;
+    char text[200]; /* ABORTED, UNKNOWN, FAILED: why, for people */
 };
 
 #endif

@@ -31,6 +31,13 @@ struct report {
     enum of_status status;
 };
 
+/* A record of a transaction that is not committed. */
+struct pending {
+    enum of_memory_topic topic;
+    uint32_t partition;
+    struct of_memory_record *record;
+};
+
 struct member {
     struct of_memory_cluster *cluster;
     uint32_t lane;
@@ -44,6 +51,13 @@ struct member {
     struct report *reports; /* of its sink */
     uint32_t report_count, report_room;
     int sink_wake_fd;
+    /* of its transactional sink */
+    struct pending *pending;
+    uint32_t pending_count, pending_room;
+    struct of_sink_offset *offsets;
+    uint32_t offset_count;
+    bool refused; /* one of the transaction's records was, which its report tells */
+    bool ending, committing;
 };
 
 struct of_memory_cluster {
@@ -52,7 +66,9 @@ struct of_memory_cluster {
     uint32_t lane_count;
     struct partition *partitions[OF_MEMORY_TOPICS];
     struct member *members;
-    uint32_t failing_commits, failing_positions;
+    uint32_t failing_commits, failing_positions, failing_transactions;
+    enum of_status transaction_status;
+    bool transactions_held;
     enum of_status commit_status;
     uint32_t failing_letters[OF_MEMORY_TOPICS];
     enum of_status letter_status;
@@ -62,7 +78,7 @@ struct of_memory_cluster {
     uint32_t queue_letters;
 };
 
-static const char *const topic_names[OF_MEMORY_TOPICS] = { "orders", "orders-retry", "orders-dlq" };
+static const char *const topic_names[OF_MEMORY_TOPICS] = { "orders", "orders-retry", "orders-dlq", "orders-aggregates" };
 
 const char *
 of_memory_topic_name(enum of_memory_topic topic)
@@ -102,6 +118,14 @@ free_record(struct of_memory_record *record)
     free(record);
 }
 
+static void
+drop_pending(struct member *member)
+{
+    for (uint32_t i = 0; i < member->pending_count; i++)
+        free_record(member->pending[i].record);
+    member->pending_count = 0;
+}
+
 void
 of_memory_cluster_destroy(struct of_memory_cluster **cluster)
 {
@@ -115,6 +139,9 @@ of_memory_cluster_destroy(struct of_memory_cluster **cluster)
         free((*cluster)->partitions[topic]);
     }
     for (uint32_t i = 0; i < (*cluster)->lane_count; i++) {
+        drop_pending(&(*cluster)->members[i]);
+        free((*cluster)->members[i].pending);
+        free((*cluster)->members[i].offsets);
         free((*cluster)->members[i].partitions);
         free((*cluster)->members[i].reports);
     }
@@ -667,12 +694,23 @@ verdict(struct of_memory_cluster *cluster, const struct member *member, enum of_
     return cluster->letter_status;
 }
 
+static enum of_memory_topic
+topic_of(enum of_destination destination)
+{
+    static const enum of_memory_topic topics[OF_DESTINATIONS] = {
+        [OF_TO_RETRY] = OF_MEMORY_RETRY,
+        [OF_TO_DEAD_LETTER] = OF_MEMORY_DEAD,
+        [OF_TO_AGGREGATES] = OF_MEMORY_AGGREGATES,
+    };
+    return topics[destination];
+}
+
 static enum of_status
 sink_produce(void *self, const struct of_outgoing *letter, uint64_t tag, struct of_error *err)
 {
     struct member *member = self;
     struct of_memory_cluster *cluster = member->cluster;
-    enum of_memory_topic topic = letter->destination == OF_TO_RETRY ? OF_MEMORY_RETRY : OF_MEMORY_DEAD;
+    enum of_memory_topic topic = topic_of(letter->destination);
     uint32_t partition = (uint32_t)letter->partition % cluster->partition_count;
     bool later;
     pthread_mutex_lock(&cluster->lock);
@@ -693,7 +731,7 @@ sink_produce(void *self, const struct of_outgoing *letter, uint64_t tag, struct 
 }
 
 static uint32_t
-sink_poll(void *self, of_sink_settled *settled, void *arg)
+sink_poll(void *self, const struct of_sink_listener *listener)
 {
     struct member *member = self;
     pthread_mutex_lock(&member->cluster->lock);
@@ -705,7 +743,7 @@ sink_poll(void *self, of_sink_settled *settled, void *arg)
     }
     pthread_mutex_unlock(&member->cluster->lock);
     for (uint32_t i = 0; i < count; i++)
-        settled(arg, reports[i].tag, reports[i].status, "told to refuse");
+        listener->settled(listener->arg, reports[i].tag, reports[i].status, "told to refuse");
     if (count > 0)
         free(reports);
     return count;
@@ -724,7 +762,193 @@ of_memory_sink(struct of_memory_cluster *cluster, uint32_t lane)
     return (struct of_sink) { &sink_ops, &cluster->members[lane] };
 }
 
+/* ---- the transactional sink ---- */
+
+static enum of_status
+transactional_produce(void *self, const struct of_outgoing *record, uint64_t tag, struct of_error *err)
+{
+    struct member *member = self;
+    struct of_memory_cluster *cluster = member->cluster;
+    enum of_memory_topic topic = topic_of(record->destination);
+    bool later;
+    OF_ASSERT(!member->ending);
+    pthread_mutex_lock(&cluster->lock);
+    enum of_status status = verdict(cluster, member, topic, record, &later);
+    if (status == OF_OK) {
+        if (member->pending_count == member->pending_room) {
+            member->pending_room = member->pending_room ? 2 * member->pending_room : 64;
+            member->pending = of_realloc_array(member->pending, member->pending_room, sizeof *member->pending);
+        }
+        member->pending[member->pending_count++] = (struct pending) {
+            .topic = topic,
+            .partition = (uint32_t)record->partition % cluster->partition_count,
+            .record = copy_record(record->key, record->value, record->headers, record->header_count),
+        };
+    } else if (later) {
+        add_report(member, tag, status);
+        member->refused = true;
+    }
+    pthread_mutex_unlock(&cluster->lock);
+    if (status == OF_OK || later)
+        return OF_OK;
+    return of_error_set(err, status, "told to refuse");
+}
+
+static void
+transactional_commit(void *self, const struct of_sink_offset *offsets, uint32_t count, const void *membership)
+{
+    struct member *member = self;
+    (void)membership;
+    OF_ASSERT(!member->ending);
+    member->offsets = of_realloc_array(member->offsets, count, sizeof *offsets);
+    if (count > 0)
+        memcpy(member->offsets, offsets, count * sizeof *offsets);
+    member->offset_count = count;
+    member->ending = member->committing = true;
+    wake(member->sink_wake_fd);
+}
+
+static void
+transactional_abort(void *self)
+{
+    struct member *member = self;
+    OF_ASSERT(!member->ending);
+    member->ending = true;
+    member->committing = false;
+    wake(member->sink_wake_fd);
+}
+
+/* Under the lock: everything at once. */
+static void
+apply(struct member *member)
+{
+    struct of_memory_cluster *cluster = member->cluster;
+    for (uint32_t i = 0; i < member->pending_count; i++)
+        append(&cluster->partitions[member->pending[i].topic][member->pending[i].partition],
+               member->pending[i].record);
+    member->pending_count = 0;
+    for (uint32_t i = 0; i < member->offset_count; i++) {
+        enum of_memory_topic topic = OF_MEMORY_ORDERS;
+        while (strcmp(topic_names[topic], member->offsets[i].topic) != 0)
+            topic++;
+        cluster->partitions[topic][member->offsets[i].partition].committed = member->offsets[i].next_offset;
+    }
+    for (uint32_t i = 0; i < cluster->lane_count; i++)
+        wake(cluster->members[i].wake_fd);
+}
+
+static enum of_status
+end_transaction(struct member *member)
+{
+    struct of_memory_cluster *cluster = member->cluster;
+    enum of_status status = member->committing && !member->refused ? OF_OK : OF_ABORT;
+    member->refused = false;
+    if (status == OF_OK && cluster->failing_transactions > 0) {
+        cluster->failing_transactions--;
+        status = cluster->transaction_status;
+    }
+    if (status == OF_OK || status == OF_RETRY)
+        apply(member);
+    drop_pending(member);
+    member->ending = false;
+    return status;
+}
+
+static uint32_t
+transactional_poll(void *self, const struct of_sink_listener *listener)
+{
+    struct member *member = self;
+    struct of_memory_cluster *cluster = member->cluster;
+    uint32_t reports = sink_poll(self, listener);
+    pthread_mutex_lock(&cluster->lock);
+    bool ends = member->ending && !cluster->transactions_held;
+    enum of_status status = ends ? end_transaction(member) : OF_OK;
+    pthread_mutex_unlock(&cluster->lock);
+    if (ends)
+        listener->ended(listener->arg, status, status == OF_FATAL, "told to fail");
+    return reports + ends;
+}
+
+static const struct of_sink_ops transactional_sink_ops = {
+    .transactional = true,
+    .start = sink_start,
+    .produce = transactional_produce,
+    .poll = transactional_poll,
+    .commit = transactional_commit,
+    .abort = transactional_abort,
+    .close = nothing_to_close,
+};
+
+struct of_sink
+of_memory_transactional_sink(struct of_memory_cluster *cluster, uint32_t lane)
+{
+    return (struct of_sink) { &transactional_sink_ops, &cluster->members[lane] };
+}
+
 /* ---- what goes wrong ---- */
+
+void
+of_memory_members_die(struct of_memory_cluster *cluster)
+{
+    for (uint32_t i = 0; i < cluster->lane_count; i++) {
+        struct member *member = &cluster->members[i];
+        drop_pending(member);
+        free(member->reports);
+        *member = (struct member) {
+            .cluster = cluster,
+            .lane = i,
+            .wake_fd = -1,
+            .sink_wake_fd = -1,
+            .partitions = member->partitions,
+            .pending = member->pending,
+            .pending_room = member->pending_room,
+            .offsets = member->offsets,
+        };
+    }
+    for (int topic = 0; topic < OF_MEMORY_TOPICS; topic++)
+        for (uint32_t p = 0; p < cluster->partition_count; p++) {
+            cluster->partitions[topic][p].slot = NULL;
+            cluster->partitions[topic][p].held = cluster->partitions[topic][p].broken = false;
+        }
+}
+
+void
+of_memory_set_committed(struct of_memory_cluster *cluster, enum of_memory_topic topic, uint32_t partition,
+                        int64_t offset)
+{
+    pthread_mutex_lock(&cluster->lock);
+    cluster->partitions[topic][partition].committed = offset;
+    pthread_mutex_unlock(&cluster->lock);
+}
+
+void
+of_memory_truncate(struct of_memory_cluster *cluster, enum of_memory_topic topic, uint32_t partition, uint32_t index)
+{
+    pthread_mutex_lock(&cluster->lock);
+    struct partition *own = &cluster->partitions[topic][partition];
+    while (own->count > index)
+        free_record(own->records[--own->count]);
+    pthread_mutex_unlock(&cluster->lock);
+}
+
+void
+of_memory_fail_transactions(struct of_memory_cluster *cluster, uint32_t count, enum of_status status)
+{
+    pthread_mutex_lock(&cluster->lock);
+    cluster->failing_transactions = count;
+    cluster->transaction_status = status;
+    pthread_mutex_unlock(&cluster->lock);
+}
+
+void
+of_memory_hold_transactions(struct of_memory_cluster *cluster, bool hold)
+{
+    pthread_mutex_lock(&cluster->lock);
+    cluster->transactions_held = hold;
+    pthread_mutex_unlock(&cluster->lock);
+    for (uint32_t i = 0; i < cluster->lane_count; i++)
+        wake(cluster->members[i].sink_wake_fd);
+}
 
 void
 of_memory_assign(struct of_memory_cluster *cluster, uint32_t lane)

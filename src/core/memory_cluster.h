@@ -1,4 +1,4 @@
-/* A cluster in memory: three topics, a group with one member, sources and sinks on them. For tests and benchmarks.
+/* A cluster in memory: four topics, a group with one member, sources and sinks on them. For tests and benchmarks.
  *
  * It does what the contracts of core/source.h and core/sink.h say and nothing more, at once and without a thread, unless
  * it is told to be slow, to refuse, or to take partitions away. What a sink writes to the retry topic its sources read.
@@ -14,7 +14,7 @@
 
 struct of_memory_cluster;
 
-enum of_memory_topic { OF_MEMORY_ORDERS, OF_MEMORY_RETRY, OF_MEMORY_DEAD, OF_MEMORY_TOPICS };
+enum of_memory_topic { OF_MEMORY_ORDERS, OF_MEMORY_RETRY, OF_MEMORY_DEAD, OF_MEMORY_AGGREGATES, OF_MEMORY_TOPICS };
 
 struct of_memory_record {
     int64_t offset;
@@ -31,7 +31,10 @@ void of_memory_cluster_destroy(struct of_memory_cluster **cluster);
 struct of_source of_memory_source(struct of_memory_cluster *cluster, uint32_t lane);
 struct of_sink of_memory_sink(struct of_memory_cluster *cluster, uint32_t lane);
 
-/* "orders", "orders-retry", "orders-dlq". */
+/* Transactional: what it writes is there when its transaction is committed, with the offsets. */
+struct of_sink of_memory_transactional_sink(struct of_memory_cluster *cluster, uint32_t lane);
+
+/* "orders", "orders-retry", "orders-dlq", "orders-aggregates". */
 const char *of_memory_topic_name(enum of_memory_topic topic);
 
 /* Appends a copy. Returns its offset. */
@@ -54,6 +57,9 @@ int64_t of_memory_end(struct of_memory_cluster *cluster, enum of_memory_topic to
 
 /* ---- what goes wrong ---- */
 
+/* All members are gone, with what their transactions held and what they were told: others may take their place. */
+void of_memory_members_die(struct of_memory_cluster *cluster);
+
 /* The group assigns (again), takes back after draining, or takes away. A source assigns once by itself at start. */
 void of_memory_assign(struct of_memory_cluster *cluster, uint32_t lane);
 void of_memory_revoke(struct of_memory_cluster *cluster, uint32_t lane);
@@ -62,8 +68,19 @@ void of_memory_lose(struct of_memory_cluster *cluster, uint32_t lane);
 /* The partition, which is assigned, cannot be read on from where it is, for `cause`, until it is resumed. */
 void of_memory_break(struct of_memory_cluster *cluster, enum of_memory_topic topic, uint32_t partition, uint8_t cause);
 
+/* Somebody else sets a committed offset, or deletes the records of a partition from the index-th on. */
+void of_memory_set_committed(struct of_memory_cluster *cluster, enum of_memory_topic topic, uint32_t partition,
+                             int64_t offset);
+void of_memory_truncate(struct of_memory_cluster *cluster, enum of_memory_topic topic, uint32_t partition,
+                        uint32_t index);
+
 /* The next `count` commits are answered so and have no effect. */
 void of_memory_fail_commits(struct of_memory_cluster *cluster, uint32_t count, enum of_status status);
+/* The next `count` transactions end so instead of being committed: OF_ABORT, OF_FATAL, or OF_RETRY, where they count, but
+ * the sink cannot tell. */
+void of_memory_fail_transactions(struct of_memory_cluster *cluster, uint32_t count, enum of_status status);
+/* Transactions do not end while this is true. */
+void of_memory_hold_transactions(struct of_memory_cluster *cluster, bool hold);
 /* The next `count` look-ups of positions are answered OF_RETRY. */
 void of_memory_fail_positions(struct of_memory_cluster *cluster, uint32_t count);
 /* The next `count` letters to that topic are refused at once (produce returns status), or, if later, by their report. */

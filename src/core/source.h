@@ -109,6 +109,11 @@ struct of_source_ops {
     /* Commits offsets; one call under way at a time; answered by OF_SOURCE_COMMITTED. offsets are copied. */
     void (*commit)(void *self, const struct of_offset *offsets, uint32_t count);
 
+    /* Describes the membership as it is now, for a sink that commits offsets in a transaction; NULL where there is no
+     * such thing. Optional. The caller gives it back. */
+    void *(*membership)(void *self);
+    void (*give_back_membership)(void *membership);
+
     /* Leaves the group; answered by REVOKED when partitions are assigned, and by LEFT when complete. */
     void (*leave)(void *self);
 

@@ -14,6 +14,8 @@ struct of_topic_spec {
     int32_t partitions;
     int32_t replication;      /* -1: the broker's default */
     const char *retention_ms; /* NULL: the broker's default */
+    const struct of_kafka_property *configs; /* others, for a topic that is created */
+    size_t config_count;
 };
 
 /* options must outlive the admin. OF_FATAL: a property is refused. */
@@ -29,11 +31,24 @@ OF_MUST_USE enum of_status of_admin_look_up(struct of_admin *admin, const char *
 OF_MUST_USE enum of_status of_admin_create_topic(struct of_admin *admin, const struct of_topic_spec *spec,
                                                  int timeout_ms, struct of_error *err);
 
+/* OF_OK: the topic, which exists, has at least so many partitions now, and they have leaders. OF_RETRY: no answer;
+ * OF_FATAL: refused. May take twice the timeout. */
+OF_MUST_USE enum of_status of_admin_add_partitions(struct of_admin *admin, const char *topic, int32_t partitions,
+                                                   int timeout_ms, struct of_error *err);
+
+/* Whether the topic, which exists, keeps the newest record of each key for ever. OF_OK: it does, or that cannot be found
+ * out, which is logged; OF_RETRY: no answer; OF_FATAL: it does not, the text says what to change. */
+OF_MUST_USE enum of_status of_admin_check_compaction(struct of_admin *admin, const char *topic, int timeout_ms,
+                                                     struct of_error *err);
+
 /* Whether the topic, which exists, keeps every record for at least keep_ms (-1: for ever). OF_OK: it does, or that cannot
  * be found out (not allowed, an old broker), which is logged; OF_RETRY: no answer; OF_POISON: it keeps records for less,
  * the text says what to change; OF_FATAL: it is compacted, which deletes records whatever their age. */
 OF_MUST_USE enum of_status of_admin_check_retention(struct of_admin *admin, const char *topic, int64_t keep_ms,
                                                     int timeout_ms, struct of_error *err);
+
+/* The cluster's id, a string to be freed. OF_OK; OF_RETRY: no answer. */
+OF_MUST_USE enum of_status of_admin_cluster_id(struct of_admin *admin, int timeout_ms, char **id, struct of_error *err);
 
 void of_admin_close(struct of_admin **admin);
 

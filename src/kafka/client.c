@@ -3,10 +3,11 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "core/assert.h"
+#include "core/memory.h"
 
 enum { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING = 4, LOG_LEVEL_INFO = 6 };
 
@@ -62,35 +63,65 @@ of_kafka_client_open(struct of_kafka_client *client, rd_kafka_type_t type, const
 
 /* ---- closing ---- */
 
+struct work {
+    void (*run)(void *arg);
+    void *arg;
+};
+
 static void *
-destroy_handle(void *rk)
+work_alone(void *arg)
 {
-    rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    struct work work = *(struct work *)arg;
+    free(arg);
+    work.run(work.arg);
     return NULL;
 }
 
-/* librdkafka waits without a deadline for what still refers to the handle, and has known ways to wait for ever. */
-static bool
-destroy_within(rd_kafka_t *rk, int timeout_ms)
+static struct timespec
+after_ms(int ms)
 {
-    pthread_t thread;
-    int failed = pthread_create(&thread, NULL, destroy_handle, rk);
-    if (failed)
-        return false;
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += timeout_ms / 1000;
-    until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += (long)(ms % 1000) * 1000000;
     if (until.tv_nsec >= 1000000000) {
         until.tv_sec++;
         until.tv_nsec -= 1000000000;
     }
+    return until;
+}
+
+bool
+of_kafka_within(int timeout_ms, void (*work)(void *arg), void *arg)
+{
+    pthread_t thread;
+    struct work *given = of_alloc(sizeof *given);
+    *given = (struct work) { work, arg };
+    if (pthread_create(&thread, NULL, work_alone, given) != 0) {
+        free(given);
+        return false;
+    }
+    struct timespec until = after_ms(timeout_ms);
     if (pthread_timedjoin_np(thread, NULL, &until) == 0)
         return true;
     pthread_detach(thread);
     return false;
 }
 
+static void
+destroy_handle(void *rk)
+{
+    rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+}
+
+void
+of_kafka_client_mute(struct of_kafka_client *client)
+{
+    static const struct of_kafka_options muted = { .brokers = "" };
+    client->options = &muted;
+}
+
+/* librdkafka waits without a deadline for what still refers to the handle, and has known ways to wait for ever. */
 void
 of_kafka_client_close(struct of_kafka_client *client, int timeout_ms)
 {
@@ -99,7 +130,7 @@ of_kafka_client_close(struct of_kafka_client *client, int timeout_ms)
     of_kafka_client_serve(client);
     of_kafka_queue_wake(client->queue, -1);
     rd_kafka_queue_destroy(client->queue);
-    if (!destroy_within(client->rk, timeout_ms))
+    if (!of_kafka_within(timeout_ms, destroy_handle, client->rk))
         of_kafka_log_line(client->options, LOG_LEVEL_WARNING, "the Kafka client did not end within %d ms", timeout_ms);
     client->rk = NULL;
     client->queue = NULL;

@@ -23,6 +23,14 @@ enum of_status of_kafka_client_open(struct of_kafka_client *client, rd_kafka_typ
                                     const struct of_kafka_options *options, const struct of_kafka_property *settings,
                                     size_t count, int events, struct of_error *err) OF_MUST_USE;
 
+/* Runs work(arg) on a thread of its own and waits for timeout_ms at most. False: it is still at it, or there is no thread;
+ * it goes on alone, so what it uses must stay, and the process should end soon. For calls of librdkafka that have no
+ * deadline. */
+bool of_kafka_within(int timeout_ms, void (*work)(void *arg), void *arg) OF_MUST_USE;
+
+/* What the handle has to say is no longer logged: for a client that may outlive its options. */
+void of_kafka_client_mute(struct of_kafka_client *client);
+
 /* Destroys the handle; fine to call on one that was never opened. Blocks for timeout_ms at most: when librdkafka is
  * still not done, a thread waits on and the process may end without it. */
 void of_kafka_client_close(struct of_kafka_client *client, int timeout_ms);

@@ -17,6 +17,8 @@ enum {
 
 struct of_end_check {
     struct of_kafka_client client;
+    struct of_kafka_client retry_ends; /* reads uncommitted records: see retries_are_settled */
+    struct of_kafka_options quiet;     /* without log: what goes wrong with brokers the other client tells */
     const struct of_kafka_options *options;
     int32_t orders_count, retry_count;
     rd_kafka_topic_partition_list_t *ends;   /* orders, then retry: the last offsets when the check began */
@@ -50,7 +52,17 @@ of_end_check_open(const struct of_kafka_options *options, int32_t orders_partiti
     struct of_end_check *check = of_alloc(sizeof *check);
     enum of_status status = of_kafka_client_open(&check->client, RD_KAFKA_CONSUMER, options, settings,
                                                  sizeof settings / sizeof *settings, 0, err);
+    const struct of_kafka_property ends_settings[] = {
+        { "isolation.level", "read_uncommitted" },
+        { "allow.auto.create.topics", options->embedded ? "true" : "false" },
+    };
+    check->quiet = *options;
+    check->quiet.log = NULL;
+    if (status == OF_OK)
+        status = of_kafka_client_open(&check->retry_ends, RD_KAFKA_CONSUMER, &check->quiet, ends_settings,
+                                      sizeof ends_settings / sizeof *ends_settings, 0, err);
     if (status != OF_OK) {
+        of_kafka_client_close(&check->client, DESTROY_MS);
         free(check);
         return status;
     }
@@ -68,6 +80,7 @@ of_end_check_close(struct of_end_check **check)
     if (*check == NULL)
         return;
     of_kafka_client_close(&(*check)->client, DESTROY_MS);
+    of_kafka_client_close(&(*check)->retry_ends, DESTROY_MS);
     if ((*check)->starts != NULL)
         rd_kafka_topic_partition_list_destroy((*check)->starts);
     if ((*check)->ends != NULL)
@@ -79,12 +92,13 @@ of_end_check_close(struct of_end_check **check)
 
 /* ---- questions ---- */
 
-/* First or last offsets of all partitions. On OF_OK the caller destroys *out. */
+/* The last offsets of all partitions, as that client is told them. On OF_OK the caller destroys *out. */
 static enum of_status
-ask_edges(struct of_end_check *check, bool end, rd_kafka_topic_partition_list_t **out, struct of_error *err)
+ask_edges(struct of_end_check *check, struct of_kafka_client *client, rd_kafka_topic_partition_list_t **out,
+          struct of_error *err)
 {
     rd_kafka_topic_partition_list_t *list = list_all(check);
-    enum of_status status = of_kafka_query_edges(&check->client, list, end, ASK_MS, err);
+    enum of_status status = of_kafka_query_edges(client, list, true, ASK_MS, err);
     if (status == OF_OK)
         *out = list;
     else
@@ -119,7 +133,7 @@ static enum of_status
 take_ends(struct of_end_check *check, struct of_error *err)
 {
     if (check->ends == NULL) {
-        enum of_status status = ask_edges(check, true, &check->ends, err);
+        enum of_status status = ask_edges(check, &check->client, &check->ends, err);
         if (status != OF_OK)
             return status;
     }
@@ -197,6 +211,9 @@ scan(struct of_end_check *check, int32_t partition, int64_t end, int64_t deadlin
     return status;
 }
 
+/* The ends are those of a client that reads uncommitted records. A transaction that is being committed ends in one
+ * partition before the next: its offsets can be seen while its retry records cannot, and the end that readers of
+ * committed records are told lies before these. Reading to the true end waits for them. */
 static enum of_status
 retries_are_settled(struct of_end_check *check, const rd_kafka_topic_partition_list_t *committed,
                     const rd_kafka_topic_partition_list_t *ends, struct of_error *err)
@@ -224,12 +241,13 @@ of_end_check_step(struct of_end_check *check, struct of_error *err)
     if (status != OF_OK)
         return status;
     of_kafka_client_serve(&check->client);
+    of_kafka_client_serve(&check->retry_ends);
     rd_kafka_topic_partition_list_t *committed = list_all(check), *ends = NULL;
     status = of_kafka_query_committed(&check->client, committed, ASK_MS, err);
     if (status == OF_OK && !ends_are_committed(check, committed))
         status = OF_AGAIN;
     if (status == OF_OK)
-        status = ask_edges(check, true, &ends, err);
+        status = ask_edges(check, &check->retry_ends, &ends, err);
     if (status == OF_OK)
         status = retries_are_settled(check, committed, ends, err);
     rd_kafka_topic_partition_list_destroy(committed);

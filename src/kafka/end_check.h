@@ -6,9 +6,10 @@
  * themselves.
  *
  * Commits are asked for before ends. A letter is acknowledged before the offset behind its record is committed, so
- * whatever a committed record led to lies before an end that is asked for afterwards.
+ * whatever a committed record led to lies before an end that is asked for afterwards: the end of all records, as those of
+ * a transaction may be readable a moment later than its offsets.
  *
- * Uses a client of its own, which never joins the group. Owner: whoever opened it. Threads: one. */
+ * Uses clients of its own, which never join the group. Owner: whoever opened it. Threads: one. */
 #ifndef OF_KAFKA_END_CHECK_H
 #define OF_KAFKA_END_CHECK_H
 

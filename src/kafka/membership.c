@@ -7,9 +7,12 @@
  * A revoke for partitions that the stage was never offered, or has already given up, is answered here.
  *
  * Leaving drains first and unsubscribes afterwards, so that the last commits are those of a full member. Unsubscribing
- * makes librdkafka revoke what the group had assigned; answering that sends LeaveGroup, which the other members then
- * need not wait for a session to time out. A crash at any point leaves what a crash of a member leaves: the session
- * times out, and the next owner begins at the committed offsets. */
+ * makes librdkafka revoke what the group had assigned; answering that sends LeaveGroup, so that the other members need
+ * not wait for a session to time out. A dynamic member would leave when it is closed, too; one with a fixed name must have
+ * left before, as closing makes it keep silent. That LeaveGroup is on its way shows in the member id, which is then gone.
+ * A member that is to stay does not unsubscribe: the group keeps its partitions for the same name to come back, until
+ * the session times out. A crash at any point leaves what that leaves, and the next owner begins at the committed
+ * offsets. */
 #include "kafka/membership.h"
 
 #include <stdlib.h>
@@ -22,7 +25,9 @@
 
 enum {
     POSITIONS_MS = 1000,
+    JOIN_MS = 4000, /* the others hear of a rebalance with their next heartbeat, every 3 s */
     LEAVE_MS = 2000,
+    LOOK_MS = 2,
     CLOSE_MS = 3000,
     DESTROY_MS = 2000,
     SETTINGS = 24,
@@ -68,6 +73,7 @@ of_kafka_membership_open(struct of_kafka_membership *membership, const struct of
                          const struct of_kafka_property *settings, size_t count, struct of_error *err)
 {
     const struct of_kafka_property own[] = {
+        { "group.instance.id", options->group_instance_id },
         { "partition.assignment.strategy", "range" },
         { "session.timeout.ms", options->embedded ? "3000" : "30000" },
         { "heartbeat.interval.ms", options->embedded ? "500" : "3000" },
@@ -116,12 +122,22 @@ name_partition(const struct of_kafka_membership *membership,
     };
 }
 
+/* The answer to an assignment that nobody will read. Not NULL, which answers a revoke only: librdkafka would go on to wait
+ * for the assignment's answer, and put off leaving until then. */
+static void
+take_nothing(struct of_kafka_membership *membership)
+{
+    rd_kafka_topic_partition_list_t *none = rd_kafka_topic_partition_list_new(0);
+    rd_kafka_assign(membership->client.rk, none);
+    rd_kafka_topic_partition_list_destroy(none);
+}
+
 static bool
 offer(struct of_kafka_membership *membership, const rd_kafka_topic_partition_list_t *list, struct of_source_event *event)
 {
     membership->group_assigned = list->cnt > 0;
     if (membership->leaving) {
-        rd_kafka_assign(membership->client.rk, NULL);
+        take_nothing(membership);
         return false;
     }
     OF_ASSERT(membership->state == OF_MEMBER_JOINING);
@@ -254,6 +270,60 @@ of_kafka_membership_event(struct of_kafka_membership *membership, struct of_sour
     return tell_commit_failed(membership, event);
 }
 
+static bool
+stays(const struct of_kafka_membership *membership)
+{
+    return membership->options->stay && membership->options->group_instance_id != NULL;
+}
+
+static bool
+has_member_id(const struct of_kafka_membership *membership)
+{
+    char *id = rd_kafka_memberid(membership->client.rk);
+    bool has = id != NULL && id[0] != '\0';
+    rd_kafka_mem_free(membership->client.rk, id);
+    return has;
+}
+
+/* A fixed name gets its member id only with the answer to JoinGroup, when all others have joined as well. Until then it
+ * has nothing to leave with, and the group would give it partitions and wait for its session to time out. */
+static bool
+must_join_first(struct of_kafka_membership *membership)
+{
+    if (membership->options->group_instance_id == NULL || membership->client.unreachable || membership->failed)
+        return false;
+    if (membership->joined_by_ns == 0)
+        membership->joined_by_ns = now_ns() + JOIN_MS * OF_MS_NS;
+    return now_ns() < membership->joined_by_ns && !has_member_id(membership);
+}
+
+/* Not with every turn of the stage, as each look is a request to librdkafka's own thread. */
+static bool
+too_early_to_look(struct of_kafka_membership *membership)
+{
+    if (now_ns() < membership->look_ns)
+        return true;
+    membership->look_ns = now_ns() + LOOK_MS * OF_MS_NS;
+    return false;
+}
+
+/* Once nothing is held any more. True: there is nothing to wait for. */
+static bool
+leave_group(struct of_kafka_membership *membership)
+{
+    if (stays(membership))
+        return true;
+    if (too_early_to_look(membership))
+        return false;
+    if (membership->left_by_ns == 0) {
+        if (must_join_first(membership))
+            return false;
+        rd_kafka_unsubscribe(membership->client.rk);
+        membership->left_by_ns = now_ns() + LEAVE_MS * OF_MS_NS;
+    }
+    return (!membership->group_assigned && !has_member_id(membership)) || now_ns() >= membership->left_by_ns;
+}
+
 bool
 of_kafka_membership_leaving(struct of_kafka_membership *membership, struct of_source_event *event)
 {
@@ -264,11 +334,7 @@ of_kafka_membership_leaving(struct of_kafka_membership *membership, struct of_so
         event->kind = OF_SOURCE_REVOKED;
         return true;
     }
-    if (membership->left_by_ns == 0) {
-        rd_kafka_unsubscribe(membership->client.rk);
-        membership->left_by_ns = now_ns() + LEAVE_MS * OF_MS_NS;
-    }
-    if (membership->group_assigned && now_ns() < membership->left_by_ns)
+    if (!leave_group(membership))
         return false;
     membership->left = true;
     event->kind = OF_SOURCE_LEFT;
@@ -312,6 +378,18 @@ of_kafka_membership_commit(struct of_kafka_membership *membership, const struct 
         membership->commit_failed = true;
         membership->commit_status = of_kafka_commit_status(code);
     }
+}
+
+void *
+of_kafka_membership_metadata(struct of_kafka_membership *membership)
+{
+    return rd_kafka_consumer_group_metadata(membership->client.rk);
+}
+
+void
+of_kafka_membership_give_back_metadata(void *metadata)
+{
+    rd_kafka_consumer_group_metadata_destroy(metadata);
 }
 
 void

@@ -24,6 +24,8 @@ struct of_kafka_membership {
     bool group_assigned; /* librdkafka owes a revoke */
     bool leaving;
     bool left;
+    int64_t joined_by_ns; /* leaving waits until then for a join under way; 0: not yet */
+    int64_t look_ns; /* leaving looks again then */
     int64_t left_by_ns; /* when unsubscribed: LEFT is given then at the latest; 0 before */
     bool commit_failed; /* at once, to be told */
     enum of_status commit_status;
@@ -60,6 +62,10 @@ void of_kafka_membership_assigned(struct of_kafka_membership *membership);
 void of_kafka_membership_given_up(struct of_kafka_membership *membership);
 
 void of_kafka_membership_commit(struct of_kafka_membership *membership, const struct of_offset *offsets, uint32_t count);
+/* As the source's membership and give_back_membership: a rd_kafka_consumer_group_metadata_t. */
+void *of_kafka_membership_metadata(struct of_kafka_membership *membership);
+void of_kafka_membership_give_back_metadata(void *metadata);
+
 void of_kafka_membership_leave(struct of_kafka_membership *membership);
 
 /* Ends the membership and the handle. Blocks for five seconds at most. */

@@ -1,4 +1,5 @@
-/* What every Kafka client of the program is told. One value, filled once by the command, read by all.
+/* What every Kafka client of the program is told. One value, filled once by the command, read by all; where there are
+ * several lanes each has a copy with what is its own.
  *
  * Owner: the command; everything it points to must outlive every client, as topic names of records, slots and events
  * point to the same strings.
@@ -28,9 +29,14 @@ struct of_kafka_options {
     const char *brokers;   /* host:port, comma separated */
     const char *client_id; /* NULL: "orderflow" */
     const char *group;
+    const char *group_instance_id; /* of this one member; NULL: dynamic */
+    const char *transactional_id;  /* of this one producer; NULL: it has none */
+    bool stay;                     /* in the group when the source is closed: a fixed member keeps its partitions */
     const char *orders_topic;
     const char *retry_topic;
     const char *dead_letter_topic;
+    const char *aggregates_topic;
+    bool create_topics; /* what is missing of them may be created */
     enum of_kafka_from from;
     size_t memory_bytes;      /* what one source may fetch ahead, all partitions together */
     int32_t retry_partitions; /* that one source may be assigned at most; 0: not known, a dozen is taken */

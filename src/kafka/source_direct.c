@@ -1,5 +1,6 @@
 #include "kafka/source_direct.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "core/clock.h"
@@ -8,9 +9,12 @@
 #include "kafka/direct/probe.h"
 #include "kafka/membership.h"
 
+enum { CLOSE_MS = 5000 };
+
 struct source {
     struct of_kafka_membership membership;
     struct of_fetcher fetcher;
+    _Atomic bool abandoned; /* by close, which waited long enough */
 };
 
 static int64_t
@@ -43,13 +47,31 @@ source_wait_fd(void *self)
     return source->fetcher.epoll_fd;
 }
 
+/* As in source_librdkafka.c: every call of librdkafka's may hang, above all after an outage. */
+static void
+close_membership(void *arg)
+{
+    struct source *source = arg;
+    rd_kafka_assign(source->membership.client.rk, NULL);
+    if (atomic_load(&source->abandoned))
+        return;
+    of_kafka_membership_close(&source->membership);
+    if (!atomic_load(&source->abandoned))
+        free(source);
+}
+
 static void
 source_close(void *self)
 {
     struct source *source = self;
+    const struct of_kafka_options *options = source->fetcher.options;
     of_fetcher_close(&source->fetcher);
-    of_kafka_membership_close(&source->membership);
-    free(source);
+    of_kafka_queue_wake(source->membership.client.queue, -1);
+    of_kafka_client_mute(&source->membership.client);
+    if (of_kafka_within(CLOSE_MS, close_membership, source))
+        return;
+    atomic_store(&source->abandoned, true);
+    of_kafka_log_line(options, 4, "the Kafka client is still not closed after %d ms; ending without", CLOSE_MS);
 }
 
 /* ---- events ---- */
@@ -181,6 +203,13 @@ source_commit(void *self, const struct of_offset *offsets, uint32_t count)
     of_kafka_membership_commit(&source->membership, offsets, count);
 }
 
+static void *
+source_membership(void *self)
+{
+    struct source *source = self;
+    return of_kafka_membership_metadata(&source->membership);
+}
+
 static void
 source_leave(void *self)
 {
@@ -205,6 +234,8 @@ static const struct of_source_ops ops = {
     .resume = source_resume,
     .release = source_release,
     .commit = source_commit,
+    .membership = source_membership,
+    .give_back_membership = of_kafka_membership_give_back_metadata,
     .leave = source_leave,
     .close = source_close,
     .chunk_ops = &of_stretch_chunk_ops,

@@ -1,5 +1,6 @@
 #include "kafka/source_librdkafka.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 
 enum {
     DESTROY_MS = 2000,
+    CLOSE_MS = 5000, /* all of it */
     SMALL_RECORD_BYTES = 400, /* what a record of a few dozen bytes costs in librdkafka's queue */
     RETRY_RECORD_BYTES = 600, /* the same of one with a retry header */
     USUAL_RETRY_PARTITIONS = 12,
@@ -22,6 +24,7 @@ struct source {
     struct of_kafka_options retry_options; /* without log: what goes wrong with brokers the other client tells */
     struct of_kafka_assignment assignment;
     const struct of_kafka_options *options;
+    _Atomic bool abandoned; /* by close, which waited long enough */
 };
 
 /* ---- opening ---- */
@@ -243,14 +246,42 @@ source_leave(void *self)
     of_kafka_membership_leave(&source->membership);
 }
 
+static void *
+source_membership(void *self)
+{
+    struct source *source = self;
+    return of_kafka_membership_metadata(&source->membership);
+}
+
+/* Every call here may hang, above all after an outage. Who has waited in vain goes on to end the process, and takes with
+ * it what this uses: then nothing more is touched. */
+static void
+close_all(void *arg)
+{
+    struct source *source = arg;
+    rd_kafka_assign(source->membership.client.rk, NULL);
+    rd_kafka_assign(source->retry_client.rk, NULL);
+    if (atomic_load(&source->abandoned))
+        return;
+    of_kafka_assignment_fini(&source->assignment);
+    of_kafka_membership_close(&source->membership);
+    of_kafka_client_close(&source->retry_client, DESTROY_MS);
+    if (!atomic_load(&source->abandoned))
+        free(source);
+}
+
 static void
 source_close(void *self)
 {
     struct source *source = self;
-    of_kafka_assignment_fini(&source->assignment);
-    of_kafka_membership_close(&source->membership);
-    of_kafka_client_close(&source->retry_client, DESTROY_MS);
-    free(source);
+    const struct of_kafka_options *options = source->options;
+    of_kafka_queue_wake(source->membership.client.queue, -1);
+    of_kafka_client_mute(&source->membership.client);
+    of_kafka_client_mute(&source->retry_client);
+    if (of_kafka_within(CLOSE_MS, close_all, source))
+        return;
+    atomic_store(&source->abandoned, true);
+    of_kafka_log_line(options, 4, "the Kafka client is still not closed after %d ms; ending without", CLOSE_MS);
 }
 
 static const struct of_source_ops ops = {
@@ -269,6 +300,8 @@ static const struct of_source_ops ops = {
     .resume = source_resume,
     .release = source_release,
     .commit = source_commit,
+    .membership = source_membership,
+    .give_back_membership = of_kafka_membership_give_back_metadata,
     .leave = source_leave,
     .close = source_close,
     .chunk_ops = &of_kafka_chunk_ops,

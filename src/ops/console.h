@@ -41,6 +41,7 @@ struct of_console_banner {
     const char *brokers, *registry, *group;
     const char *topic, *retry_topic, *dlq_topic;
     const char *guarantee;
+    const char *instance; /* fixed name in the group; NULL: none */
     const char *about; /* further lines for people, each ended by a newline; NULL: none */
     int64_t max_retries, retry_delay_ms;
     const struct of_options *options; /* all settings, for `started`; may be NULL */
@@ -90,6 +91,11 @@ bool of_console_broken(const struct of_console *console);
 /* One turn of the thread: what is in the queues, 1024 events at most, and the line of the second if one has passed.
  * Returns how many events it took. */
 unsigned of_console_turn(struct of_console *console);
+
+/* Totals alone, as the final statistics show them: lines for people (all_by: what lists the products that are too many
+ * to be shown), or one line of JSON, the object `total` of the event `final`. Need no console. */
+void of_console_print_totals(FILE *out, const char *title, const struct of_totals *totals, const char *all_by);
+void of_console_print_totals_json(FILE *out, const struct of_totals *totals);
 
 /* The last turn: everything that is in the queues, then the final statistics. */
 void of_console_finish(struct of_console *console, const struct of_console_result *result);

@@ -69,6 +69,7 @@ json_started(FILE *out, const struct of_console_config *config, int64_t wall_ms)
     of_json_string(&json, "retry_topic", banner->retry_topic);
     of_json_string(&json, "dlq_topic", banner->dlq_topic);
     of_json_string(&json, "guarantee", banner->guarantee);
+    of_json_string(&json, "instance", banner->instance);
     of_json_int(&json, "max_retries", banner->max_retries);
     of_json_int(&json, "retry_delay_ms", banner->retry_delay_ms);
     if (banner->options != NULL)
@@ -181,6 +182,14 @@ put_totals(struct of_json *json, const char *key, const struct of_totals *totals
         of_json_close(json, '}');
     }
     of_json_close(json, '}');
+}
+
+void
+of_console_print_totals_json(FILE *out, const struct of_totals *totals)
+{
+    struct of_json json = of_json_to(out);
+    put_totals(&json, NULL, totals);
+    end(&json);
 }
 
 static void

@@ -125,6 +125,7 @@ draw_stage(struct block *block, const char *stage, const double *shares, uint32_
         put(block, i < full ? OF_STYLE_GOOD : OF_STYLE_DIM, "%s", i < full ? done : left);
     for (uint32_t i = 0; i < count; i++)
         put(block, OF_STYLE_PLAIN, " %3.0f%%", shares[i] * 100);
+    put(block, OF_STYLE_DIM, " busy");
     end_line(block);
 }
 

@@ -241,7 +241,7 @@ of_console_text_second(FILE *out, const struct of_progress *progress)
 static void
 print_totals(FILE *out, const char *title, const struct of_totals *totals)
 {
-    fprintf(out, "\n%s\n  orders processed   %" PRIu64 "\n  price sum          ", title, totals->orders_processed);
+    fprintf(out, "%s\n  orders processed   %" PRIu64 "\n  price sum          ", title, totals->orders_processed);
     put_sum(out, &totals->sum);
     fputs("\n  running average    ", out);
     put_average(out, &totals->sum, totals->orders_processed);
@@ -249,35 +249,46 @@ print_totals(FILE *out, const char *title, const struct of_totals *totals)
             totals->dead_letters);
 }
 
+/* all_by: what lists all of them. */
 static void
-print_products(FILE *out, const struct of_totals *totals)
+print_products(FILE *out, const struct of_totals *totals, const char *all_by)
 {
     if (totals->row_count == 0)
         return;
-    fprintf(out, "\n%12s  %20s  %16s  %s\n", "orders", "sum", "average", "product");
+    fprintf(out, "\n%12s  %14s  %20s  %s\n", "orders", "average", "sum", "product");
     for (size_t i = 0; i < totals->row_count && i < PRODUCTS_SHOWN; i++) {
         const struct of_totals_row *row = &totals->rows[i];
-        char sum[OF_EXACT_SUM_MONEY_BYTES];
-        of_exact_sum_money(&row->sum, sum, sizeof sum);
-        fprintf(out, "%12" PRIu64 "  %20s  %16.2f  ", row->orders_processed, sum,
-                row->orders_processed == 0 ? 0 : of_exact_sum_average(&row->sum, row->orders_processed));
+        char sum[OF_MONEY_BYTES], average[OF_MONEY_BYTES];
+        of_console_sum(&row->sum, sum);
+        of_console_average(&row->sum, row->orders_processed, average);
+        fprintf(out, "%12" PRIu64 "  %14s  %20s  ", row->orders_processed, average, sum);
         bool cut = row->product.length > OF_EVENT_FIELD_BYTES;
         put_escaped(out, of_slice_of(row->product.data, cut ? OF_EVENT_FIELD_BYTES : row->product.length), cut);
         fputc('\n', out);
     }
     if (totals->row_count > PRODUCTS_SHOWN)
-        fprintf(out, "%12s  and %zu more products; --console json lists all\n", "", totals->row_count - PRODUCTS_SHOWN);
+        fprintf(out, "%12s  and %zu more products; %s lists all\n", "", totals->row_count - PRODUCTS_SHOWN, all_by);
+}
+
+void
+of_console_print_totals(FILE *out, const char *title, const struct of_totals *totals, const char *all_by)
+{
+    print_totals(out, title, totals);
+    print_products(out, totals, all_by);
 }
 
 void
 of_console_text_final(FILE *out, const struct of_console_result *result, int64_t wall_ms)
 {
     (void)wall_ms;
+    fputc('\n', out);
     print_totals(out, "Final statistics", result->total);
     fprintf(out, "  time               %.3f s, %.0f orders/s\n", result->seconds, of_console_rate(result));
-    if (result->run->orders_processed != result->total->orders_processed)
+    if (result->run->orders_processed != result->total->orders_processed) {
+        fputc('\n', out);
         print_totals(out, "Of these by this run", result->run);
-    print_products(out, result->total);
+    }
+    print_products(out, result->total, "--console json");
 }
 
 const struct of_console_view of_console_text_view = {

@@ -51,7 +51,7 @@ struct of_live_detail {
     int64_t behind; /* records that are there and not committed; -1: not known */
     uint32_t load_count;
     struct of_stage_load loads[OF_STAGE_LOADS_MAX]; /* stage by stage */
-    struct of_totals committed; /* by this process; without products when there are very many */
+    struct of_totals committed; /* of the partitions owned; without products when there are very many */
 };
 
 #endif

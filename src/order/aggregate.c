@@ -30,6 +30,13 @@ of_aggregate_merge(struct of_aggregate *dst, const struct of_aggregate *src)
 }
 
 void
+of_aggregate_subtract(struct of_aggregate *dst, const struct of_aggregate *src)
+{
+    dst->count -= src->count;
+    of_exact_sum_subtract(&dst->sum, &src->sum);
+}
+
+void
 of_aggregate_copy(struct of_aggregate *dst, const struct of_aggregate *src)
 {
     dst->count = src->count;

@@ -31,6 +31,9 @@ of_aggregate_add(struct of_aggregate *aggregate, double value)
 /* dst becomes both together; its next_offset the higher of the two. dst and src must differ. */
 void of_aggregate_merge(struct of_aggregate *dst, const struct of_aggregate *src);
 
+/* dst loses what it contains of src: count and sum. Its least, greatest and next_offset stay as they are. */
+void of_aggregate_subtract(struct of_aggregate *dst, const struct of_aggregate *src);
+
 /* dst, which is initialised, takes the value of src. */
 void of_aggregate_copy(struct of_aggregate *dst, const struct of_aggregate *src);
 

@@ -24,6 +24,8 @@ enum {
     LOWEST_DOUBLE_BIT = OF_LIMBS_POINT_BIT - 1074,
 };
 
+#define INT128_LEAST ((of_int128)((of_uint128)1 << 127))
+
 static void
 settle(struct of_wide_sum *wide)
 {
@@ -126,6 +128,26 @@ of_exact_sum_merge(struct of_exact_sum *dst, const struct of_exact_sum *src)
     struct of_wide_sum *wide = widen(dst);
     for (unsigned i = 0; i < OF_LIMBS; i++)
         wide->place[i] += settled.place[i];
+    count_addition(wide);
+}
+
+void
+of_exact_sum_subtract(struct of_exact_sum *dst, const struct of_exact_sum *src)
+{
+    OF_ASSERT(dst != src);
+    of_int128 units = (of_int128)((of_uint128)(uint64_t)src->high << 64 | src->low);
+    if (units == INT128_LEAST) { /* the one whose opposite is none */
+        add_units(dst, -(units + 1));
+        units = -1;
+    }
+    add_units(dst, -units);
+    if (src->wide == NULL)
+        return;
+    struct of_wide_sum settled = *src->wide;
+    settle(&settled);
+    struct of_wide_sum *wide = widen(dst);
+    for (unsigned i = 0; i < OF_LIMBS; i++)
+        wide->place[i] -= settled.place[i];
     count_addition(wide);
 }
 

@@ -79,6 +79,9 @@ of_exact_sum_add(struct of_exact_sum *sum, double value)
 /* dst becomes dst + src. They must differ. */
 void of_exact_sum_merge(struct of_exact_sum *dst, const struct of_exact_sum *src);
 
+/* dst becomes dst - src. They must differ. */
+void of_exact_sum_subtract(struct of_exact_sum *dst, const struct of_exact_sum *src);
+
 /* dst, which is initialised, takes the value of src. */
 void of_exact_sum_copy(struct of_exact_sum *dst, const struct of_exact_sum *src);
 

@@ -5,6 +5,7 @@
 #include "core/assert.h"
 #include "core/memory.h"
 #include "order/cause.h"
+#include "order/slot_state.h"
 
 /* One partition of the present assignment of a lane. */
 struct partition {
@@ -100,6 +101,9 @@ static void
 add_order(struct of_aggregator *aggregator, struct of_table *table, const struct of_batch *batch, uint32_t i)
 {
     struct of_row *row = of_table_row(table, batch->group[i]);
+    if (__builtin_expect(batch->offset[i] < row->aggregate.next_offset, 0))
+        return;
+    aggregator->orders++;
     of_aggregate_add(&row->aggregate, batch->value[i]);
     row->aggregate.next_offset = batch->offset[i] + 1;
     of_table_touch(table, row);
@@ -119,7 +123,6 @@ aggregate_item(void *self, struct of_port *port, struct of_item *item)
         for (uint32_t i = 0; i < batch->count; i++)
             if (batch->status[i] == OF_CAUSE_NONE)
                 add_order(aggregator, &partition->table, batch, i);
-        aggregator->orders += batch->count - batch->failed;
         publish_live(aggregator);
     }
     of_port_forward(port, item);
@@ -143,7 +146,7 @@ open_slot(void *self, const struct of_open *open)
         return;
     of_table_fini(&lane->partitions[index].table);
     if (open->state != NULL)
-        of_table_copy(&lane->partitions[index].table, open->state);
+        of_table_copy(&lane->partitions[index].table, &((const struct of_slot_state *)open->state)->table);
     recount(aggregator);
 }
 
@@ -172,6 +175,7 @@ take_snapshot(struct lane *lane)
             struct of_snapshot_row *copy = next_row(&lane->snapshot);
             copy->slot = p;
             copy->group = row->group;
+            copy->rows = partition->table.count;
             of_aggregate_copy(&copy->aggregate, &row->aggregate);
         }
     }

@@ -4,6 +4,9 @@
  * absolute values, in a snapshot that fetch makes part of the committed totals once the commit is acknowledged. Nothing
  * here is final, so nothing here needs to be undone: after a drop, open brings the committed state again.
  *
+ * A restored row may be ahead of its partition (order/slot_state.h): orders below the row's next_offset are contained
+ * already and are passed over.
+ *
  * Threads: the stage's own; of_aggregator_live by any. */
 #ifndef OF_STAGES_AGGREGATE_H
 #define OF_STAGES_AGGREGATE_H
@@ -15,6 +18,7 @@
 struct of_snapshot_row {
     uint32_t slot; /* index within the lane */
     uint32_t group;
+    uint32_t rows; /* that the slot's table has */
     struct of_aggregate aggregate;
 };
 

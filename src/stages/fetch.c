@@ -4,11 +4,14 @@
 #include <stdlib.h>
 
 #include "core/assert.h"
+#include "core/crash_point.h"
 #include "core/memory.h"
 #include "stages/reading.h"
+#include "stages/restoring.h"
 
 static const int64_t POSITIONS_BACKOFF_NS = 500 * OF_MS_NS;
 static const int64_t COMMIT_BACKOFF_NS = 200 * OF_MS_NS;
+static const int64_t RESTORE_PATIENCE_NS = 1000 * OF_MS_NS; /* then those partitions begin whose state is known */
 static const int64_t BEHIND_NS = 500 * OF_MS_NS; /* how often the lag is looked up */
 
 enum barrier_place { HOME, OUT, COMMITTING };
@@ -19,6 +22,7 @@ struct of_fetch {
     struct of_board board;
     struct of_reading reading;
     struct of_ledger ledger;
+    struct of_restoring restoring;
     _Atomic bool stop_wanted;
     bool leaving;
     enum of_fetch_phase phase;
@@ -28,9 +32,10 @@ struct of_fetch {
     struct of_partition *partitions;
     uint32_t partition_count;
     int64_t positions_ns; /* when to look them up (again) */
-    bool commit_starts;   /* some slots begin where nothing is committed yet: commit that too */
+    int64_t restore_deadline_ns;
 
     struct of_barrier barrier;
+    _Atomic bool barrier_wanted; /* publish asks for one before the interval is over */
     enum barrier_place place;
     bool revoke_sent; /* the last barrier of this assignment is on its way or through */
     int64_t next_barrier_ns;
@@ -49,8 +54,9 @@ of_fetch_create(const struct of_fetch_options *options)
     struct of_fetch *fetch = of_alloc_lines(sizeof *fetch);
     fetch->options = *options;
     of_board_init(&fetch->board);
-    of_reading_init(&fetch->reading, &fetch->options, &fetch->status, &fetch->board);
+    of_reading_init(&fetch->reading, &fetch->options, &fetch->status, &fetch->board, &fetch->barrier_wanted);
     of_ledger_init(&fetch->ledger);
+    of_restoring_init(&fetch->restoring, &fetch->options, &fetch->reading, &fetch->ledger);
     atomic_init(&fetch->status.behind, -1);
     fetch->barrier.item.kind = OF_ITEM_BARRIER;
     fetch->barrier.item.lane = options->lane;
@@ -63,7 +69,9 @@ of_fetch_destroy(struct of_fetch **fetch)
     if (*fetch == NULL)
         return;
     of_reading_release_all(&(*fetch)->reading);
+    (*fetch)->options.restorer.ops->close((*fetch)->options.restorer.self);
     (*fetch)->options.source.ops->close((*fetch)->options.source.self);
+    of_restoring_fini(&(*fetch)->restoring);
     of_reading_fini(&(*fetch)->reading);
     of_board_fini(&(*fetch)->board);
     of_ledger_fini(&(*fetch)->ledger);
@@ -146,6 +154,10 @@ send_barrier(struct of_fetch *fetch, struct of_port *port, enum of_barrier_kind 
     barrier->number++;
     barrier->slots = fetch->reading.handles;
     barrier->slot_count = fetch->reading.count;
+    barrier->starts = fetch->restoring.starts;
+    if (source_ops(fetch)->membership != NULL)
+        barrier->membership = source_ops(fetch)->membership(source_self(fetch));
+    atomic_store_explicit(&fetch->barrier_wanted, false, memory_order_relaxed);
     memset(barrier->snapshots, 0, sizeof barrier->snapshots);
     fetch->place = OUT;
     fetch->reading.moved = false;
@@ -158,52 +170,80 @@ publish_committed(struct of_fetch *fetch)
 {
     int64_t committed = 0;
     for (uint32_t i = 0; i < fetch->ledger.count; i++)
-        committed += fetch->ledger.slots[i].committed;
+        if (fetch->ledger.slots[i].known)
+            committed += fetch->ledger.slots[i].state.next_offset;
     atomic_store_explicit(&fetch->status.committed, committed, memory_order_release);
 }
 
 static void
 settle_commit(struct of_fetch *fetch)
 {
-    of_ledger_commit(&fetch->ledger, &fetch->barrier);
+    const struct of_barrier *barrier = &fetch->barrier;
+    of_ledger_commit(&fetch->ledger, barrier);
     publish_committed(fetch);
-    of_reading_committed(&fetch->reading, &fetch->barrier);
-    fetch->commit_starts = false;
-    fetch->place = HOME;
+    of_reading_committed(&fetch->reading, barrier);
+    for (uint32_t i = 0; i < barrier->slot_count; i++)
+        if (barrier->reached[i].next_offset >= 0)
+            fetch->restoring.starts[i] = -1;
 }
 
-/* What the barrier reached, and, the first time, where slots began that had nothing committed. */
 static void
 gather_offsets(struct of_fetch *fetch)
 {
     fetch->offset_count = 0;
-    for (uint32_t i = 0; i < fetch->barrier.slot_count; i++) {
-        int64_t committed = fetch->ledger.slots[i].committed;
-        int64_t reached = fetch->barrier.reached[i].next_offset;
-        if (reached <= committed && !fetch->commit_starts)
-            continue;
-        fetch->offsets[fetch->offset_count++] = (struct of_offset) {
-            .slot = fetch->barrier.slots[i],
-            .next_offset = reached > committed ? reached : committed,
-        };
-    }
+    for (uint32_t i = 0; i < fetch->barrier.slot_count; i++)
+        if (fetch->barrier.reached[i].next_offset >= 0)
+            fetch->offsets[fetch->offset_count++] = (struct of_offset) {
+                .slot = fetch->barrier.slots[i],
+                .next_offset = fetch->barrier.reached[i].next_offset,
+            };
+}
+
+/* Recorded state counts, whatever becomes of the offsets: who owns the partitions next begins where it ends. */
+static void
+commit_offsets(struct of_fetch *fetch)
+{
+    settle_commit(fetch);
+    gather_offsets(fetch);
+    if (fetch->offset_count == 0 || (fetch->phase != OF_FETCH_READING && fetch->phase != OF_FETCH_DRAINING))
+        return; /* the partitions may be another's */
+    fetch->place = COMMITTING;
+    fetch->recommit_ns = 0;
+    source_ops(fetch)->commit(source_self(fetch), fetch->offsets, fetch->offset_count);
+}
+
+static void
+barrier_failed(struct of_fetch *fetch)
+{
+    struct of_error err;
+    of_error_set(&err, OF_FATAL, "%s", fetch->barrier.text);
+    fail(fetch, &err, fetch->barrier.fenced);
+}
+
+/* Begins again from what is committed, unless the partitions are gone anyway. */
+static void
+restart(struct of_fetch *fetch, enum of_cause cause, const char *text)
+{
+    if (fetch->phase == OF_FETCH_READING || fetch->phase == OF_FETCH_DRAINING)
+        of_reading_restart_all(&fetch->reading, cause, text);
 }
 
 static void
 barrier_came_home(struct of_fetch *fetch)
 {
     OF_ASSERT(fetch->place == OUT);
+    struct of_barrier *barrier = &fetch->barrier;
     fetch->place = HOME;
-    if (fetch->phase != OF_FETCH_READING && fetch->phase != OF_FETCH_DRAINING)
-        return; /* the partitions are gone; nothing of it may be committed */
-    gather_offsets(fetch);
-    if (fetch->offset_count == 0) {
-        settle_commit(fetch);
-        return;
+    if (barrier->membership != NULL)
+        source_ops(fetch)->give_back_membership(barrier->membership);
+    barrier->membership = NULL;
+    switch (barrier->outcome) {
+    case OF_BARRIER_WRITTEN: commit_offsets(fetch); break;
+    case OF_BARRIER_COMMITTED: settle_commit(fetch); break;
+    case OF_BARRIER_UNKNOWN: of_ledger_doubt(&fetch->ledger); /* fall through */
+    case OF_BARRIER_ABORTED: restart(fetch, OF_CAUSE_TRANSACTION_ABORTED, barrier->text); break;
+    case OF_BARRIER_FAILED: barrier_failed(fetch); break;
     }
-    fetch->place = COMMITTING;
-    fetch->recommit_ns = 0;
-    source_ops(fetch)->commit(source_self(fetch), fetch->offsets, fetch->offset_count);
 }
 
 static void
@@ -215,15 +255,18 @@ take_commit_answer(struct of_fetch *fetch, const struct of_source_event *event, 
     }
     switch (event->status) {
     case OF_OK:
-        settle_commit(fetch);
+        fetch->place = HOME;
         break;
     case OF_RETRY:
         fetch->recommit_ns = now_ns + COMMIT_BACKOFF_NS;
         break;
     default:
-        /* The group no longer accepts it: others may have the partitions already. If not, start from what counts. */
+        /* The group no longer accepts it: others may have the partitions already. If not, start from what counts, which
+         * is still to be committed. */
         fetch->place = HOME;
-        of_reading_restart_all(&fetch->reading, event->error.text);
+        for (uint32_t i = 0; i < fetch->offset_count; i++)
+            fetch->restoring.starts[fetch->offsets[i].slot->index] = fetch->offsets[i].next_offset;
+        of_reading_restart_all(&fetch->reading, OF_CAUSE_FETCH_FAILED, event->error.text);
         break;
     }
 }
@@ -258,51 +301,73 @@ take_assignment(struct of_fetch *fetch, const struct of_source_event *event, int
         set_phase(fetch, OF_FETCH_ASSIGNING);
 }
 
+/* Looks up where the partitions begin and asks for their recorded state. */
 static bool
-begin_assignment(struct of_fetch *fetch, struct of_port *port, int64_t now_ns)
+look_up(struct of_fetch *fetch, int64_t now_ns)
 {
     uint32_t count = fetch->partition_count;
     struct of_error err;
-    struct of_partition *partitions = fetch->partitions;
     if (count > OF_LANE_SLOTS) {
         of_error_set(&err, OF_FATAL, "%u partitions are assigned to one fetch thread, which can have %d; "
                      "use more --fetch-threads or instances", count, OF_LANE_SLOTS);
         fail(fetch, &err, false);
         return true;
     }
-    enum of_status status = source_ops(fetch)->positions(source_self(fetch), partitions, count, &err);
+    enum of_status status = source_ops(fetch)->positions(source_self(fetch), fetch->partitions, count, &err);
     if (status == OF_FATAL)
         fail(fetch, &err, false);
     if (status != OF_OK) {
         fetch->positions_ns = now_ns + POSITIONS_BACKOFF_NS;
         return false;
     }
-    of_reading_assign(&fetch->reading, partitions, count);
-    int64_t *starts = of_alloc_array(count, sizeof *starts);
-    for (uint32_t i = 0; i < count; i++) {
-        starts[i] = partitions[i].start;
-        fetch->commit_starts |= !partitions[i].committed;
-    }
-    of_ledger_open(&fetch->ledger, starts, count);
-    publish_committed(fetch);
+    of_reading_assign(&fetch->reading, fetch->partitions, count);
+    of_ledger_open(&fetch->ledger, count);
     fetch->barrier.reached = of_realloc_array(fetch->barrier.reached, count, sizeof *fetch->barrier.reached);
     fetch->offsets = of_realloc_array(fetch->offsets, count, sizeof *fetch->offsets);
-    status = source_ops(fetch)->assign(source_self(fetch), fetch->reading.handles, starts, count, &err);
+    of_restoring_begin(&fetch->restoring, fetch->partitions, count);
+    fetch->restore_deadline_ns = now_ns + RESTORE_PATIENCE_NS;
+    set_phase(fetch, OF_FETCH_RESTORING);
+    return true;
+}
+
+static void
+begin_reading(struct of_fetch *fetch, struct of_port *port, int64_t now_ns)
+{
+    struct of_error err;
+    uint32_t count = fetch->reading.count;
+    int64_t *starts = of_alloc_array(count, sizeof *starts);
+    for (uint32_t i = 0; i < count; i++)
+        starts[i] = fetch->ledger.slots[i].known ? fetch->ledger.slots[i].state.next_offset
+                                                 : fetch->partitions[i].start;
+    enum of_status status = source_ops(fetch)->assign(source_self(fetch), fetch->reading.handles, starts, count, &err);
     if (status == OF_OK)
-        of_reading_open_all(&fetch->reading, port, starts);
+        of_reading_open_all(&fetch->reading, port, &fetch->ledger, starts);
     else
         fail(fetch, &err, false);
     free(starts);
     fetch->assigned = false;
     if (status != OF_OK)
-        return true;
+        return;
+    publish_committed(fetch);
     int64_t never = 0;
     atomic_compare_exchange_strong(&fetch->status.first_assigned_ns, &never, now_ns);
     atomic_store_explicit(&fetch->status.slots, count, memory_order_relaxed);
     fetch->next_barrier_ns = now_ns + fetch->options.commit_interval_ns;
     of_reading_tell_all(&fetch->reading, OF_EVENT_ASSIGNED, &fetch->ledger);
     set_phase(fetch, OF_FETCH_READING);
-    return true;
+}
+
+static uint32_t
+restore(struct of_fetch *fetch, struct of_port *port, int64_t now_ns, int64_t *deadline_ns)
+{
+    uint32_t done = of_restoring_turn(&fetch->restoring, now_ns);
+    if (fetch->restoring.waiting == 0 || now_ns >= fetch->restore_deadline_ns) {
+        begin_reading(fetch, port, now_ns);
+        return done + 1;
+    }
+    if (fetch->restore_deadline_ns < *deadline_ns)
+        *deadline_ns = fetch->restore_deadline_ns;
+    return done;
 }
 
 /* The partitions are given up, or gone. What is under way comes home first. */
@@ -329,10 +394,9 @@ lose(struct of_fetch *fetch)
 static void
 finish_assignment(struct of_fetch *fetch)
 {
-    of_ledger_retire(&fetch->ledger);
+    of_restoring_end(&fetch->restoring);
     of_reading_forget(&fetch->reading);
     fetch->revoke_sent = false;
-    fetch->commit_starts = false;
     atomic_store_explicit(&fetch->status.slots, 0, memory_order_relaxed);
     set_phase(fetch, fetch->assigned ? OF_FETCH_ASSIGNING : OF_FETCH_JOINING);
 }
@@ -353,7 +417,9 @@ take_revoke(struct of_fetch *fetch, bool lost, int64_t now_ns)
         /* Nothing was read of it yet. */
         source_ops(fetch)->unassign(source_self(fetch));
         fetch->assigned = false;
-        if (fetch->phase == OF_FETCH_ASSIGNING)
+        if (fetch->phase == OF_FETCH_RESTORING)
+            finish_assignment(fetch);
+        else if (fetch->phase == OF_FETCH_ASSIGNING)
             set_phase(fetch, OF_FETCH_JOINING);
     }
 }
@@ -389,11 +455,12 @@ count_behind(const struct of_fetch *fetch)
     if (source_ops(fetch)->high == NULL)
         return -1;
     for (uint32_t i = 0; i < fetch->ledger.count; i++) {
+        const struct of_ledger_slot *slot = &fetch->ledger.slots[i];
         int64_t high = source_ops(fetch)->high(source_self(fetch), fetch->reading.handles[i]);
-        if (high < 0)
+        if (high < 0 || !slot->known)
             return -1;
-        if (high > fetch->ledger.slots[i].committed)
-            behind += high - fetch->ledger.slots[i].committed;
+        if (high > slot->state.next_offset)
+            behind += high - slot->state.next_offset;
     }
     return behind;
 }
@@ -409,14 +476,25 @@ look_up_behind(struct of_fetch *fetch, int64_t now_ns)
 
 /* ---- turns, by phase ---- */
 
+/* Whether slots begin where nothing is committed yet: that is committed, too. */
+static bool
+has_starts(const struct of_fetch *fetch)
+{
+    for (uint32_t i = 0; i < fetch->reading.count; i++)
+        if (fetch->restoring.starts[i] >= 0 && !fetch->reading.slots[i]->held)
+            return true;
+    return false;
+}
+
 static uint32_t
 read_on(struct of_fetch *fetch, struct of_port *port, int64_t now_ns, int64_t *deadline_ns)
 {
-    uint32_t done = of_reading_turn(&fetch->reading, port, &fetch->ledger, fetch->place == HOME, now_ns, deadline_ns);
-    bool wanted = fetch->reading.moved || fetch->commit_starts;
-    if (fetch->place != HOME || !wanted)
+    uint32_t done = of_restoring_turn(&fetch->restoring, now_ns);
+    done += of_reading_turn(&fetch->reading, port, &fetch->ledger, fetch->place == HOME, now_ns, deadline_ns);
+    bool at_once = atomic_load_explicit(&fetch->barrier_wanted, memory_order_relaxed);
+    if (fetch->place != HOME || !(fetch->reading.moved || at_once || has_starts(fetch)))
         return done;
-    if (now_ns >= fetch->next_barrier_ns) {
+    if (now_ns >= fetch->next_barrier_ns || at_once) {
         send_barrier(fetch, port, OF_BARRIER_COMMIT, now_ns);
         return done + 1;
     }
@@ -430,6 +508,9 @@ static uint32_t
 drain(struct of_fetch *fetch, struct of_port *port, int64_t now_ns, int64_t *deadline_ns)
 {
     if (fetch->place == HOME && !fetch->revoke_sent) {
+        OF_CRASH_POINT("revoke");
+        if (fetch->leaving)
+            OF_CRASH_POINT("stopping");
         send_barrier(fetch, port, OF_BARRIER_REVOKE, now_ns);
         return 1;
     }
@@ -483,10 +564,11 @@ tick(void *self, struct of_port *port, int64_t now_ns, int64_t *deadline_ns)
     switch (fetch->phase) {
     case OF_FETCH_ASSIGNING:
         if (now_ns >= fetch->positions_ns)
-            done += begin_assignment(fetch, port, now_ns);
+            done += look_up(fetch, now_ns);
         else if (fetch->positions_ns < *deadline_ns)
             *deadline_ns = fetch->positions_ns;
         break;
+    case OF_FETCH_RESTORING: done += restore(fetch, port, now_ns, deadline_ns); break;
     case OF_FETCH_READING:
         done += read_on(fetch, port, now_ns, deadline_ns);
         look_up_behind(fetch, now_ns);

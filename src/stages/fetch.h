@@ -4,6 +4,8 @@
  *
  *   JOINING    member of the group, nothing assigned
  *   ASSIGNING  assigned; looking up where to begin (retried with a back-off)
+ *   RESTORING  reading the recorded state of all partitions, at the same time; after a second at the latest those that
+ *              are known begin, and the others are held until theirs is there
  *   READING    chunks flow; a commit barrier every interval if anything moved
  *   DRAINING   to be revoked: nothing new is read; a revoke barrier goes through, what it reached is committed, then the
  *              source gives the partitions up. Bounded by the drain time-out, after which everything is dropped
@@ -13,12 +15,15 @@
  * Each slot, while READING:
  *
  *   reading --a chunk comes home held, or the source cannot read--> held (state kept, from the cut)
- *   reading --a notice from publish, or a refused commit--> held (state restored, from the committed offset)
+ *   reading --a notice from publish, an aborted transaction, or a refused commit--> held (state restored, from the
+ *             committed offset)
  *   held --back-off over, or the schema cache changed--> reading, in a new epoch that an open announces
  *
- * The barrier: HOME -> OUT (in the stages) -> COMMITTING (its offsets are with the source) -> HOME. Only when a commit
- * is acknowledged does the ledger take over what the barrier carries, so a crash or a drop at any point leaves ledger,
- * committed offsets and the totals of the run telling the same.
+ * The barrier: HOME -> OUT (in the stages) -> HOME where publish has committed it in a transaction, otherwise -> COMMITTING
+ * (its state is recorded, its offsets are with the source) -> HOME. Only when its state is recorded does the ledger take over
+ * what a barrier carries, so a crash or a drop at any point leaves ledger, recorded state and the totals of the run telling
+ * the same; committed offsets are never ahead of it. A transaction whose end is not known makes the ledger doubtful: all slots
+ * are restored anew.
  *
  * Retry partitions are read one record at a time: the head's due time decides when, and nothing else waits for it.
  *
@@ -30,6 +35,7 @@
 #include "core/source.h"
 #include "core/stage.h"
 #include "order/event_queue.h"
+#include "order/restorer.h"
 #include "registry/cache.h"
 #include "stages/board.h"
 #include "stages/ledger.h"
@@ -38,6 +44,7 @@ struct of_fetch_options {
     uint32_t lane;
     const struct of_clock *clock;
     struct of_source source;
+    struct of_restorer restorer;
     uint32_t chunks; /* under way at most */
     int64_t commit_interval_ns;
     int64_t drain_timeout_ns;
@@ -49,6 +56,7 @@ struct of_fetch_options {
 enum of_fetch_phase {
     OF_FETCH_JOINING,
     OF_FETCH_ASSIGNING,
+    OF_FETCH_RESTORING,
     OF_FETCH_READING,
     OF_FETCH_DRAINING,
     OF_FETCH_CLEARING,

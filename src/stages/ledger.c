@@ -13,29 +13,102 @@ of_ledger_init(struct of_ledger *ledger)
     pthread_mutex_init(&ledger->lock, NULL);
 }
 
+static void
+forget_slots(struct of_ledger *ledger)
+{
+    for (uint32_t i = 0; i < ledger->count; i++)
+        of_slot_state_fini(&ledger->slots[i].state);
+    ledger->count = 0;
+}
+
 void
 of_ledger_fini(struct of_ledger *ledger)
 {
-    for (uint32_t i = 0; i < ledger->count; i++)
-        of_table_fini(&ledger->slots[i].table);
-    of_table_fini(&ledger->retired);
+    forget_slots(ledger);
+    of_table_fini(&ledger->run);
     free(ledger->slots);
     pthread_mutex_destroy(&ledger->lock);
 }
 
 void
-of_ledger_open(struct of_ledger *ledger, const int64_t *starts, uint32_t count)
+of_ledger_open(struct of_ledger *ledger, uint32_t count)
 {
-    OF_ASSERT(ledger->count == 0);
     pthread_mutex_lock(&ledger->lock);
+    forget_slots(ledger);
     if (count > ledger->room) {
         ledger->slots = of_realloc_array(ledger->slots, count, sizeof *ledger->slots);
         ledger->room = count;
     }
-    for (uint32_t i = 0; i < count; i++)
-        ledger->slots[i] = (struct of_ledger_slot) { .committed = starts[i] };
+    for (uint32_t i = 0; i < count; i++) {
+        ledger->slots[i] = (struct of_ledger_slot) { 0 };
+        of_slot_state_init(&ledger->slots[i].state);
+    }
     ledger->count = count;
     pthread_mutex_unlock(&ledger->lock);
+}
+
+/* ---- the run ---- */
+
+/* The run has committed what turns `before` into `after`. */
+static void
+add_difference(struct of_ledger *ledger, uint32_t group, const struct of_aggregate *before,
+               const struct of_aggregate *after)
+{
+    struct of_aggregate *run = &of_table_row(&ledger->run, group)->aggregate;
+    of_aggregate_merge(run, after);
+    if (before != NULL)
+        of_aggregate_subtract(run, before);
+}
+
+/* What the recorded state has more than the ledger knew was committed by this process. */
+static void
+claim(struct of_ledger *ledger, struct of_slot_state *known, const struct of_slot_state *recorded)
+{
+    for (uint32_t i = 0; i < recorded->table.count; i++) {
+        const struct of_row *row = &recorded->table.rows[i];
+        const struct of_aggregate *before = &of_table_row(&known->table, row->group)->aggregate;
+        if (row->aggregate.count > before->count)
+            add_difference(ledger, row->group, before, &row->aggregate);
+    }
+    ledger->run_letters.retries += recorded->retries - known->retries;
+    ledger->run_letters.dead_letters += recorded->dead_letters - known->dead_letters;
+}
+
+void
+of_ledger_restore(struct of_ledger *ledger, uint32_t slot, struct of_slot_state *state, int64_t start)
+{
+    OF_ASSERT(slot < ledger->count && !ledger->slots[slot].known);
+    struct of_ledger_slot *own = &ledger->slots[slot];
+    pthread_mutex_lock(&ledger->lock);
+    if (own->was_known && state->next_offset > own->state.next_offset)
+        claim(ledger, &own->state, state);
+    of_slot_state_move(&own->state, state);
+    own->state.next_offset = start;
+    own->known = own->was_known = true;
+    pthread_mutex_unlock(&ledger->lock);
+}
+
+void
+of_ledger_doubt(struct of_ledger *ledger)
+{
+    for (uint32_t i = 0; i < ledger->count; i++)
+        ledger->slots[i].known = false;
+}
+
+/* ---- commits ---- */
+
+/* Nothing of a slot that did not reach anything counts: what aggregate has of it is void. */
+static void
+commit_snapshot(struct of_ledger *ledger, const struct of_barrier *barrier, const struct of_snapshot *snapshot)
+{
+    for (uint32_t i = 0; i < snapshot->count; i++) {
+        const struct of_snapshot_row *row = &snapshot->rows[i];
+        if (barrier->reached[row->slot].next_offset < 0)
+            continue;
+        struct of_aggregate *own = &of_table_row(&ledger->slots[row->slot].state.table, row->group)->aggregate;
+        add_difference(ledger, row->group, own, &row->aggregate);
+        of_aggregate_copy(own, &row->aggregate);
+    }
 }
 
 void
@@ -45,54 +118,43 @@ of_ledger_commit(struct of_ledger *ledger, const struct of_barrier *barrier)
     pthread_mutex_lock(&ledger->lock);
     for (uint32_t i = 0; i < barrier->slot_count; i++) {
         const struct of_reached *reached = &barrier->reached[i];
+        struct of_slot_state *state = &ledger->slots[i].state;
         if (reached->next_offset < 0)
             continue;
-        if (reached->next_offset > ledger->slots[i].committed)
-            ledger->slots[i].committed = reached->next_offset;
-        ledger->retries += reached->retries;
-        ledger->dead_letters += reached->dead_letters;
+        OF_ASSERT(ledger->slots[i].known);
+        if (reached->next_offset > state->next_offset)
+            state->next_offset = reached->next_offset;
+        state->retries += reached->retries;
+        state->dead_letters += reached->dead_letters;
+        ledger->run_letters.retries += reached->retries;
+        ledger->run_letters.dead_letters += reached->dead_letters;
     }
-    for (uint32_t a = 0; a < OF_THREADS_PER_STAGE; a++) {
-        const struct of_snapshot *snapshot = barrier->snapshots[a];
-        for (uint32_t i = 0; snapshot != NULL && i < snapshot->count; i++) {
-            const struct of_snapshot_row *row = &snapshot->rows[i];
-            /* A slot that failed before the barrier: what aggregate has of it is void. */
-            if (barrier->reached[row->slot].next_offset >= 0)
-                of_aggregate_copy(&of_table_row(&ledger->slots[row->slot].table, row->group)->aggregate,
-                                  &row->aggregate);
-        }
-    }
+    for (uint32_t a = 0; a < OF_THREADS_PER_STAGE; a++)
+        if (barrier->snapshots[a] != NULL)
+            commit_snapshot(ledger, barrier, barrier->snapshots[a]);
+    pthread_mutex_unlock(&ledger->lock);
+}
+
+/* ---- totals ---- */
+
+void
+of_ledger_add_run(struct of_ledger *ledger, struct of_table *table, struct of_letter_counts *letters)
+{
+    pthread_mutex_lock(&ledger->lock);
+    of_table_merge(table, &ledger->run);
+    letters->retries += ledger->run_letters.retries;
+    letters->dead_letters += ledger->run_letters.dead_letters;
     pthread_mutex_unlock(&ledger->lock);
 }
 
 void
-of_ledger_retire(struct of_ledger *ledger)
+of_ledger_add_total(struct of_ledger *ledger, struct of_table *table, struct of_letter_counts *letters)
 {
     pthread_mutex_lock(&ledger->lock);
     for (uint32_t i = 0; i < ledger->count; i++) {
-        of_table_merge(&ledger->retired, &ledger->slots[i].table);
-        of_table_fini(&ledger->slots[i].table);
+        of_table_merge(table, &ledger->slots[i].state.table);
+        letters->retries += ledger->slots[i].state.retries;
+        letters->dead_letters += ledger->slots[i].state.dead_letters;
     }
-    ledger->count = 0;
-    pthread_mutex_unlock(&ledger->lock);
-    uint64_t orders = 0;
-    struct of_exact_sum sum = { 0 };
-    for (uint32_t i = 0; i < ledger->retired.count; i++) {
-        orders += ledger->retired.rows[i].aggregate.count;
-        of_exact_sum_merge(&sum, &ledger->retired.rows[i].aggregate.sum);
-    }
-    of_live_total_set(&ledger->live, orders, &sum);
-    of_exact_sum_fini(&sum);
-}
-
-void
-of_ledger_add_run(struct of_ledger *ledger, struct of_table *table, uint64_t *retries, uint64_t *dead_letters)
-{
-    pthread_mutex_lock(&ledger->lock);
-    of_table_merge(table, &ledger->retired);
-    for (uint32_t i = 0; i < ledger->count; i++)
-        of_table_merge(table, &ledger->slots[i].table);
-    *retries += ledger->retries;
-    *dead_letters += ledger->dead_letters;
     pthread_mutex_unlock(&ledger->lock);
 }

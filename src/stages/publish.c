@@ -1,4 +1,4 @@
-#include "stages/publish.h"
+#include "stages/publish_private.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,67 +7,20 @@
 #include "avro/plan.h"
 #include "core/assert.h"
 #include "core/memory.h"
-#include "stages/handed.h"
-#include "stages/letter.h"
+#include "order/slot_state.h"
 #include "stages/tell.h"
 
 /* While the sink or the console is full, how often to look whether it still is. */
 static const int64_t FULL_NS = 1 * OF_MS_NS;
 
-/* One slot of the present assignment. */
-struct partition {
-    struct of_slot *slot;
-    uint32_t epoch;
-    uint32_t restored; /* the epoch that last began from committed state: letters of earlier ones concern nobody */
-    bool failed;       /* since then: nothing more of it counts, also not of an epoch that a hold begins */
-    struct of_reached reached; /* since the last barrier */
-    int64_t barrier_offset;    /* what the last barrier reached here; committed when the next one comes. -1: nothing */
-    struct of_handed handed;
-    /* The record whose letter was refused as too large after it had been handed over: its letter is made this small.
-     * Outlives the epoch, as the record comes again. */
-    int64_t shrunk_offset;
-    uint8_t shrunk_size; /* enum of_letter_size; for a retry record anything but whole means: dead letter instead */
-};
-
-/* A letter on its way. Its number is the sink's tag. */
-struct letter {
-    uint32_t slot;
-    uint32_t epoch;
-    uint32_t assignment;
-    int64_t offset;
-    uint64_t number; /* in its partition's list of what was handed over */
-    uint8_t generation;
-    uint8_t destination;
-    uint8_t size;
-    uint32_t next_free;
-};
-
-struct of_publish {
-    struct of_publish_options options;
-    struct partition *partitions; /* by slot index */
-    uint32_t partition_count, partition_room;
-    uint32_t assignment; /* counts revocations: letters of an earlier one concern nobody any more */
-
-    struct letter *letters; /* 1 to in_flight; 0 is none */
-    uint32_t first_free;
-    uint32_t unsettled[2]; /* by generation, of the present assignment */
-    uint8_t generation;    /* of letters handed over now */
-    struct of_barrier *barrier; /* arrived, waits for letters of the other generation */
-    bool full; /* the last batch could not be finished */
-
-    struct of_letter *letter;
-    struct of_publish_counts counts;
-    struct of_port *port; /* during a tick */
-};
-
-static void
-forget_assignment(struct of_publish *publish)
+void
+of_publish_forget_assignment(struct of_publish *publish)
 {
-    for (uint32_t i = 0; i < publish->partition_count; i++)
-        of_handed_fini(&publish->partitions[i].handed);
-    publish->partition_count = 0;
+    for (uint32_t i = 0; i < publish->slot_count; i++)
+        of_handed_fini(&publish->slots[i].handed);
+    publish->slot_count = 0;
     publish->assignment++;
-    publish->unsettled[0] = publish->unsettled[1] = 0;
+    of_publish_forget_letters(publish);
 }
 
 struct of_publish *
@@ -75,8 +28,12 @@ of_publish_create(const struct of_publish_options *options)
 {
     struct of_publish *publish = of_alloc(sizeof *publish);
     publish->options = *options;
+    publish->transactional = options->sink.ops->transactional;
+    publish->aside_end = &publish->aside;
     publish->letter = of_letter_create();
-    publish->letters = of_alloc_array(options->in_flight + 1, sizeof *publish->letters);
+    publish->writer = of_state_writer_create();
+    publish->letter_room = options->in_flight + 1;
+    publish->letters = of_alloc_array(publish->letter_room, sizeof *publish->letters);
     for (uint32_t i = options->in_flight; i > 0; i--) {
         publish->letters[i].next_free = publish->first_free;
         publish->first_free = i;
@@ -89,10 +46,12 @@ of_publish_destroy(struct of_publish **publish)
 {
     if (*publish == NULL)
         return;
-    forget_assignment(*publish);
+    of_publish_forget_assignment(*publish);
     of_letter_destroy(&(*publish)->letter);
+    of_state_writer_destroy(&(*publish)->writer);
     free((*publish)->letters);
-    free((*publish)->partitions);
+    free((*publish)->slots);
+    free((*publish)->offsets);
     free(*publish);
     *publish = NULL;
 }
@@ -105,119 +64,67 @@ of_publish_counts(const struct of_publish *publish)
 
 /* ---- slots ---- */
 
-static void
-open_slot(void *self, const struct of_open *open)
+static struct of_publish_slot *
+slot_at(struct of_publish *publish, uint32_t index)
 {
-    struct of_publish *publish = self;
-    uint32_t index = open->slot->index;
-    if (index >= publish->partition_room) {
-        publish->partition_room = index + 16;
-        publish->partitions = of_realloc_array(publish->partitions, publish->partition_room,
-                                               sizeof *publish->partitions);
+    if (index >= publish->slot_room) {
+        publish->slot_room = index + 16;
+        publish->slots = of_realloc_array(publish->slots, publish->slot_room, sizeof *publish->slots);
     }
-    while (publish->partition_count <= index)
-        publish->partitions[publish->partition_count++] = (struct partition) {
+    while (publish->slot_count <= index)
+        publish->slots[publish->slot_count++] = (struct of_publish_slot) {
             .reached = { .next_offset = -1 },
             .barrier_offset = -1,
             .shrunk_offset = -1,
         };
-    struct partition *partition = &publish->partitions[index];
-    partition->slot = open->slot;
-    partition->epoch = open->epoch;
-    if (open->restore) {
-        partition->restored = open->epoch;
-        partition->failed = false;
-        partition->reached = (struct of_reached) { .next_offset = -1 };
-        partition->barrier_offset = -1;
-        of_handed_rewind(&partition->handed);
-    }
+    return &publish->slots[index];
 }
 
-/* The slot's epoch cannot be completed, nor what it goes on from. Whoever comes first is told to fetch; the rest is consequence. */
+/* Everything since is void; what is recorded is where it goes on from. */
 static void
-fail_slot(struct of_publish *publish, struct of_port *port, struct partition *partition, enum of_cause cause,
-          const char *text)
+restore(struct of_publish_slot *slot, const struct of_open *open)
 {
-    if (partition->failed)
+    const struct of_slot_state *state = open->state;
+    slot->restored = open->epoch;
+    slot->failed = false;
+    slot->reached = (struct of_reached) { .next_offset = -1 };
+    slot->barrier_offset = -1;
+    slot->retries = state != NULL ? state->retries : 0;
+    slot->dead_letters = state != NULL ? state->dead_letters : 0;
+    slot->rows = state != NULL ? state->table.count : 0;
+    of_handed_rewind(&slot->handed);
+}
+
+static void
+open_slot(void *self, const struct of_open *open)
+{
+    struct of_publish *publish = self;
+    struct of_publish_slot *slot = slot_at(publish, open->slot->index);
+    publish->barrier_wanted = open->slot->barrier_wanted;
+    slot->slot = open->slot;
+    slot->epoch = open->epoch;
+    if (open->restore)
+        restore(slot, open);
+}
+
+void
+of_publish_fail_slot(struct of_publish *publish, struct of_publish_slot *slot, enum of_cause cause, const char *text)
+{
+    if (slot->failed)
         return;
-    partition->failed = true;
-    partition->reached = (struct of_reached) { .next_offset = -1 };
-    of_slot_drop(partition->slot, partition->epoch);
-    struct of_notice *notice = &partition->slot->notice;
+    slot->failed = true;
+    slot->reached = (struct of_reached) { .next_offset = -1 };
+    of_slot_drop(slot->slot, slot->epoch);
+    struct of_notice *notice = &slot->slot->notice;
     notice->item.kind = OF_ITEM_NOTICE;
     notice->item.lane = publish->options.lane;
-    notice->slot = partition->slot;
-    notice->epoch = partition->epoch;
+    notice->slot = slot->slot;
+    notice->epoch = slot->epoch;
     notice->cause = (uint8_t)cause;
     snprintf(notice->text, sizeof notice->text, "%s", text);
-    of_port_home(port, &notice->item);
-}
-
-/* ---- letters ---- */
-
-/* Gives the letter to the producer, unless an earlier reading of the partition has done so. */
-static enum of_status
-hand_over(struct of_publish *publish, struct partition *partition, const struct of_outgoing *out, int64_t offset,
-          uint8_t size, struct of_error *err)
-{
-    uint8_t destination = (uint8_t)out->destination;
-    enum of_handed_state handed = of_handed_find(&partition->handed, offset, destination);
-    if (handed == OF_HANDED_WRITTEN)
-        return OF_OK;
-    uint32_t tag = publish->first_free;
-    if (handed == OF_HANDED_WAITING || tag == 0)
-        return OF_AGAIN;
-    enum of_status status = publish->options.sink.ops->produce(publish->options.sink.self, out, tag, err);
-    if (status != OF_OK)
-        return status;
-    struct letter *letter = &publish->letters[tag];
-    publish->first_free = letter->next_free;
-    *letter = (struct letter) {
-        .slot = partition->slot->index,
-        .epoch = partition->epoch,
-        .assignment = publish->assignment,
-        .offset = offset,
-        .number = of_handed_add(&partition->handed, offset, destination),
-        .generation = publish->generation,
-        .destination = destination,
-        .size = size,
-    };
-    publish->unsettled[publish->generation]++;
-    return OF_OK;
-}
-
-static void
-letter_failed(struct of_publish *publish, const struct letter *letter, enum of_status status, const char *text)
-{
-    struct partition *partition = &publish->partitions[letter->slot];
-    if (letter->epoch < partition->restored)
-        return;
-    if (status == OF_POISON) {
-        partition->shrunk_offset = letter->offset;
-        partition->shrunk_size = (uint8_t)(letter->size + 1 < OF_LETTER_SIZES ? letter->size + 1 : letter->size);
-    }
-    /* The barrier that waits for this letter must not commit what it stands for. */
-    if (publish->barrier != NULL && letter->generation != publish->generation)
-        publish->barrier->reached[letter->slot] = (struct of_reached) { .next_offset = -1 };
-    fail_slot(publish, publish->port, partition,
-              letter->destination == OF_TO_RETRY ? OF_CAUSE_RETRY_REFUSED : OF_CAUSE_DEAD_LETTER_REFUSED, text);
-}
-
-static void
-settled(void *arg, uint64_t tag, enum of_status status, const char *text)
-{
-    struct of_publish *publish = arg;
-    OF_ASSERT(tag >= 1 && tag <= publish->options.in_flight);
-    struct letter *letter = &publish->letters[tag];
-    if (letter->assignment == publish->assignment) {
-        OF_ASSERT(publish->unsettled[letter->generation] > 0);
-        publish->unsettled[letter->generation]--;
-        of_handed_settle(&publish->partitions[letter->slot].handed, letter->number, status == OF_OK);
-        if (status != OF_OK)
-            letter_failed(publish, letter, status, text);
-    }
-    letter->next_free = publish->first_free;
-    publish->first_free = (uint32_t)tag;
+    of_port_home(publish->port, &notice->item);
+    if (publish->transactional)
+        of_publish_abort(publish, text);
 }
 
 /* ---- records ---- */
@@ -267,14 +174,14 @@ gather_failure(const struct of_batch *batch, const struct of_record *record, str
 
 /* Sends the dead letter, as whole as the topic takes it. */
 static enum of_status
-send_dead(struct of_publish *publish, const struct of_batch *batch, struct partition *partition,
+send_dead(struct of_publish *publish, const struct of_batch *batch, struct of_publish_slot *slot,
           const struct of_record *record, const struct of_letter_facts *facts, struct of_error *err)
 {
-    uint8_t size = partition->shrunk_offset == record->offset ? partition->shrunk_size : OF_LETTER_WHOLE;
+    uint8_t size = slot->shrunk_offset == record->offset ? slot->shrunk_size : OF_LETTER_WHOLE;
     for (;; size++) {
         const struct of_outgoing *out = of_letter_dead(publish->letter, batch->chunk->ops, record, facts,
                                                        (enum of_letter_size)size);
-        enum of_status status = hand_over(publish, partition, out, record->offset, size, err);
+        enum of_status status = of_publish_hand_over(publish, slot, out, record->offset, size, err);
         if (status != OF_POISON || size + 1 == OF_LETTER_SIZES)
             return status;
     }
@@ -282,38 +189,38 @@ send_dead(struct of_publish *publish, const struct of_batch *batch, struct parti
 
 /* Retry or dead letter. OF_POISON from a retry means that it is too large: then there is no next attempt. */
 static enum of_status
-send_failed(struct of_publish *publish, const struct of_batch *batch, struct partition *partition,
+send_failed(struct of_publish *publish, const struct of_batch *batch, struct of_publish_slot *slot,
             const struct of_record *record, struct of_letter_facts *facts, enum of_event_kind *kind,
             struct of_error *err)
 {
     bool again = of_cause_class(facts->cause) == OF_CLASS_TRANSIENT && facts->attempts <= publish->options.max_retries
-                 && partition->shrunk_offset != record->offset;
+                 && slot->shrunk_offset != record->offset;
     if (again) {
         const struct of_outgoing *out = of_letter_retry(publish->letter, batch->chunk->ops, record, facts);
-        enum of_status status = hand_over(publish, partition, out, record->offset, OF_LETTER_WHOLE, err);
+        enum of_status status = of_publish_hand_over(publish, slot, out, record->offset, OF_LETTER_WHOLE, err);
         *kind = OF_EVENT_RETRY;
         if (status != OF_POISON)
             return status;
     }
     *kind = OF_EVENT_DEAD_LETTER;
-    return send_dead(publish, batch, partition, record, facts, err);
+    return send_dead(publish, batch, slot, record, facts, err);
 }
 
 static void
-count(struct of_publish *publish, struct partition *partition, enum of_event_kind kind)
+count(struct of_publish *publish, struct of_publish_slot *slot, enum of_event_kind kind)
 {
     if (kind == OF_EVENT_RETRY) {
-        partition->reached.retries++;
+        slot->reached.retries++;
         of_counter_add(&publish->counts.retries, 1);
     } else if (kind == OF_EVENT_DEAD_LETTER) {
-        partition->reached.dead_letters++;
+        slot->reached.dead_letters++;
         of_counter_add(&publish->counts.dead_letters, 1);
     }
 }
 
 /* One record to its fate. OF_AGAIN: nothing happened, it must be tried again. OF_RETRY: refused. */
 static enum of_status
-settle(struct of_publish *publish, struct of_batch *batch, struct partition *partition, uint32_t at, bool tell,
+settle(struct of_publish *publish, struct of_batch *batch, struct of_publish_slot *slot, uint32_t at, bool tell,
        struct of_error *err)
 {
     enum of_cause cause = (enum of_cause)batch->status[at];
@@ -332,10 +239,10 @@ settle(struct of_publish *publish, struct of_batch *batch, struct partition *par
     gather_facts(publish, batch, at, &record, &facts);
     if (cause != OF_CAUSE_NONE) {
         gather_failure(batch, &record, &facts);
-        status = send_failed(publish, batch, partition, &record, &facts, &kind, err);
+        status = send_failed(publish, batch, slot, &record, &facts, &kind, err);
     }
     if (status == OF_OK) {
-        count(publish, partition, kind);
+        count(publish, slot, kind);
         if (event != NULL)
             of_tell_record(event, kind, batch, at, &record, &facts);
         else if (tell)
@@ -352,112 +259,103 @@ settle(struct of_publish *publish, struct of_batch *batch, struct partition *par
 
 /* ---- batches ---- */
 
+enum progress { DONE, STUCK, ENDING };
+
+/* Goes through the batch from its cursor on. ENDING: a letter waits for the end of a transaction. */
+static enum progress
+go_through(struct of_publish *publish, struct of_batch *batch)
+{
+    struct of_publish_slot *slot = &publish->slots[batch->slot->index];
+    const struct of_listener *listener = &publish->options.listener;
+    bool tell = listener->queue != NULL && listener->wants_records(listener->arg);
+    if (slot->failed || of_slot_dropped(batch->slot, batch->epoch))
+        return DONE;
+    OF_ASSERT(slot->epoch == batch->epoch);
+    while ((batch->failed > 0 || tell) && batch->cursor < batch->count) {
+        struct of_error err;
+        enum of_status status = settle(publish, batch, slot, batch->cursor, tell, &err);
+        if (status == OF_AGAIN)
+            return of_publish_closed(publish) ? ENDING : STUCK;
+        if (status != OF_OK) {
+            of_publish_fail_slot(publish, slot,
+                                 of_cause_class((enum of_cause)batch->status[batch->cursor]) == OF_CLASS_TRANSIENT
+                                     ? OF_CAUSE_RETRY_REFUSED
+                                     : OF_CAUSE_DEAD_LETTER_REFUSED,
+                                 err.text);
+            return DONE;
+        }
+        batch->cursor++;
+    }
+    slot->reached.next_offset = batch->next_offset;
+    return DONE;
+}
+
+static bool
+has_aside(const struct of_publish *publish, const struct of_slot *slot)
+{
+    for (const struct of_batch *batch = publish->aside; batch != NULL; batch = batch->next)
+        if (batch->slot == slot)
+            return true;
+    return false;
+}
+
+/* Batches that need the sink are put aside while a transaction ends, so that those behind them go on. The pool that they
+ * come from bounds how many. Nothing may pass the barrier, nor another batch of its own partition. */
 static bool
 publish_item(void *self, struct of_port *port, struct of_item *item)
 {
     struct of_publish *publish = self;
     struct of_batch *batch = (struct of_batch *)item;
-    OF_ASSERT(batch->slot->index < publish->partition_count);
-    struct partition *partition = &publish->partitions[batch->slot->index];
-    const struct of_listener *listener = &publish->options.listener;
-    bool tell = listener->queue != NULL && listener->wants_records(listener->arg);
+    OF_ASSERT(batch->slot->index < publish->slot_count);
+    publish->port = port;
     publish->full = false;
-    if (partition->failed || of_slot_dropped(batch->slot, batch->epoch)) {
+    if (publish->step == OF_STEP_ASIDE)
+        return false;
+    enum progress progress = has_aside(publish, batch->slot) ? ENDING : go_through(publish, batch);
+    switch (progress) {
+    case DONE:
         of_port_home(port, item);
         return true;
+    case STUCK:
+        publish->full = true;
+        return false;
+    case ENDING:
+        break;
     }
-    OF_ASSERT(partition->epoch == batch->epoch);
-    while ((batch->failed > 0 || tell) && batch->cursor < batch->count) {
-        struct of_error err;
-        enum of_status status = settle(publish, batch, partition, batch->cursor, tell, &err);
-        if (status == OF_AGAIN) {
-            publish->full = true;
-            return false;
-        }
-        if (status != OF_OK) {
-            fail_slot(publish, port, partition,
-                      of_cause_class((enum of_cause)batch->status[batch->cursor]) == OF_CLASS_TRANSIENT
-                          ? OF_CAUSE_RETRY_REFUSED
-                          : OF_CAUSE_DEAD_LETTER_REFUSED,
-                      err.text);
-            of_port_home(port, item);
-            return true;
-        }
-        batch->cursor++;
-    }
-    partition->reached.next_offset = batch->next_offset;
-    of_port_home(port, item);
+    batch->next = NULL;
+    *publish->aside_end = batch;
+    publish->aside_end = &batch->next;
     return true;
 }
 
-/* ---- barriers ---- */
-
-/* A barrier only comes when the one before it is committed, or its slots are dropped: nothing of a dropped one is
- * forgotten until it has begun again, and what it had reached does not count, as aggregate has counted more by now. */
-static struct of_reached
-take_reached(struct partition *partition)
+uint32_t
+of_publish_resume_aside(struct of_publish *publish)
 {
-    struct of_reached reached = partition->reached;
-    if (of_slot_dropped(partition->slot, partition->epoch))
-        return (struct of_reached) { .next_offset = -1 };
-    if (partition->barrier_offset >= 0)
-        of_handed_forget(&partition->handed, partition->barrier_offset);
-    if (reached.next_offset >= 0)
-        partition->barrier_offset = reached.next_offset;
-    partition->reached = (struct of_reached) { .next_offset = -1 };
-    return reached;
-}
-
-static void
-take_barrier(void *self, struct of_port *port, struct of_barrier *barrier)
-{
-    (void)port;
-    struct of_publish *publish = self;
-    OF_ASSERT(publish->barrier == NULL);
-    publish->barrier = barrier;
-    publish->generation ^= 1;
-    for (uint32_t i = 0; i < barrier->slot_count; i++) {
-        barrier->reached[i] = (struct of_reached) { .next_offset = -1 };
-        if (i < publish->partition_count)
-            barrier->reached[i] = take_reached(&publish->partitions[i]);
+    uint32_t done = 0;
+    while (publish->aside != NULL && !of_publish_closed(publish)) {
+        struct of_batch *batch = publish->aside;
+        if (go_through(publish, batch) != DONE) {
+            publish->full = !of_publish_closed(publish);
+            break;
+        }
+        publish->aside = batch->next;
+        if (publish->aside == NULL)
+            publish->aside_end = &publish->aside;
+        of_port_home(publish->port, &batch->item);
+        done++;
     }
-}
-
-/* A lane that was told to give up waits for nothing. */
-static bool
-all_dropped(const struct of_publish *publish)
-{
-    for (uint32_t i = 0; i < publish->partition_count; i++)
-        if (!of_slot_dropped(publish->partitions[i].slot, publish->partitions[i].epoch))
-            return false;
-    return true;
-}
-
-static uint32_t
-send_barrier_home(struct of_publish *publish, struct of_port *port)
-{
-    struct of_barrier *barrier = publish->barrier;
-    if (barrier == NULL || (publish->unsettled[publish->generation ^ 1] > 0 && !all_dropped(publish)))
-        return 0;
-    publish->barrier = NULL;
-    /* Whose letters were not waited for may not commit what they stand for. */
-    for (uint32_t i = 0; publish->unsettled[publish->generation ^ 1] > 0 && i < barrier->slot_count; i++)
-        barrier->reached[i] = (struct of_reached) { .next_offset = -1 };
-    for (uint32_t i = 0; i < barrier->slot_count && i < publish->partition_count; i++)
-        OF_ASSERT(publish->partitions[i].slot == NULL || publish->partitions[i].slot == barrier->slots[i]);
-    if (barrier->kind == OF_BARRIER_REVOKE)
-        forget_assignment(publish);
-    of_port_home(port, &barrier->item);
-    return 1;
+    return done;
 }
 
 static uint32_t
 tick(void *self, struct of_port *port, int64_t now_ns, int64_t *deadline_ns)
 {
     struct of_publish *publish = self;
+    const struct of_sink_listener listener = { publish, of_publish_settled, of_publish_ended };
     publish->port = port;
-    uint32_t done = publish->options.sink.ops->poll(publish->options.sink.self, settled, publish);
-    done += send_barrier_home(publish, port);
+    uint32_t done = publish->options.sink.ops->poll(publish->options.sink.self, &listener);
+    done += of_publish_resume_aside(publish);
+    done += of_publish_move_barrier(publish, now_ns, deadline_ns);
     if (publish->full && now_ns + FULL_NS < *deadline_ns)
         *deadline_ns = now_ns + FULL_NS;
     return done;
@@ -467,6 +365,6 @@ const struct of_stage_ops of_publish_stage = {
     .name = "publish",
     .process = publish_item,
     .open = open_slot,
-    .barrier = take_barrier,
+    .barrier = of_publish_take_barrier,
     .tick = tick,
 };

@@ -3,19 +3,21 @@
  * A batch is gone through record by record where something in it failed or somebody wants to hear of every order;
  * otherwise it goes straight home. It goes home as soon as its failures are handed over: the producer keeps a copy.
  *
- * A barrier that arrives waits here until every record handed over before it is acknowledged, while batches behind it go
- * on; then it goes home to fetch with what was reached. Records before and behind the barrier are told apart by a
- * generation that changes with every barrier; as a lane has one barrier at a time, two are enough.
+ * What is handed over before a barrier belongs to it, and counts when the barrier does (publish_barrier.c): with a plain
+ * sink when it is acknowledged, with a transactional one when its transaction is committed. Records before and behind the
+ * barrier are told apart by a generation that changes with every barrier; as a lane has one barrier at a time, two are
+ * enough. While a transaction ends, batches that need the next one are put aside, in order, and the others go on.
  *
  *   what fails                        what happens
  *   producer's queue is full          the batch waits at its cursor; so does its lane, which is back-pressure
  *   dead letter too large             sent again smaller (stages/letter.h)
  *   retry record too large            dead letter instead
- *   refused, or timed out             the slot is dropped: its epoch is void, fetch gets a notice and starts again from
- *                                     the committed offset after a back-off; letters that were written are not written
- *                                     again (stages/handed.h); other slots go on
- *   crash at any point                nothing of the present barrier is committed; its orders are read again, its
- *                                     letters may be written again
+ *   refused, or timed out             plain: the slot is dropped: its epoch is void, fetch gets a notice and starts again
+ *                                     from the committed offset after a back-off; letters that were written are not
+ *                                     written again (stages/handed.h); other slots go on
+ *                                     transactional: the same, and the transaction is aborted, so that the lane's other
+ *                                     slots start again from the committed offset, at once
+ *   crash at any point                publish_barrier.c
  *
  * Threads: the stage's own; of_publish_counts by any. */
 #ifndef OF_STAGES_PUBLISH_H
@@ -26,6 +28,7 @@
 #include "core/sink.h"
 #include "core/stage.h"
 #include "order/event_queue.h"
+#include "order/groups.h"
 
 /* Who wants to hear of every record. All members may be NULL. */
 struct of_listener {
@@ -42,7 +45,11 @@ struct of_publish_options {
     struct of_slice group;   /* consumer group */
     uint32_t max_retries;    /* after the first attempt */
     int64_t retry_delay_ms;
-    uint32_t in_flight;      /* letters handed over and not acknowledged, at most */
+    uint32_t in_flight;      /* letters handed over and not acknowledged, at most; in one transaction, about */
+    const struct of_groups *groups;
+    const _Atomic int64_t *state_schema_id; /* of the aggregates topic's values; negative: not known yet */
+    struct of_slice value_field, group_by_field; /* recorded with the state */
+    int64_t transaction_limit_ns; /* after which a transaction is aborted whose barrier has not come */
     struct of_listener listener;
 };
 

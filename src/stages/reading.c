@@ -34,9 +34,14 @@ source_self(const struct of_reading *reading)
 
 void
 of_reading_init(struct of_reading *reading, const struct of_fetch_options *options, struct of_fetch_status *status,
-                struct of_board *board)
+                struct of_board *board, _Atomic bool *barrier_wanted)
 {
-    *reading = (struct of_reading) { .options = options, .status = status, .board = board };
+    *reading = (struct of_reading) {
+        .options = options,
+        .status = status,
+        .board = board,
+        .barrier_wanted = barrier_wanted,
+    };
     reading->chunks = of_alloc_array(options->chunks, sizeof *reading->chunks);
     reading->free_chunks = of_alloc_array(options->chunks, sizeof *reading->free_chunks);
     for (uint32_t i = 0; i < options->chunks; i++) {
@@ -95,6 +100,7 @@ of_reading_assign(struct of_reading *reading, struct of_partition *partitions, u
         slot->slot.topic = partitions[i].topic;
         slot->slot.topic_hash = of_fnv1a64(of_slice_str(partitions[i].topic));
         slot->slot.partition = partitions[i].partition;
+        slot->slot.barrier_wanted = reading->barrier_wanted;
         slot->head_offset = -1;
         slot->shift_ms = INT64_MAX;
         reading->slots[i] = slot;
@@ -102,6 +108,7 @@ of_reading_assign(struct of_reading *reading, struct of_partition *partitions, u
     }
     reading->count = count;
     reading->moved = false;
+    reading->serving = false;
 }
 
 void
@@ -130,7 +137,7 @@ of_reading_is_home(const struct of_reading *reading)
 /* ---- opening and holding ---- */
 
 static void
-announce(struct of_port *port, struct of_reading_slot *slot, bool restore, const struct of_table *state)
+announce(struct of_port *port, struct of_reading_slot *slot, bool restore, const struct of_slot_state *state)
 {
     slot->epoch++;
     if (restore)
@@ -144,15 +151,6 @@ announce(struct of_port *port, struct of_reading_slot *slot, bool restore, const
         .state = state,
     };
     of_port_forward(port, &slot->slot.open.item);
-}
-
-void
-of_reading_open_all(struct of_reading *reading, struct of_port *port, const int64_t *starts)
-{
-    for (uint32_t i = 0; i < reading->count; i++) {
-        reading->slots[i]->next_offset = starts[i];
-        announce(port, reading->slots[i], true, NULL);
-    }
 }
 
 static void
@@ -175,7 +173,8 @@ void
 of_reading_tell_all(struct of_reading *reading, enum of_event_kind kind, const struct of_ledger *ledger)
 {
     for (uint32_t i = 0; i < reading->count; i++)
-        tell(reading, kind, reading->slots[i], ledger->slots[i].committed, OF_CAUSE_NONE, NULL);
+        if (ledger->slots[i].known)
+            tell(reading, kind, reading->slots[i], ledger->slots[i].state.next_offset, OF_CAUSE_NONE, NULL);
 }
 
 /* Stops the slot. Called again while it is held, it keeps the worse of the two reasons, to restore, and of two offsets
@@ -185,7 +184,8 @@ hold(struct of_reading *reading, struct of_reading_slot *slot, bool restore, int
      const char *text)
 {
     if (!slot->held) {
-        source_ops(reading)->hold(source_self(reading), &slot->slot);
+        if (reading->serving)
+            source_ops(reading)->hold(source_self(reading), &slot->slot);
         atomic_fetch_add_explicit(&reading->status->held, 1, memory_order_relaxed);
         slot->restore = false;
         slot->held = true;
@@ -237,13 +237,15 @@ of_reading_break(struct of_reading *reading, struct of_slot *slot, int64_t offse
     hold(reading, own, false, own->next_offset > offset ? own->next_offset : offset, cause, text);
 }
 
+/* A slot that waits to begin from the ledger already keeps its own reason. */
 void
-of_reading_restart_all(struct of_reading *reading, const char *text)
+of_reading_restart_all(struct of_reading *reading, enum of_cause cause, const char *text)
 {
     for (uint32_t i = 0; i < reading->count; i++) {
         struct of_reading_slot *slot = reading->slots[i];
         of_slot_drop(&slot->slot, slot->epoch);
-        hold(reading, slot, true, slot->next_offset, OF_CAUSE_FETCH_FAILED, text);
+        if (!slot->held || !slot->restore)
+            hold(reading, slot, true, slot->next_offset, cause, text);
     }
 }
 
@@ -254,16 +256,65 @@ of_reading_drop_all(struct of_reading *reading)
         of_slot_drop(&reading->slots[i]->slot, reading->slots[i]->epoch);
 }
 
+/* ---- recorded state ---- */
+
+void
+of_reading_open_all(struct of_reading *reading, struct of_port *port, const struct of_ledger *ledger,
+                    const int64_t *starts)
+{
+    reading->serving = true;
+    for (uint32_t i = 0; i < reading->count; i++) {
+        struct of_reading_slot *slot = reading->slots[i];
+        slot->next_offset = starts[i];
+        if (ledger->slots[i].known) {
+            announce(port, slot, true, &ledger->slots[i].state);
+            continue;
+        }
+        if (slot->held) /* reading its state has failed: it keeps that reason */
+            source_ops(reading)->hold(source_self(reading), &slot->slot);
+        else
+            hold(reading, slot, true, starts[i], OF_CAUSE_RESTORING, "");
+    }
+}
+
+uint32_t
+of_reading_next_unknown(const struct of_reading *reading, const struct of_ledger *ledger, uint32_t from, int64_t now_ns)
+{
+    for (; from < reading->count; from++) {
+        const struct of_reading_slot *slot = reading->slots[from];
+        if (slot->held && slot->restore && !slot->asked && !ledger->slots[from].known && now_ns >= slot->retry_ns)
+            break;
+    }
+    return from;
+}
+
+void
+of_reading_state_known(struct of_reading *reading, uint32_t index, int64_t now_ns)
+{
+    reading->slots[index]->asked = false;
+    reading->slots[index]->retry_ns = now_ns;
+}
+
+void
+of_reading_state_failed(struct of_reading *reading, uint32_t index, enum of_cause cause, const char *text)
+{
+    struct of_reading_slot *slot = reading->slots[index];
+    slot->asked = false;
+    hold(reading, slot, true, slot->next_offset, cause, text);
+}
+
+/* ---- reading again ---- */
+
 /* Reading again, if it is time to and the slot's open is home to announce it. To begin from the ledger no commit may be
  * under way; to go on from the cut no chunk, which might come home held at an earlier one. */
 static bool
 reopen(struct of_reading *reading, struct of_port *port, struct of_reading_slot *slot,
        const struct of_ledger *ledger, bool barrier_home)
 {
-    if (slot->open_out || (slot->restore ? !barrier_home : slot->chunks_out > 0))
-        return false;
     const struct of_ledger_slot *committed = &ledger->slots[slot->slot.index];
-    int64_t offset = slot->restore ? committed->committed : slot->resume_offset;
+    if (slot->open_out || (slot->restore ? !barrier_home || !committed->known : slot->chunks_out > 0))
+        return false;
+    int64_t offset = slot->restore ? committed->state.next_offset : slot->resume_offset;
     struct of_error err;
     if (source_ops(reading)->resume(source_self(reading), &slot->slot, offset, &err) != OF_OK) {
         hold(reading, slot, slot->restore, slot->resume_offset, OF_CAUSE_FETCH_FAILED, err.text);
@@ -276,7 +327,7 @@ reopen(struct of_reading *reading, struct of_port *port, struct of_reading_slot 
     atomic_fetch_sub_explicit(&reading->status->held, 1, memory_order_relaxed);
     if (slot->told)
         of_board_try(reading->board, &slot->slot, of_clock_mono_ns(reading->options->clock));
-    announce(port, slot, slot->restore, slot->restore ? &committed->table : NULL);
+    announce(port, slot, slot->restore, slot->restore ? &committed->state : NULL);
     return true;
 }
 
@@ -387,6 +438,7 @@ due_ns(const struct of_reading *reading, struct of_reading_slot *slot, const str
         return now_ns;
     int64_t wait_ms = header.due_ms - of_clock_wall_ms(reading->options->clock);
     int64_t delay_ms = reading->options->retry_delay_ns / OF_MS_NS;
+    now_ns = of_clock_mono_ns(reading->options->clock); /* this turn's is older than the look at the wall clock */
     if (wait_ms <= delay_ms)
         return wait_ms <= 0 ? now_ns : now_ns + wait_ms * OF_MS_NS;
     int64_t now_ms = now_ns / OF_MS_NS + 1; /* rounded up: never early */

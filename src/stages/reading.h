@@ -23,7 +23,8 @@ struct of_reading_slot {
 
     bool held;
     bool told;    /* the console knows that it is held */
-    bool restore; /* begin again from the ledger; otherwise from resume_offset */
+    bool restore; /* begin again from the ledger, once that knows the slot; otherwise from resume_offset */
+    bool asked;   /* its recorded state is being read */
     int64_t resume_offset;
     enum of_cause cause;
     int64_t retry_ns;   /* when to try again at the latest */
@@ -44,12 +45,14 @@ struct of_reading {
     struct of_chunk **free_chunks;
     uint32_t free_count;
     struct of_chunk *chunks; /* their memory */
+    bool serving;            /* the source has the slots of this assignment */
     bool moved;              /* since the last barrier */
+    _Atomic bool *barrier_wanted; /* every slot's */
     uint64_t schema_version; /* seen */
 };
 
 void of_reading_init(struct of_reading *reading, const struct of_fetch_options *options,
-                     struct of_fetch_status *status, struct of_board *board);
+                     struct of_fetch_status *status, struct of_board *board, _Atomic bool *barrier_wanted);
 void of_reading_fini(struct of_reading *reading);
 
 /* Gives the source back what chunks still refer to, wherever they are: the lane's threads have ended. */
@@ -58,8 +61,18 @@ void of_reading_release_all(struct of_reading *reading);
 /* Makes the slots of an assignment; they begin closed. The list is put in order: orders before retries, by number. */
 void of_reading_assign(struct of_reading *reading, struct of_partition *partitions, uint32_t count);
 
-/* Opens all slots, each at its offset and with nothing counted, and announces it. The source reads them already. */
-void of_reading_open_all(struct of_reading *reading, struct of_port *port, const int64_t *starts);
+/* The source has the slots now, each at its offset. Those that the ledger knows are opened from it; the others are held
+ * for their recorded state. */
+void of_reading_open_all(struct of_reading *reading, struct of_port *port, const struct of_ledger *ledger,
+                         const int64_t *starts);
+
+/* The next slot from `from` on whose recorded state is to be asked for (again) now; slot count: none. */
+uint32_t of_reading_next_unknown(const struct of_reading *reading, const struct of_ledger *ledger, uint32_t from,
+                                 int64_t now_ns);
+
+/* The answer about a slot's recorded state: the ledger has it now, or why not. */
+void of_reading_state_known(struct of_reading *reading, uint32_t index, int64_t now_ns);
+void of_reading_state_failed(struct of_reading *reading, uint32_t index, enum of_cause cause, const char *text);
 
 /* Voids whatever is in flight. Nothing is read any more. */
 void of_reading_drop_all(struct of_reading *reading);
@@ -83,7 +96,7 @@ void of_reading_break(struct of_reading *reading, struct of_slot *slot, int64_t 
                       const char *text);
 
 /* Everything since the last commit is void in all slots: begin again from the ledger. */
-void of_reading_restart_all(struct of_reading *reading, const char *text);
+void of_reading_restart_all(struct of_reading *reading, enum of_cause cause, const char *text);
 
 /* What the barrier carries is committed: slots that got somewhere forget their back-off. */
 void of_reading_committed(struct of_reading *reading, const struct of_barrier *barrier);

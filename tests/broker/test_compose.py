@@ -65,7 +65,7 @@ class Compose(environment.TestCase):
         self.assertEqual(kind, "CMD")
         command = [self.here(part) for part in command]
         if command[:2] == ["/opt/kafka/bin/kafka-broker-api-versions.sh", "--bootstrap-server"]:
-            return 0 if broker.api_versions(broker.port_of(command[2])) else 1      # the tool is not among the jars
+            return 0 if broker.api_versions(broker.port_of(command[2])) else 1  # what the tool asks, without its JVM
         if name == "registry":
             port = self.registry_url.removeprefix("http://").split("/")[0].rpartition(":")[2]
             command = [part.replace("/dev/tcp/localhost/8081", f"/dev/tcp/127.0.0.1/{port}")

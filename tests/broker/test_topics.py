@@ -15,6 +15,36 @@ class Topics(TestCase):
         retention_ms = int(flow.client.config(flow.retry)["retention.ms"])
         self.assertTrue(retention_ms < 0 or retention_ms > 7 * 86400000, "far above any outage")
 
+    def test_the_aggregates_topic_is_compacted_and_large_enough(self):
+        flow = Flow(self, 2)
+        flow.client.create_topic(flow.retry, 5)
+        with flow.run("--exit-at-end") as program:
+            program.final(60)
+        self.assertEqual(flow.client.partitions(flow.aggregates), [0, 1, 2, 3, 4])
+        self.assertEqual(flow.client.config(flow.aggregates)["cleanup.policy"], "compact")
+
+    def test_an_aggregates_topic_that_is_too_small_grows(self):
+        flow = Flow(self, 3)
+        flow.client.create_topic(flow.aggregates, 1, cleanup_policy="compact")
+        with flow.run("--no-create-topics") as program:
+            self.assertEqual(program.wait(30), 1)
+            self.assertIn("does not exist", program.stderr())
+        with flow.run("--exit-at-end") as program:
+            program.final(60)
+            self.assertIn(f"topic {flow.aggregates} had 1 partitions, now 3", program.stderr())
+        flow.client.ask(lambda admin: admin.create_partitions({flow.topic: 4}))
+        self.wait_until(lambda: len(flow.client.partitions(flow.topic)) == 4, 60, "4 partitions")
+        with flow.run("--no-create-topics") as program:
+            self.assertEqual(program.wait(30), 1)
+            self.assertIn(f"topic {flow.aggregates} has 3 partitions, and 4 are needed", program.stderr())
+
+    def test_an_aggregates_topic_that_forgets_is_refused(self):
+        flow = Flow(self)
+        flow.client.create_topic(flow.aggregates, 3, cleanup_policy="compact,delete")
+        with flow.run() as program:
+            self.assertEqual(program.wait(30), 1)
+            self.assertIn(f"topic {flow.aggregates} has cleanup.policy=compact,delete", program.stderr())
+
     def test_missing_topics_that_may_not_be_created(self):
         flow = Flow(self)
         with flow.run("--no-create-topics", "--exit-at-end") as program:

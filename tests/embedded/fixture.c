@@ -42,12 +42,13 @@ fixture_open(struct fixture *fixture)
         .orders_topic = "orders",
         .retry_topic = "orders-retry",
         .dead_letter_topic = "orders-dlq",
+        .aggregates_topic = "orders-aggregates",
         .memory_bytes = 256 << 20,
         .embedded = true,
         .log = log_line,
     };
-    const char *const topics[] = { "orders", "orders-retry", "orders-dlq" };
-    for (int i = 0; i < 3; i++)
+    const char *const topics[] = { "orders", "orders-retry", "orders-dlq", "orders-aggregates" };
+    for (int i = 0; i < 4; i++)
         assert_int_equal(of_embedded_create_topic(fixture->cluster, topics[i], FIXTURE_PARTITIONS, &err), OF_OK);
 }
 

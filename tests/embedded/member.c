@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "kafka/restorer.h"
 #include "kafka/sink_librdkafka.h"
 
 enum { SEED = 1, STOP_MS = 20000, EVENTS = 1000 };
@@ -39,6 +40,9 @@ open_schemas(struct member *member)
     assert_int_equal(of_schema_cache_create(&options, &client, &member->schemas, &err), OF_OK);
 }
 
+static const struct of_state_fields fields = { { (const uint8_t *)"price", 5 }, { (const uint8_t *)"product", 7 } };
+static const _Atomic int64_t state_schema_id = 99;
+
 static void
 open_pipeline(struct member *member)
 {
@@ -48,6 +52,8 @@ open_pipeline(struct member *member)
         const struct of_kafka_options *kafka = &member->shop->fixture.options;
         assert_int_equal(FIXTURE_OPEN_SOURCE(kafka, &member->sources[lane], &err), OF_OK);
         assert_int_equal(of_sink_librdkafka_open(kafka, &member->sinks[lane], &err), OF_OK);
+        assert_int_equal(of_restorer_librdkafka_open(kafka, member->shop->groups, &fields, &member->restorers[lane], &err),
+                         OF_OK);
         member->events[lane] = of_event_queue_create(EVENTS);
     }
     const struct of_pipeline_options wanted = {
@@ -59,6 +65,10 @@ open_pipeline(struct member *member)
         .clock = of_clock_system(),
         .sources = member->sources,
         .sinks = member->sinks,
+        .restorers = member->restorers,
+        .state_schema_id = &state_schema_id,
+        .value_field = fields.value,
+        .group_by_field = fields.group_by,
         .partition_events = member->events,
         .groups = member->shop->groups,
         .schemas = member->schemas,

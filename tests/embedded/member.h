@@ -20,6 +20,7 @@ struct member {
     struct of_schema_cache *schemas;
     struct of_pipeline *_Atomic pipeline;
     struct of_source sources[OF_THREADS_PER_STAGE];
+    struct of_restorer restorers[OF_THREADS_PER_STAGE];
     struct of_sink sinks[OF_THREADS_PER_STAGE];
     struct of_event_queue *events[OF_THREADS_PER_STAGE]; /* about partitions */
     uint32_t slots[OF_THREADS_PER_STAGE];                /* of each lane, as events told so far */

@@ -31,7 +31,7 @@ static void
 poll_until(struct of_sink *sink, struct settled *settled, uint64_t count, int timeout_ms)
 {
     for (int64_t until_ms = test_now_ms() + timeout_ms; ; usleep(1000)) {
-        sink->ops->poll(sink->self, note, settled);
+        sink->ops->poll(sink->self, &(struct of_sink_listener) { .arg = settled, .settled = note });
         uint64_t all = 0;
         for (int i = 0; i <= OF_FATAL; i++)
             all += settled->count[i];
@@ -132,7 +132,7 @@ test_a_full_queue_says_again(void **state)
         }
         assert_int_equal(status, OF_AGAIN);
         refused++;
-        sink.ops->poll(sink.self, note, &settled);
+        sink.ops->poll(sink.self, &(struct of_sink_listener) { .arg = &settled, .settled = note });
         usleep(500);
     }
     poll_until(&sink, &settled, 1000, 10000);

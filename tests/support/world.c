@@ -72,6 +72,10 @@ create_pipeline(struct world *world)
         .clock = world->options.threads ? of_clock_system() : &world->clock,
         .sources = world->sources,
         .sinks = world->sinks,
+        .restorers = world->restorers,
+        .state_schema_id = &world->state_schema_id,
+        .value_field = of_slice_str("price"),
+        .group_by_field = of_slice_str("product"),
         .groups = world->groups,
         .schemas = world->schemas,
         .group = of_slice_str("order-consumer-group"),
@@ -95,6 +99,18 @@ create_pipeline(struct world *world)
     atomic_store(&world->pipeline, pipeline);
 }
 
+static void
+open_lanes(struct world *world)
+{
+    for (uint32_t lane = 0; lane < world->options.lanes; lane++) {
+        world->sources[lane] = of_memory_source(world->cluster, lane);
+        world->sinks[lane] = world->options.exactly_once ? of_memory_transactional_sink(world->cluster, lane)
+                                                         : of_memory_sink(world->cluster, lane);
+        world->restorers[lane] = of_memory_restorer(world->cluster, world->groups,
+                                                    of_slice_str("order-consumer-group"));
+    }
+}
+
 void
 world_create(struct world *world, const struct world_options *options)
 {
@@ -105,10 +121,8 @@ world_create(struct world *world, const struct world_options *options)
     world->clock = of_clock_fake(1000 * OF_SECOND_NS, INT64_C(1700000000000));
     world->cluster = of_memory_cluster_create(world->options.partitions, world->options.lanes);
     world->groups = of_groups_create(1000);
-    for (uint32_t lane = 0; lane < world->options.lanes; lane++) {
-        world->sources[lane] = of_memory_source(world->cluster, lane);
-        world->sinks[lane] = of_memory_sink(world->cluster, lane);
-    }
+    world->state_schema_id = 99;
+    open_lanes(world);
     create_schemas(world);
     create_pipeline(world);
     if (!world->options.threads)
@@ -137,6 +151,18 @@ world_start(struct world *world)
     struct of_error err;
     if (of_pipeline_start(world->pipeline, &err) != OF_OK)
         fail_msg("%s", err.text);
+}
+
+void
+world_crash(struct world *world)
+{
+    struct of_pipeline *pipeline = world->pipeline;
+    of_pipeline_finish(pipeline);
+    of_pipeline_destroy(&pipeline);
+    of_memory_members_die(world->cluster);
+    open_lanes(world);
+    create_pipeline(world);
+    world_start(world);
 }
 
 /* ---- time ---- */
@@ -190,8 +216,8 @@ world_run_to_end(struct world *world, int64_t limit_ms)
     fail_msg("not everything is committed after %d ms", (int)limit_ms);
 }
 
-void
-world_stop(struct world *world, struct of_totals *totals)
+static void
+stop(struct world *world)
 {
     of_pipeline_stop(world->pipeline);
     for (int i = 0; i < 30000 && of_pipeline_state(world->pipeline) == OF_PIPELINE_RUNNING; i++)
@@ -200,8 +226,22 @@ world_stop(struct world *world, struct of_totals *totals)
     if (of_pipeline_state(world->pipeline) != OF_PIPELINE_LEFT)
         fail_msg("did not leave: %s", of_pipeline_error(world->pipeline, &fenced));
     of_pipeline_finish(world->pipeline);
+}
+
+void
+world_stop(struct world *world, struct of_totals *totals)
+{
+    stop(world);
     of_totals_init(totals);
     of_pipeline_add_run_totals(world->pipeline, totals);
+}
+
+void
+world_stop_total(struct world *world, struct of_totals *totals)
+{
+    stop(world);
+    of_totals_init(totals);
+    of_pipeline_add_totals(world->pipeline, totals);
 }
 
 /* ---- records ---- */

@@ -7,6 +7,7 @@
 #define OF_TESTS_SUPPORT_WORLD_H
 
 #include "core/memory_cluster.h"
+#include "order/memory_restorer.h"
 #include "pipeline.h"
 #include "support/orders.h"
 
@@ -22,6 +23,7 @@ struct world_options {
     int64_t drain_timeout_ms;    /* 0: 10000 */
     int64_t commit_interval_ms;  /* 0: 100 */
     uint32_t letters_in_flight;  /* 0: 1000 */
+    bool exactly_once;
 };
 
 struct world {
@@ -36,6 +38,8 @@ struct world {
     uint64_t seed;
     struct of_source sources[OF_THREADS_PER_STAGE];
     struct of_sink sinks[OF_THREADS_PER_STAGE];
+    struct of_restorer restorers[OF_THREADS_PER_STAGE];
+    _Atomic int64_t state_schema_id;
 };
 
 void world_create(struct world *world, const struct world_options *options);
@@ -50,8 +54,14 @@ void world_pass_ms(struct world *world, int64_t ms);
 /* Passes time until all of orders and retry is committed; fails the test after limit_ms. */
 void world_run_to_end(struct world *world, int64_t limit_ms);
 
+/* Kills the process that the pipeline stands for, without a word, and starts another one on what it has left. */
+void world_crash(struct world *world);
+
 /* Drains, leaves, and collects what the run committed. totals is initialised by the call. */
 void world_stop(struct world *world, struct of_totals *totals);
+
+/* The same for what is committed of all partitions, by whichever process. */
+void world_stop_total(struct world *world, struct of_totals *totals);
 
 /* ---- records ---- */
 

@@ -329,10 +329,10 @@ the_end_tells_all_totals(void **state)
                            "  dead letters       1\n"
                            "  time               2.500 s, 2 orders/s\n"
                            "\n"
-                           "      orders                   sum           average  product\n"
-                           "           1                756.50            756.50  Lap\\xFFtop\n"
-                           "           1                 -0.25             -0.25  Mou\n"
-                           "           2                  3.00              1.50  Mouse\n");
+                           "      orders         average                   sum  product\n"
+                           "           1         $756.50               $756.50  Lap\\xFFtop\n"
+                           "           1          -$0.25                -$0.25  Mou\n"
+                           "           2           $1.50                 $3.00  Mouse\n");
     close_stand(&stand);
     of_totals_fini(&totals);
 }

@@ -196,8 +196,8 @@ the_block_shows_all_and_is_drawn_in_place(void **state)
         EOL "40,259 orders/s   after 2 s" EOL
         "orders 1,234,567   running average $2.00   sum $2469134.00   " EOL
         "retries 12   dead letters 1   held partitions 0   lag 98,765   " EOL EOL
-        "fetch       ##########..........  50%" EOL
-        "decode      ##########..........  25%  75%" EOL EOL
+        "fetch       ##########..........  50% busy" EOL
+        "decode      ##########..........  25%  75% busy" EOL EOL
         "product              orders         average                   sum" EOL
         "Caf?                  1,000           $1.50              $1500.00" EOL
         "Mouse                    20           $1.50                $30.00" EOL "\33[J";

@@ -71,6 +71,9 @@ defaults_are_those_of_the_design(void **state)
     assert_int_equal(s->from, OF_FROM_EARLIEST);
     assert_int_equal(s->console, OF_CONSOLE_AUTO);
     assert_int_equal(s->log_level, OF_LOG_INFO);
+    assert_string_equal(s->instance_id, "auto");
+    assert_null(s->lock_folder);
+    assert_int_equal(s->on_stop, OF_ON_STOP_LEAVE);
     assert_true(s->create_topics);
     assert_false(s->exit_at_end);
     assert_true(isnan(s->min_value) && isnan(s->max_value) && isnan(s->rate));
@@ -208,8 +211,9 @@ static const struct {
     { OF_COMMAND_RUN, { "--create-topics=maybe" },
       "--create-topics: 'maybe' is neither true nor false (allowed: true or false)" },
     { OF_COMMAND_RUN, { "--no-create-topics=true" }, "--no-create-topics takes no value" },
-    { OF_COMMAND_RUN, { "--guarantee", "exactly-once" },
-      "--guarantee: 'exactly-once' is not available in this version (allowed: at-least-once)" },
+    { OF_COMMAND_RUN, { "--guarantee", "at-most-once" },
+      "--guarantee: 'at-most-once' is none of the choices; did you mean 'at-least-once'? "
+      "(allowed: exactly-once or at-least-once)" },
     { OF_COMMAND_RUN, { "--topic=a b" },
       "--topic: 'a b' is no topic name (allowed: letters, digits, '.', '_' and '-')" },
     { OF_COMMAND_RUN, { "--topic=orders-dlq" }, "--topic and --dlq-topic are both 'orders-dlq': they must differ" },

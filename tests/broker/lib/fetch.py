@@ -96,6 +96,8 @@ def _fetched(name, pom, options):
     def install(part):
         subprocess.run(["mvn", "-q", "-B", "-Dstyle.color=never", "-f", pom, f"-Dout={part}", *options, "process-resources"],
                        check=True, stdin=subprocess.DEVNULL, stdout=sys.stderr, timeout=900)
+        if folder.is_symlink():     # to what another tree has fetched
+            folder.unlink()
         shutil.rmtree(folder, ignore_errors=True)
         part.rename(folder)
 
@@ -124,6 +126,7 @@ def _once(folder, inputs, what, install):
                     raise
                 print(f"{what}: {error}; trying again", file=sys.stderr, flush=True)
                 time.sleep(5 * attempt)
+        stamp.unlink(missing_ok=True)   # it may be a link too
         stamp.write_text(mark)
 
 

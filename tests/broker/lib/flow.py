@@ -32,7 +32,7 @@ class Flow:
         self.retry_partitions = self.dlq_partitions = partitions    # what the program makes them
         self.topic = topic or self.client.create_topic(test.unique("orders"), partitions)
         name = test.unique("")[1:]
-        self.retry, self.dlq = f"retry-{name}", f"dlq-{name}"
+        self.retry, self.dlq, self.aggregates = f"retry-{name}", f"dlq-{name}", f"aggregates-{name}"
         self.settings = Settings(group=f"group-{name}", retry_topic=self.retry, **settings)
         self.schemas = {}       # by id, as far as the test registered them
         self.programs = []
@@ -82,9 +82,10 @@ class Flow:
     def run(self, *arguments, name=None, **options):
         """The program on this flow, not started yet."""
         settings = self.settings
-        flags = ["--topic", self.topic, "--retry-topic", self.retry, "--dlq-topic", self.dlq, "--group", settings.group,
-                 "--seed", settings.seed, "--failure-rate", settings.failure_rate, "--max-retries",
-                 settings.max_retries, "--retry-delay-ms", self.delay_ms, "--console", "json"]
+        flags = ["--topic", self.topic, "--retry-topic", self.retry, "--dlq-topic", self.dlq, "--aggregates-topic",
+                 self.aggregates, "--group", settings.group, "--seed", settings.seed, "--failure-rate",
+                 settings.failure_rate, "--max-retries", settings.max_retries, "--retry-delay-ms", self.delay_ms,
+                 "--console", "json"]
         flags += ["--min-value", settings.min_value] if settings.min_value > float("-inf") else []
         flags += ["--max-field-bytes", settings.max_field_bytes] if settings.max_field_bytes != 1 << 20 else []
         flags += ["--max-value", settings.max_value] if settings.max_value < float("inf") else []

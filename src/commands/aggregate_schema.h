@@ -1,0 +1,41 @@
+/* The id by which the registry knows schemas/aggregate.avsc: what is written into the aggregates topic begins with it.
+ *
+ * A thread registers the schema under "<aggregates topic>-value", again and again with a back-off of up to 5 s while the
+ * registry does not answer or refuses, and ends when the id is known. Nothing waits for it. Each change of what stands in
+ * the way is logged once.
+ *
+ * Owner: whoever opened it. Threads: open and close by one; any may read the id. */
+#ifndef OF_COMMANDS_AGGREGATE_SCHEMA_H
+#define OF_COMMANDS_AGGREGATE_SCHEMA_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "core/error.h"
+
+struct of_aggregate_schema;
+
+struct of_aggregate_schema_options {
+    const char *registry;         /* URLs, as of_registry_client_open takes them */
+    const char *aggregates_topic;
+    void (*known)(void *context); /* on the schema's thread, once the id is known; may be NULL */
+    void *context;
+};
+
+/* Strings are copied. OF_FATAL: what is given as URL is none, or there is no thread left. */
+OF_MUST_USE enum of_status of_aggregate_schema_open(const struct of_aggregate_schema_options *options,
+                                                    struct of_aggregate_schema **out, struct of_error *err);
+
+/* -1 until known, then it stays. Lives until close. */
+const _Atomic int64_t *of_aggregate_schema_id(const struct of_aggregate_schema *schema);
+
+/* Ends a request under way, within a second or so. `known` is not called any more afterwards. Clears the caller's
+ * pointer; NULL inside is fine. */
+void of_aggregate_schema_close(struct of_aggregate_schema **schema);
+
+/* One attempt on the caller's thread, for commands that cannot go on without: blocks as of_registry_register.
+ * OF_OK; OF_RETRY: no answer; OF_FATAL: refused. */
+OF_MUST_USE enum of_status of_aggregate_schema_register(const char *registry, const char *aggregates_topic,
+                                                        uint32_t *id, struct of_error *err);
+
+#endif

@@ -1,0 +1,23 @@
+#include "core/crash_point.h"
+
+typedef int of_crash_point_unit; /* ISO C wants something in a file */
+
+#ifdef ORDERFLOW_CRASH_POINTS
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+void
+of_crash_point(const char *name)
+{
+    static atomic_long passed;
+    const char *at = getenv("ORDERFLOW_CRASH_AT");
+    size_t length = at != NULL ? strcspn(at, ":") : 0;
+    if (length == 0 || strlen(name) != length || strncmp(at, name, length) != 0)
+        return;
+    long wanted = at[length] == ':' ? strtol(at + length + 1, NULL, 10) : 1;
+    if (atomic_fetch_add(&passed, 1) + 1 >= wanted)
+        raise(SIGKILL);
+}
+#endif

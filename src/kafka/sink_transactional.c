@@ -1,0 +1,485 @@
+/* States of the transaction, and what a crash (of this process, at that point) leaves at the broker:
+ *
+ *   state        moved by                           a crash leaves
+ *   IDLE         -> OPEN: produce                    nothing
+ *                -> COMMITTING: commit (offsets)
+ *   OPEN         -> COMMITTING: commit               an open transaction, which hides what was written and holds readers of
+ *                -> ABORTING: abort                  committed records back: the next process with this transactional.id
+ *                                                    aborts it when it starts; otherwise the broker, after
+ *                                                    transaction.timeout.ms
+ *   COMMITTING   -> IDLE: committed, or refused       the same before EndTxn was sent; afterwards the coordinator commits,
+ *                   and then aborted                 whoever asks
+ *                -> REPLACING: fatal, or no answer
+ *   ABORTING     -> IDLE                             the same as OPEN
+ *                -> REPLACING: fatal, or no answer
+ *   REPLACING    a new handle takes over the          the same as OPEN; or committed
+ *                identity -> IDLE
+ *                -> FAILED: too often, or fenced
+ *
+ * Errors by what they ask for, as librdkafka classes them: retriable (the same call again, after a pause), abortable (abort;
+ * what is in flight is lost), fatal (this handle is finished). A commit whose end is not known, because it was fatal or had
+ * no answer in time, is told as OF_RETRY: it may have taken effect.
+ *
+ * The publish thread owns the handle in IDLE and OPEN, the worker in all other states; while the worker commits or aborts,
+ * the publish thread still takes events from its queue, because librdkafka counts a message as under way until its report
+ * is taken. */
+#include "kafka/sink_transactional.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/assert.h"
+#include "core/clock.h"
+#include "core/crash_point.h"
+#include "core/memory.h"
+#include "kafka/producer.h"
+
+enum {
+    SLICE_MS = 1000,        /* one call of librdkafka */
+    PAUSE_MS = 50,          /* before a retriable call is made again */
+    END_MS = 30000,         /* for ending a transaction, all calls together */
+    TAKE_OVER_MS = 30000,   /* for taking over the identity */
+    /* A dead process holds up the next owner of its partitions, if that has another identity, until its transaction times
+     * out, which the broker looks for every 10 s: together no longer than a session. */
+    LEAST_TIMEOUT_MS = 20000,
+    SPARE_MS = 15000, /* that the broker waits longer than a transaction may be open */
+    REPLACED_MOST = 3,      /* in so long: */
+    REPLACED_WINDOW_S = 300,
+    CLOSE_MS = 2000,
+};
+
+enum state { IDLE, OPEN, COMMITTING, ABORTING, REPLACING, FAILED };
+
+struct sink {
+    const struct of_kafka_options *options;
+    struct of_producer producer;
+    char timeout_ms[24];
+    int wake_fd;
+    enum state state; /* the publish thread's */
+
+    /* the worker's order and its answer, under the lock */
+    pthread_t worker;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    enum state order; /* COMMITTING, ABORTING or REPLACING; IDLE: none */
+    bool done;        /* the answer below is there */
+    bool stop, stopped;
+    enum of_status status;
+    bool fenced, finished; /* finished: the handle is */
+    struct of_error err;
+
+    rd_kafka_topic_partition_list_t *offsets;
+    const rd_kafka_consumer_group_metadata_t *membership; /* borrowed until the end is told */
+    int64_t replaced_ns[REPLACED_MOST];
+    enum of_status verdict; /* what REPLACING will be told as */
+    struct of_error verdict_err;
+};
+
+static int64_t
+now_ns(void)
+{
+    return of_clock_mono_ns(of_clock_system());
+}
+
+static bool
+stopping(struct sink *sink)
+{
+    pthread_mutex_lock(&sink->lock);
+    bool stop = sink->stop;
+    pthread_mutex_unlock(&sink->lock);
+    return stop;
+}
+
+/* ---- calls, classed ---- */
+
+/* What an error of a transactional call asks for; the error is destroyed. */
+static enum of_status
+judge(struct sink *sink, rd_kafka_error_t *error, const char *what)
+{
+    if (error == NULL)
+        return OF_OK;
+    enum of_status status = rd_kafka_error_is_fatal(error)             ? OF_FATAL
+                            : rd_kafka_error_txn_requires_abort(error) ? OF_ABORT
+                            : rd_kafka_error_is_retriable(error)       ? OF_AGAIN
+                                                                       : OF_ABORT;
+    rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+    if (status == OF_FATAL) {
+        sink->fenced = code == RD_KAFKA_RESP_ERR__FENCED || code == RD_KAFKA_RESP_ERR_PRODUCER_FENCED
+                       || code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
+        sink->finished = true;
+    }
+    of_error_set(&sink->err, status, "cannot %s: %s", what, rd_kafka_error_string(error));
+    rd_kafka_error_destroy(error);
+    return status;
+}
+
+/* Makes the call until it is no longer retriable. OF_AGAIN: time is up. */
+#define REPEAT(sink, status, until_ns, what, call)                                                                      \
+    do {                                                                                                                \
+        while (((status) = judge((sink), (call), (what))) == OF_AGAIN && now_ns() < (until_ns) && !stopping(sink))        \
+            nanosleep(&(struct timespec) { .tv_nsec = PAUSE_MS * OF_MS_NS }, NULL);                                     \
+    } while (0)
+
+static enum of_status
+abort_transaction(struct sink *sink, int64_t until_ns)
+{
+    enum of_status status;
+    struct of_error why = sink->err;
+    REPEAT(sink, status, until_ns, "abort the transaction",
+           rd_kafka_abort_transaction(sink->producer.client.rk, SLICE_MS));
+    if (status == OF_OK)
+        sink->err = why;
+    else
+        sink->finished = true; /* only a new handle can tell where it stands */
+    return OF_ABORT;
+}
+
+static enum of_status
+commit_transaction(struct sink *sink)
+{
+    enum of_status status = OF_OK;
+    rd_kafka_t *rk = sink->producer.client.rk;
+    int64_t until_ns = now_ns() + END_MS * OF_MS_NS;
+    OF_CRASH_POINT("offsets-before");
+    if (sink->offsets->cnt > 0)
+        REPEAT(sink, status, until_ns, "send the offsets",
+               rd_kafka_send_offsets_to_transaction(rk, sink->offsets, sink->membership, SLICE_MS));
+    if (status == OF_AGAIN || status == OF_ABORT)
+        return abort_transaction(sink, until_ns);
+    if (status == OF_FATAL)
+        return OF_ABORT; /* nothing was told to be committed */
+    OF_CRASH_POINT("commit-before");
+    REPEAT(sink, status, until_ns, "commit the transaction", rd_kafka_commit_transaction(rk, SLICE_MS));
+    if (status == OF_OK)
+        return OF_OK;
+    if (status == OF_ABORT)
+        return abort_transaction(sink, now_ns() + END_MS * OF_MS_NS);
+    sink->finished = true;
+    return OF_RETRY; /* fatal, or no answer: it may be committed */
+}
+
+/* ---- taking over the identity ---- */
+
+static enum of_status
+open_producer(struct sink *sink)
+{
+    const struct of_kafka_property settings[] = {
+        { "transactional.id", sink->options->transactional_id },
+        { "transaction.timeout.ms", sink->timeout_ms },
+        { "linger.ms", "5" },
+        { "delivery.report.only.error", "true" },
+    };
+    return of_producer_open(&sink->producer, sink->options, settings, sizeof settings / sizeof *settings, &sink->err);
+}
+
+static enum of_status
+take_over(struct sink *sink)
+{
+    enum of_status status;
+    int64_t until_ns = now_ns() + TAKE_OVER_MS * OF_MS_NS;
+    REPEAT(sink, status, until_ns, "take over the transactions of an earlier process",
+           rd_kafka_init_transactions(sink->producer.client.rk, SLICE_MS));
+    if (status != OF_OK)
+        return status == OF_FATAL ? OF_FATAL : OF_RETRY;
+    return of_producer_look_up(&sink->producer, &sink->err);
+}
+
+/* A twin with the same identity would be fenced in turn, for ever. */
+static bool
+replaced_too_often(struct sink *sink)
+{
+    int64_t oldest_ns = sink->replaced_ns[0];
+    memmove(sink->replaced_ns, sink->replaced_ns + 1, (REPLACED_MOST - 1) * sizeof *sink->replaced_ns);
+    sink->replaced_ns[REPLACED_MOST - 1] = now_ns();
+    return oldest_ns != 0 && now_ns() - oldest_ns < REPLACED_WINDOW_S * OF_SECOND_NS;
+}
+
+static enum of_status
+replace(struct sink *sink)
+{
+    if (replaced_too_often(sink))
+        return of_error_set(&sink->err, OF_FATAL, "%s", sink->fenced
+                            ? "another process writes with the same identity: give each its own --instance-id"
+                            : sink->verdict_err.text);
+    of_producer_close(&sink->producer);
+    enum of_status status = open_producer(sink);
+    while (status == OF_OK && (status = take_over(sink)) == OF_RETRY && !stopping(sink)) {
+        of_kafka_log_line(sink->options, 4, "%s; trying again", sink->err.text);
+        status = OF_OK;
+    }
+    if (status == OF_OK && sink->wake_fd >= 0)
+        of_kafka_queue_wake(sink->producer.client.queue, sink->wake_fd);
+    return status;
+}
+
+/* ---- the worker ---- */
+
+static enum of_status
+obey(struct sink *sink, enum state order)
+{
+    sink->finished = false;
+    of_error_set(&sink->err, OF_ABORT, "the transaction was given up");
+    switch (order) {
+    case COMMITTING: return commit_transaction(sink);
+    case ABORTING: return abort_transaction(sink, now_ns() + END_MS * OF_MS_NS);
+    case REPLACING: return replace(sink);
+    default: OF_ASSERT(!"an order"); return OF_FATAL;
+    }
+}
+
+static void
+wake_publish(const struct sink *sink)
+{
+    uint64_t one = 1;
+    if (sink->wake_fd >= 0 && write(sink->wake_fd, &one, sizeof one) < 0)
+        return; /* a full counter wakes as well */
+}
+
+static void *
+work(void *arg)
+{
+    struct sink *sink = arg;
+    pthread_mutex_lock(&sink->lock);
+    while (!sink->stop) {
+        if (sink->order == IDLE || sink->done) {
+            pthread_cond_wait(&sink->changed, &sink->lock);
+            continue;
+        }
+        enum state order = sink->order;
+        pthread_mutex_unlock(&sink->lock);
+        enum of_status status = obey(sink, order);
+        pthread_mutex_lock(&sink->lock);
+        sink->status = status;
+        sink->done = true;
+        wake_publish(sink);
+    }
+    sink->stopped = true;
+    pthread_cond_broadcast(&sink->changed);
+    pthread_mutex_unlock(&sink->lock);
+    return NULL;
+}
+
+static void
+order(struct sink *sink, enum state state)
+{
+    pthread_mutex_lock(&sink->lock);
+    OF_ASSERT(sink->order == IDLE && !sink->done);
+    sink->state = sink->order = state;
+    pthread_cond_broadcast(&sink->changed);
+    pthread_mutex_unlock(&sink->lock);
+}
+
+/* ---- the publish thread ---- */
+
+static enum of_status
+sink_start(void *self, int wake_fd, struct of_error *err)
+{
+    struct sink *sink = self;
+    enum of_status status = take_over(sink);
+    if (status != OF_OK)
+        return of_error_set(err, status, "%s", sink->err.text);
+    sink->wake_fd = wake_fd;
+    if (wake_fd >= 0)
+        of_kafka_queue_wake(sink->producer.client.queue, wake_fd);
+    return OF_OK;
+}
+
+static enum of_status
+begin(struct sink *sink, struct of_error *err)
+{
+    rd_kafka_error_t *error = rd_kafka_begin_transaction(sink->producer.client.rk);
+    if (error == NULL) {
+        sink->state = OPEN;
+        return OF_OK;
+    }
+    of_error_set(err, OF_RETRY, "cannot begin a transaction: %s", rd_kafka_error_string(error));
+    rd_kafka_error_destroy(error);
+    return OF_RETRY;
+}
+
+static enum of_status
+sink_produce(void *self, const struct of_outgoing *record, uint64_t tag, struct of_error *err)
+{
+    struct sink *sink = self;
+    if (sink->state == FAILED)
+        return of_error_set(err, OF_FATAL, "%s", sink->verdict_err.text);
+    enum of_status status = sink->state == IDLE ? begin(sink, err) : OF_OK;
+    if (status != OF_OK)
+        return status;
+    if (sink->state != OPEN)
+        return OF_AGAIN;
+    return of_producer_produce(&sink->producer, record, tag, err);
+}
+
+static void
+keep_offsets(struct sink *sink, const struct of_sink_offset *offsets, uint32_t count)
+{
+    if (sink->offsets != NULL)
+        rd_kafka_topic_partition_list_destroy(sink->offsets);
+    sink->offsets = rd_kafka_topic_partition_list_new((int)count);
+    for (uint32_t i = 0; i < count; i++)
+        rd_kafka_topic_partition_list_add(sink->offsets, offsets[i].topic, offsets[i].partition)->offset =
+            offsets[i].next_offset;
+}
+
+static void
+sink_commit(void *self, const struct of_sink_offset *offsets, uint32_t count, const void *membership)
+{
+    struct sink *sink = self;
+    if (sink->state == FAILED) /* poll says so again */
+        return;
+    OF_ASSERT(sink->state == IDLE || sink->state == OPEN);
+    keep_offsets(sink, offsets, count);
+    sink->membership = membership;
+    struct of_error err;
+    if (sink->state == IDLE && begin(sink, &err) != OF_OK)
+        of_kafka_log_line(sink->options, 4, "%s", err.text); /* the commit will find the same */
+    order(sink, COMMITTING);
+}
+
+static void
+sink_abort(void *self)
+{
+    struct sink *sink = self;
+    if (sink->state == OPEN)
+        order(sink, ABORTING);
+}
+
+/* Whether the worker has answered; then its answer is taken. */
+static bool
+take_answer(struct sink *sink)
+{
+    pthread_mutex_lock(&sink->lock);
+    bool done = sink->done;
+    sink->done = false;
+    if (done)
+        sink->order = IDLE;
+    pthread_mutex_unlock(&sink->lock);
+    return done;
+}
+
+static uint32_t
+tell(struct sink *sink, const struct of_sink_listener *listener, enum of_status status, const char *text)
+{
+    listener->ended(listener->arg, status, sink->fenced, text);
+    return 1;
+}
+
+static uint32_t
+take_end(struct sink *sink, const struct of_sink_listener *listener)
+{
+    if (!take_answer(sink))
+        return 0;
+    if (sink->state == REPLACING && sink->status == OF_OK) {
+        sink->state = IDLE;
+        sink->fenced = false;
+        return tell(sink, listener, sink->verdict, sink->verdict_err.text);
+    }
+    if (sink->state == REPLACING) {
+        sink->state = FAILED;
+        sink->verdict_err = sink->err;
+        return tell(sink, listener, OF_FATAL, sink->err.text);
+    }
+    if (!sink->finished) {
+        sink->state = IDLE;
+        return tell(sink, listener, sink->status, sink->status == OF_OK ? "" : sink->err.text);
+    }
+    sink->verdict = sink->status;
+    sink->verdict_err = sink->err;
+    of_kafka_log_line(sink->options, 4, "%s; taking up a new producer", sink->err.text);
+    order(sink, REPLACING);
+    return 1;
+}
+
+static uint32_t
+sink_poll(void *self, const struct of_sink_listener *listener)
+{
+    struct sink *sink = self;
+    uint32_t count = 0;
+    if (sink->state != REPLACING && sink->state != FAILED)
+        count += of_producer_poll(&sink->producer, listener);
+    if (sink->state == COMMITTING || sink->state == ABORTING || sink->state == REPLACING)
+        count += take_end(sink, listener);
+    return count;
+}
+
+/* ---- opening and closing ---- */
+
+/* The worker may be inside a call of librdkafka, which returns within a slice. */
+static bool
+stop_worker(struct sink *sink)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += CLOSE_MS / 1000;
+    pthread_mutex_lock(&sink->lock);
+    sink->stop = true;
+    pthread_cond_broadcast(&sink->changed);
+    int waited = 0;
+    while (!sink->stopped && waited == 0)
+        waited = pthread_cond_timedwait(&sink->changed, &sink->lock, &until);
+    bool stopped = sink->stopped;
+    pthread_mutex_unlock(&sink->lock);
+    if (stopped)
+        pthread_join(sink->worker, NULL);
+    return stopped;
+}
+
+static void
+sink_close(void *self)
+{
+    struct sink *sink = self;
+    if (!stop_worker(sink)) {
+        of_kafka_log_line(sink->options, 4, "a transaction does not end; leaving it to the broker");
+        return; /* the worker still uses all of it: the process ends soon */
+    }
+    of_producer_close(&sink->producer);
+    if (sink->offsets != NULL)
+        rd_kafka_topic_partition_list_destroy(sink->offsets);
+    pthread_cond_destroy(&sink->changed);
+    pthread_mutex_destroy(&sink->lock);
+    free(sink);
+}
+
+static const struct of_sink_ops ops = {
+    .transactional = true,
+    .start = sink_start,
+    .produce = sink_produce,
+    .poll = sink_poll,
+    .commit = sink_commit,
+    .abort = sink_abort,
+    .close = sink_close,
+};
+
+enum of_status
+of_sink_transactional_open(const struct of_kafka_options *options, int64_t longest_ms, struct of_sink *out,
+                           struct of_error *err)
+{
+    OF_ASSERT(options->transactional_id != NULL);
+    struct sink *sink = of_alloc(sizeof *sink);
+    sink->options = options;
+    sink->wake_fd = -1;
+    int64_t timeout_ms = longest_ms + SPARE_MS < LEAST_TIMEOUT_MS ? LEAST_TIMEOUT_MS : longest_ms + SPARE_MS;
+    snprintf(sink->timeout_ms, sizeof sink->timeout_ms, "%lld", (long long)timeout_ms);
+    pthread_mutex_init(&sink->lock, NULL);
+    pthread_cond_init(&sink->changed, NULL);
+    enum of_status status = open_producer(sink);
+    if (status == OF_OK && pthread_create(&sink->worker, NULL, work, sink) != 0) {
+        of_producer_close(&sink->producer);
+        status = of_error_set(&sink->err, OF_FATAL, "no thread for transactions");
+    }
+    if (status == OF_OK) {
+        *out = (struct of_sink) { &ops, sink };
+        return OF_OK;
+    }
+    of_error_set(err, status, "%s", sink->err.text);
+    pthread_cond_destroy(&sink->changed);
+    pthread_mutex_destroy(&sink->lock);
+    free(sink);
+    return status;
+}

@@ -1,0 +1,136 @@
+#include "commands/aggregate_schema.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "registry/mock.h"
+
+#define MOCK "aggregate-schema"
+
+static _Atomic int woken;
+
+static void
+wake(void *context)
+{
+    assert_ptr_equal(context, &woken);
+    atomic_fetch_add(&woken, 1);
+}
+
+static struct of_aggregate_schema *
+open_schema(void)
+{
+    const struct of_aggregate_schema_options options = { "mock://" MOCK, "orders-aggregates", wake, &woken };
+    struct of_aggregate_schema *schema;
+    struct of_error err;
+    atomic_store(&woken, 0);
+    assert_int_equal(of_aggregate_schema_open(&options, &schema, &err), OF_OK);
+    return schema;
+}
+
+static void
+rest_ms(int64_t ms)
+{
+    nanosleep(&(struct timespec) { .tv_nsec = ms * OF_MS_NS }, NULL);
+}
+
+static void
+await_requests(uint64_t count)
+{
+    for (int i = 0; of_registry_mock_requests(MOCK) < count; i++) {
+        assert_in_range(i, 0, 10000);
+        rest_ms(1);
+    }
+}
+
+static void
+await_id(const struct of_aggregate_schema *schema)
+{
+    for (int i = 0; atomic_load(of_aggregate_schema_id(schema)) < 0 || atomic_load(&woken) == 0; i++) {
+        assert_in_range(i, 0, 10000);
+        rest_ms(1);
+    }
+}
+
+static void
+the_id_becomes_known(void **state)
+{
+    (void)state;
+    uint32_t again;
+    struct of_error err;
+    of_registry_mock_reset(MOCK);
+    struct of_aggregate_schema *schema = open_schema();
+    await_id(schema);
+    assert_int_equal(of_aggregate_schema_register("mock://" MOCK, "orders-aggregates", &again, &err), OF_OK);
+    assert_int_equal(atomic_load(of_aggregate_schema_id(schema)), again);
+    assert_int_equal(atomic_load(&woken), 1);
+    of_aggregate_schema_close(&schema);
+    of_aggregate_schema_close(&schema);
+}
+
+static void
+a_registry_that_is_down_is_asked_again_and_told_of_once(void **state)
+{
+    (void)state;
+    int nowhere = open("/dev/null", O_WRONLY);
+    of_log_set_descriptor(nowhere);
+    of_registry_mock_reset(MOCK);
+    of_registry_mock_inject(MOCK, OF_MOCK_SILENT, NULL, OF_MOCK_FOREVER);
+    uint64_t lines = of_log_lines();
+    struct of_aggregate_schema *schema = open_schema();
+    await_requests(3);
+    assert_int_equal(atomic_load(of_aggregate_schema_id(schema)), -1);
+    assert_int_equal(of_log_lines() - lines, 1);
+    of_registry_mock_inject(MOCK, 403, NULL, 1); /* another trouble, then none */
+    await_id(schema);
+    assert_int_equal(of_log_lines() - lines, 3);
+    of_aggregate_schema_close(&schema);
+    of_log_set_descriptor(STDERR_FILENO);
+    close(nowhere);
+}
+
+static void
+closing_does_not_wait_for_the_registry(void **state)
+{
+    (void)state;
+    of_log_set_level(OF_LOG_ERROR);
+    of_registry_mock_reset(MOCK);
+    of_registry_mock_inject(MOCK, 503, NULL, OF_MOCK_FOREVER);
+    struct of_aggregate_schema *schema = open_schema();
+    await_requests(5); /* the next one is due in 1.6 s */
+    int64_t begun_ns = of_clock_mono_ns(of_clock_system());
+    of_aggregate_schema_close(&schema);
+    assert_in_range(of_clock_mono_ns(of_clock_system()) - begun_ns, 0, OF_SECOND_NS);
+    assert_int_equal(atomic_load(&woken), 0);
+    of_log_set_level(OF_LOG_INFO);
+}
+
+static void
+what_is_no_registry_is_refused(void **state)
+{
+    (void)state;
+    struct of_aggregate_schema *schema;
+    struct of_error err;
+    const struct of_aggregate_schema_options options = { "ftp://x", "a", NULL, NULL };
+    assert_int_equal(of_aggregate_schema_open(&options, &schema, &err), OF_FATAL);
+    assert_null(schema);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_id_becomes_known),
+        cmocka_unit_test(a_registry_that_is_down_is_asked_again_and_told_of_once),
+        cmocka_unit_test(closing_does_not_wait_for_the_registry),
+        cmocka_unit_test(what_is_no_registry_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
