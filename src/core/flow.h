@@ -123,8 +123,8 @@ enum of_chunk_step {
 
 /* How to look into a chunk; one constant table per kind of chunk. */
 struct of_chunk_ops {
-    /* The first record at or behind the cursor; the same one until the cursor moves. The chunk's owner alone calls it,
-     * in order: what is packed is unpacked here. */
+    /* The first record at or behind the cursor, which it may move over what is no record; the same one until the cursor
+     * is set to `behind`, or back to where it was. The chunk's owner alone calls it: what is packed is unpacked here. */
     enum of_chunk_step (*next)(struct of_chunk *chunk, struct of_record *record);
     /* A record that next has shown, by its `at`. Callable, as those below, by whoever owns the chunk or one of its
      * batches, beside next. */

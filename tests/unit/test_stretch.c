@@ -138,6 +138,32 @@ records_come_in_order_and_are_found_again(void **state)
     }
 }
 
+/* Who looks ahead sets the cursor back. */
+static void
+a_cursor_may_be_set_back(void **state)
+{
+    (void)state;
+    struct of_wire_writer bytes = { 0 };
+    struct of_error err;
+    struct of_record record;
+    uint32_t cursor = 0, third = 0;
+    test_batch_numbers(&bytes, OF_CODEC_LZ4, 0, 0, 5);
+    test_batch_numbers(&bytes, OF_CODEC_NONE, 5, 5, 5);
+    struct of_stretch *stretch = stretch_of(written(&bytes), 0);
+    for (int round = 0; round < 2; round++) {
+        int64_t offset = round == 0 ? 0 : 2;
+        for (; of_stretch_next(stretch, &cursor, &record, &err) == OF_CHUNK_RECORD; cursor = record.behind) {
+            expect_number(&record, offset, (int)offset);
+            if (offset++ == 2)
+                third = cursor;
+        }
+        assert_int_equal(offset, 10);
+        cursor = third;
+    }
+    free_stretch(stretch);
+    of_wire_writer_fini(&bytes);
+}
+
 static void
 as_many_batches_as_a_cursor_can_count(void **state)
 {
@@ -310,6 +336,7 @@ main(void)
         cmocka_unit_test(checksums_are_castagnoli),
         cmocka_unit_test(every_codec_unpacks),
         cmocka_unit_test(records_come_in_order_and_are_found_again),
+        cmocka_unit_test(a_cursor_may_be_set_back),
         cmocka_unit_test(as_many_batches_as_a_cursor_can_count),
         cmocka_unit_test(nulls_headers_and_times),
         cmocka_unit_test(a_wrong_checksum_stops_at_its_batch),
