@@ -12,7 +12,8 @@
  *
  * Two kinds: OF_BELL_FUTEX parks on ck_ec (wake-up 13 to 20 us); OF_BELL_FD parks in poll(2) on an eventfd, for threads
  * that others, such as librdkafka or a socket, must be able to wake as well: they write 8 bytes to of_bell_fd at any
- * time, or give it a file descriptor of their own to wait for. A ring costs a few nanoseconds while the owner is awake and a system call when it sleeps.
+ * time, or give it a file descriptor of their own to wait for. A ring costs a few nanoseconds while the owner is awake
+ * and a system call when it sleeps.
  *
  * Threads: listen, ignore, wait by the owner; ring by any. Deadlines are on the system's monotonic clock. */
 #ifndef OF_CORE_IDLE_H

@@ -39,8 +39,8 @@ of_kafka_query_range(struct of_kafka_client *client, const char *topic, int32_t 
     return OF_OK;
 }
 
-/* librdkafka asks the leaders that it remembers, and when one is no leader any more it remembers that no better: a client
- * that fetches nothing would go on asking it for minutes. */
+/* librdkafka asks the leaders that it remembers, and when one is no leader any more it remembers that no better: a
+ * client that fetches nothing would go on asking it for minutes. */
 static void
 learn_leaders(struct of_kafka_client *client, const rd_kafka_topic_partition_list_t *list, int timeout_ms)
 {

@@ -1,8 +1,8 @@
-/* The source that speaks Kafka's Fetch protocol itself: core/source.h on src/kafka/direct, with librdkafka as the member
- * of the group that is assigned nothing to fetch.
+/* The source that speaks Kafka's Fetch protocol itself: core/source.h on src/kafka/direct, with librdkafka as the
+ * member of the group that is assigned nothing to fetch.
  *
- * It drains a topic several times faster than librdkafka can, because no record is ever an object: chunks are batches as
- * brokers store them, decode reads the records where they lie.
+ * It drains a topic two to three times as fast as librdkafka can, because no record is ever an object: chunks are
+ * batches as brokers store them, decode reads the records where they lie.
  *
  * Threads: as core/source.h; what blocks (looking addresses up) has threads of its own. wait_fd becomes readable when
  * brokers have answered or a deadline has come.

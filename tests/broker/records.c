@@ -92,7 +92,8 @@ write_one(struct writer *writer, int32_t partition, const void *key, size_t key_
     rd_kafka_resp_err_t code;
     do {
         code = rd_kafka_producev(writer->rk, RD_KAFKA_V_TOPIC(writer->topic), RD_KAFKA_V_PARTITION(partition),
-                                 RD_KAFKA_V_KEY(key, key_bytes), RD_KAFKA_V_VALUE((void *)(uintptr_t)value, value_bytes),
+                                 RD_KAFKA_V_KEY((void *)(uintptr_t)key, key_bytes),
+                                 RD_KAFKA_V_VALUE((void *)(uintptr_t)value, value_bytes),
                                  RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_TIMESTAMP(timestamp_ms),
                                  RD_KAFKA_V_HEADERS(list), RD_KAFKA_V_END);
         if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
@@ -107,8 +108,8 @@ write_numbers(struct writer *writer, int32_t partition, const char *word, int co
 {
     for (int i = 0; i < count; i++) {
         char key[32], value[256];
-        int length = snprintf(value, sizeof value, "%s %d %.*s", word, i, (int)(next_random(writer) % 100),
-                              "abcabcabdabcabcabdabcabcabdabcabcabdabcabcabdabcabcabdabcabcabdabcabcabdabcabcabdabcabcabd");
+        static const char padding[] = "abcabcabdabcabcabdabcabcabdabcabcabdabcabcabdabcabcabdabcabcabdabcabcabd";
+        int length = snprintf(value, sizeof value, "%s %d %.*s", word, i, (int)(next_random(writer) % 70), padding);
         snprintf(key, sizeof key, "%d", i);
         write_one(writer, partition, key, strlen(key), value, (size_t)length, i % 17 == 0 ? i % 5 : 0,
                   i % 13 == 0 ? 1000 + i : 0);

@@ -268,7 +268,8 @@ of_connection_turn(struct of_connection *connection, struct of_tls *tls, int64_t
         send_out(connection, now_ns);
     if (connection->state != OF_CONNECTION_DOWN && connection->state != OF_CONNECTION_UP &&
         now_ns >= connection->deadline_ns)
-        of_connection_fail(connection, now_ns, "not connected within %lld ms", (long long)connection->settings->connect_ms);
+        of_connection_fail(connection, now_ns, "not connected within %lld ms",
+                           (long long)connection->settings->connect_ms);
     if (connection->asked_count > 0 && now_ns >= connection->asked[0].deadline_ns)
         of_connection_fail(connection, now_ns, "no answer to %s in time", connection->asked[0].message->name);
 }

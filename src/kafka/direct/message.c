@@ -82,7 +82,8 @@ write_field(struct of_wire_writer *writer, const struct of_field *field, int16_t
     case OF_FIELD_BYTES: {
         const struct of_slice *bytes = at;
         OF_ASSERT(bytes->data != NULL || field->nullable);
-        write_length(writer, flexible, field->type == OF_FIELD_BYTES, bytes->data == NULL ? -1 : (int64_t)bytes->length);
+        write_length(writer, flexible, field->type == OF_FIELD_BYTES,
+                     bytes->data == NULL ? -1 : (int64_t)bytes->length);
         of_wire_write_bytes(writer, *bytes);
         break;
     }

@@ -77,6 +77,12 @@ set_mechanism(struct of_direct_settings *settings, const char *value, struct of_
     return of_error_set(err, OF_POISON, "sasl.mechanism=%s is not spoken by it", value);
 }
 
+static bool
+is_true(const char *value)
+{
+    return strcasecmp(value, "true") == 0 || strcasecmp(value, "t") == 0 || strcmp(value, "1") == 0;
+}
+
 /* librdkafka has checked ranges and spelling: its clients are opened first. */
 static enum of_status
 set(struct of_direct_settings *settings, enum kind kind, void *at, const struct of_kafka_property *property, bool *sasl,
@@ -87,7 +93,7 @@ set(struct of_direct_settings *settings, enum kind kind, void *at, const struct 
     case NUMBER_32: *(int32_t *)at = (int32_t)strtol(value, NULL, 10); break;
     case NUMBER_64: *(int64_t *)at = strtoll(value, NULL, 10); break;
     case TEXT: *(const char **)at = value; break;
-    case FLAG: *(bool *)at = strcasecmp(value, "true") == 0 || strcmp(value, "1") == 0 || strcasecmp(value, "t") == 0; break;
+    case FLAG: *(bool *)at = is_true(value); break;
     case HOST_CHECK: *(bool *)at = strcasecmp(value, "none") != 0; break;
     case PROTOCOL: return set_protocol(settings, value, sasl, err);
     case MECHANISM: return set_mechanism(settings, value, err);

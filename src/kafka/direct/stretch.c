@@ -91,8 +91,8 @@ broken(struct of_stretch *stretch, const struct of_stretch_batch *batch, struct 
     return OF_CHUNK_BROKEN;
 }
 
-/* One and the same record is shown as often as it is asked for: only a step to another place makes progress, and one back
- * takes it back. */
+/* One and the same record is shown as often as it is asked for: only a step to another place makes progress, and one
+ * back takes it back. */
 static void
 note_progress(struct of_stretch *stretch, uint32_t cursor)
 {

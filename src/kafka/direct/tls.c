@@ -4,6 +4,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,7 +54,8 @@ load(SSL_CTX *context, const struct of_direct_settings *settings, struct of_erro
     if (settings->certificate_location != NULL &&
         !SSL_CTX_use_certificate_chain_file(context, settings->certificate_location))
         return explain(err, OF_FATAL, "ssl.certificate.location");
-    if (settings->key_location != NULL && !SSL_CTX_use_PrivateKey_file(context, settings->key_location, SSL_FILETYPE_PEM))
+    if (settings->key_location != NULL &&
+        !SSL_CTX_use_PrivateKey_file(context, settings->key_location, SSL_FILETYPE_PEM))
         return explain(err, OF_FATAL, "ssl.key.location");
     if (settings->key_location != NULL && !SSL_CTX_check_private_key(context))
         return explain(err, OF_FATAL, "ssl.key.location");
@@ -97,7 +99,9 @@ expect_host(SSL *ssl, const char *host)
     if (inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1)
         return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host);
     SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    return SSL_set1_host(ssl, host) && SSL_set_tlsext_host_name(ssl, host);
+    /* What SSL_set_tlsext_host_name stands for, but for its cast. */
+    return SSL_set1_host(ssl, host) &&
+           SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, (void *)(uintptr_t)host);
 }
 
 enum of_status
