@@ -11,6 +11,7 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends \
         gcc libc6-dev cmake ninja-build pkg-config \
         librdkafka-dev libavro-dev libck-dev liburcu-dev libcurl4-openssl-dev libssl-dev libjansson-dev \
+        zlib1g-dev libsnappy-dev liblz4-dev libzstd-dev \
         libmicrohttpd-dev libjemalloc-dev \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
@@ -28,6 +29,7 @@ FROM debian:12-slim
 RUN apt-get update \
  && apt-get install -y --no-install-recommends \
         librdkafka1 libavro23 libck0 liburcu8 libcurl4 libssl3 libjansson4 libmicrohttpd12 libjemalloc2 \
+        zlib1g libsnappy1v5 liblz4-1 libzstd1 \
         ca-certificates curl \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin orderflow

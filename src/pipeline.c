@@ -361,15 +361,17 @@ of_pipeline_start(struct of_pipeline *pipeline, struct of_error *err)
         const struct of_sink *sink = &options->sinks[lane];
         const struct of_source *source = &options->sources[lane];
         int publish_fd = of_bell_fd(&pipeline->instances[PUBLISH][lane].crew->bell);
-        int fetch_fd = of_bell_fd(&pipeline->instances[FETCH][lane].crew->bell);
+        struct of_bell *fetch_bell = &pipeline->instances[FETCH][lane].crew->bell;
         const struct of_restorer *restorer = &options->restorers[lane];
         enum of_status status = sink->ops->start(sink->self, publish_fd, err);
         if (status == OF_OK)
-            status = restorer->ops->start(restorer->self, fetch_fd, err);
+            status = restorer->ops->start(restorer->self, of_bell_fd(fetch_bell), err);
         if (status == OF_OK)
-            status = source->ops->start(source->self, fetch_fd, err);
+            status = source->ops->start(source->self, of_bell_fd(fetch_bell), err);
         if (status != OF_OK)
             return of_error_prefix(err, "lane %u", lane);
+        if (source->ops->wait_fd != NULL)
+            of_bell_watch(fetch_bell, source->ops->wait_fd(source->self));
     }
     for (uint32_t i = pipeline->crew_count; options->threads && i > 0; i--) {
         enum of_status status = of_crew_start(pipeline->crews[i - 1], err);

@@ -16,6 +16,7 @@
 #include "kafka/restorer.h"
 #include "kafka/sink_librdkafka.h"
 #include "kafka/sink_transactional.h"
+#include "kafka/source_direct.h"
 #include "kafka/source_librdkafka.h"
 
 enum {
@@ -137,6 +138,33 @@ open_console(struct of_session *session)
     }
 }
 
+/* Which source reads, and says so, with the reason where the choice is ours. */
+static enum of_status
+choose_source(struct of_session *session, struct of_error *err)
+{
+    struct of_error why;
+    session->direct = false;
+    if (session->settings->source == OF_SOURCE_LIBRDKAFKA || session->kafka->embedded)
+        return OF_OK;
+    session->direct = of_source_direct_applies(session->kafka, &why) == OF_OK;
+    if (session->settings->source == OF_SOURCE_DIRECT)
+        return session->direct ? OF_OK
+                               : of_error_set(err, OF_FATAL, "--source direct is not possible: %s", why.text);
+    if (session->direct)
+        of_log_info(session->command, "source: direct, as nothing speaks against it");
+    else
+        of_log_info(session->command, "source: librdkafka, because for the direct one %s", why.text);
+    return OF_OK;
+}
+
+static enum of_status
+open_source(const struct of_session *session, const struct of_kafka_options *options, struct of_source *source,
+            struct of_error *err)
+{
+    return session->direct ? of_source_direct_open(options, source, err)
+                           : of_source_librdkafka_open(options, source, err);
+}
+
 static const struct of_kafka_options *
 lane_options(struct of_session *session, uint32_t lane)
 {
@@ -178,7 +206,7 @@ open_lane(struct of_session *session, uint32_t lane, struct of_error *err)
         .value = of_slice_str(session->settings->value_field),
         .group_by = of_slice_str(session->settings->group_by_field),
     };
-    enum of_status status = of_source_librdkafka_open(options, &session->sources[lane], err);
+    enum of_status status = open_source(session, options, &session->sources[lane], err);
     if (status == OF_OK)
         status = open_sink(session, options, &session->sinks[lane], err);
     if (status == OF_OK)
@@ -191,7 +219,7 @@ open_lane(struct of_session *session, uint32_t lane, struct of_error *err)
 static enum of_status
 open_lanes(struct of_session *session, struct of_error *err)
 {
-    enum of_status status = OF_OK;
+    enum of_status status = choose_source(session, err);
     while (status == OF_OK && session->opened < session->lanes) {
         status = open_lane(session, session->opened, err);
         session->opened += status == OF_OK;

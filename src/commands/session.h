@@ -34,6 +34,7 @@ struct of_session {
     struct of_schema_cache *schemas;
     struct of_console *console;
     struct of_pipeline *_Atomic pipeline;
+    bool direct; /* which kind of source */
     struct of_source sources[OF_THREADS_PER_STAGE];
     struct of_sink sinks[OF_THREADS_PER_STAGE];
     struct of_restorer restorers[OF_THREADS_PER_STAGE];

@@ -41,7 +41,7 @@ enum {
 #define CHOICE(names) .type = OF_OPTION_CHOICE, .choices = (names)
 
 static const char *const from_names[] = { "earliest", "latest", NULL };
-static const char *const source_names[] = { "auto", "librdkafka", NULL };
+static const char *const source_names[] = { "auto", "direct", "librdkafka", NULL };
 static const char *const on_stop_names[] = { "leave", "stay", NULL };
 const char *const of_guarantee_names[] = { "exactly-once", "at-least-once", NULL };
 
@@ -89,12 +89,6 @@ registry_complaint(const char *urls)
 }
 
 static const char *
-source_complaint(const char *source)
-{
-    return strcmp(source, "direct") == 0 ? "is not available in this version (allowed: auto or librdkafka)" : NULL;
-}
-
-static const char *
 replication_complaint(const char *factor)
 {
     return strcmp(factor, "0") == 0 ? "is no number of replicas (allowed: -1, or 1 and more)" : NULL;
@@ -123,7 +117,7 @@ static const struct of_option rows[] = {
     { .name = "from", SECTION, CHOICE(from_names), AT(from), .commands = RUN, .initial = "earliest",
       .placeholder = "WHERE", .help = "where to start in a partition without committed offset" },
     { .name = "source", SECTION, CHOICE(source_names), AT(source), .commands = RUN, .initial = "auto",
-      .placeholder = "NAME", .complaint = source_complaint, .help = "what reads from the brokers" },
+      .placeholder = "NAME", .help = "what reads from the brokers" },
     { .name = "config", SECTION, STRING, AT(config), .commands = ALL, .placeholder = "FILE", .is_file = true,
       .help = "configuration file with lines 'option = value'" },
 #undef SECTION

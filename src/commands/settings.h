@@ -21,7 +21,7 @@ enum of_command_index {
 };
 
 enum of_from { OF_FROM_EARLIEST, OF_FROM_LATEST };
-enum of_source_choice { OF_SOURCE_AUTO, OF_SOURCE_LIBRDKAFKA };
+enum of_source_choice { OF_SOURCE_AUTO, OF_SOURCE_DIRECT, OF_SOURCE_LIBRDKAFKA };
 enum of_on_stop { OF_ON_STOP_LEAVE, OF_ON_STOP_STAY };
 enum of_guarantee { OF_GUARANTEE_EXACTLY_ONCE, OF_GUARANTEE_AT_LEAST_ONCE };
 

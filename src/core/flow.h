@@ -112,15 +112,29 @@ struct of_record {
     struct of_slice key;   /* data NULL: null key */
     struct of_slice value; /* data NULL: null value */
     int64_t offset;
+    uint32_t at;     /* finds it again in its chunk: of_chunk_ops.record */
+    uint32_t behind; /* what the chunk's cursor becomes when it is done with */
     const void *ref; /* the source's handle of the record, for its headers and timestamp */
+    int64_t stamp;   /* the source's own, too */
 };
 
 struct of_chunk;
 
-/* How to look into a chunk; one constant table per kind of source. Callable by whoever owns the chunk or one of its
- * batches: records are independent of each other. */
+/* What is under a chunk's cursor. */
+enum of_chunk_step {
+    OF_CHUNK_RECORD,
+    OF_CHUNK_END,
+    OF_CHUNK_BROKEN, /* nothing behind it can be read: held_offset, held_cause and held_text say where and why */
+};
+
+/* How to look into a chunk; one constant table per kind of chunk. */
 struct of_chunk_ops {
-    void (*record)(const struct of_chunk *chunk, uint32_t index, struct of_record *record);
+    /* The first record at or behind the cursor, which it may move over what is no record; the same one until the cursor
+     * is set to `behind`, or back to where it was. The chunk's owner alone calls it: what is packed is unpacked here. */
+    enum of_chunk_step (*next)(struct of_chunk *chunk, struct of_record *record);
+    /* A record that next has shown, by its `at`. Callable, as those below, by whoever owns the chunk or one of its
+     * batches, beside next. */
+    void (*record)(const struct of_chunk *chunk, uint32_t at, struct of_record *record);
     /* The index-th header; false behind the last. A null value has data NULL. */
     bool (*header)(const struct of_record *record, uint32_t index, struct of_slice *name, struct of_slice *value);
     /* When it was written, as the topic counts; -1: unknown. Apart from record, because no good order needs it. */
@@ -133,7 +147,7 @@ struct of_chunk {
     struct of_item item;
     struct of_slot *slot;
     uint32_t epoch;
-    uint32_t count; /* records, 0 allowed: then only next_offset speaks */
+    uint32_t count; /* records, or a few more where some turn out not to be wanted; 0: only next_offset speaks */
     int64_t first_offset;
     int64_t next_offset; /* where reading goes on behind this chunk: last record + 1, or further (gaps, markers) */
     const struct of_chunk_ops *ops;
@@ -141,7 +155,8 @@ struct of_chunk {
     void *payload;  /* the source's own */
 
     /* decode's, from the time it takes the chunk until it sends it home */
-    uint32_t cursor;      /* next record to look at */
+    uint32_t cursor;      /* where next goes on; 0: at the beginning */
+    bool done;            /* nothing more will be looked at */
     uint32_t batches_out; /* batches that point into it */
 
     /* what fetch learns when it comes home */
@@ -194,7 +209,7 @@ struct of_batch {
     };
     int64_t offset[OF_BATCH_RECORDS];
     uint32_t group[OF_BATCH_RECORDS];  /* index in the dictionary of group values */
-    uint32_t record[OF_BATCH_RECORDS]; /* index in the chunk */
+    uint32_t record[OF_BATCH_RECORDS]; /* where in the chunk: of_record.at */
     uint8_t status[OF_BATCH_RECORDS];  /* enum of_cause; 0: a good order */
     uint8_t body_at[OF_BATCH_RECORDS]; /* bytes of framing before the body */
 };

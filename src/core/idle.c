@@ -61,7 +61,7 @@ of_bell_init(struct of_bell *bell, enum of_bell_kind kind, struct of_error *err)
 {
     memset(bell, 0, sizeof *bell);
     bell->kind = kind;
-    bell->fd = -1;
+    bell->fd = bell->watched = -1;
     ck_ec32_init(&bell->count, 0);
     if (kind == OF_BELL_FD) {
         bell->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -77,6 +77,13 @@ of_bell_fini(struct of_bell *bell)
     if (bell->fd >= 0)
         close(bell->fd);
     bell->fd = -1;
+}
+
+void
+of_bell_watch(struct of_bell *bell, int fd)
+{
+    OF_ASSERT(bell->kind == OF_BELL_FD);
+    bell->watched = fd;
 }
 
 /* Both sides exchange the flag, so that one of them must see the other: the owner the work, or the ringer the flag. */
@@ -116,9 +123,9 @@ wait_fd(struct of_bell *bell, int64_t deadline_ns)
 {
     int64_t left_ns = deadline_ns - of_clock_mono_ns(of_clock_system());
     if (left_ns > 0) {
-        struct pollfd fd = { .fd = bell->fd, .events = POLLIN };
+        struct pollfd fds[2] = { { .fd = bell->fd, .events = POLLIN }, { .fd = bell->watched, .events = POLLIN } };
         struct timespec left = { left_ns / OF_SECOND_NS, left_ns % OF_SECOND_NS };
-        ppoll(&fd, 1, deadline_ns == OF_NEVER_NS ? NULL : &left, NULL);
+        ppoll(fds, 2, deadline_ns == OF_NEVER_NS ? NULL : &left, NULL);
     }
     atomic_exchange(&bell->parked, false);
     uint64_t rings;

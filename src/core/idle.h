@@ -12,7 +12,8 @@
  *
  * Two kinds: OF_BELL_FUTEX parks on ck_ec (wake-up 13 to 20 us); OF_BELL_FD parks in poll(2) on an eventfd, for threads
  * that others, such as librdkafka or a socket, must be able to wake as well: they write 8 bytes to of_bell_fd at any
- * time. A ring costs a few nanoseconds while the owner is awake and a system call when it sleeps.
+ * time, or give it a file descriptor of their own to wait for. A ring costs a few nanoseconds while the owner is awake
+ * and a system call when it sleeps.
  *
  * Threads: listen, ignore, wait by the owner; ring by any. Deadlines are on the system's monotonic clock. */
 #ifndef OF_CORE_IDLE_H
@@ -32,6 +33,7 @@ enum of_bell_kind { OF_BELL_FUTEX, OF_BELL_FD };
 struct of_bell {
     enum of_bell_kind kind;
     int fd; /* OF_BELL_FD, otherwise -1 */
+    int watched; /* another that wakes when it can be read, -1: none */
     _Alignas(OF_CACHE_LINE_BYTES) struct ck_ec32 count;
     _Atomic bool parked; /* OF_BELL_FD: the owner is about to sleep or asleep */
 };
@@ -45,6 +47,9 @@ of_bell_fd(const struct of_bell *bell)
 {
     return bell->fd;
 }
+
+/* OF_BELL_FD: waits end when fd can be read, too. It stays the caller's. Before the owner's first wait. */
+void of_bell_watch(struct of_bell *bell, int fd);
 
 void of_bell_ring(struct of_bell *bell);
 

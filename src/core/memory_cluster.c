@@ -577,13 +577,24 @@ nothing_to_close(void *self)
 }
 
 static void
-chunk_record(const struct of_chunk *chunk, uint32_t index, struct of_record *record)
+chunk_record(const struct of_chunk *chunk, uint32_t at, struct of_record *record)
 {
-    const struct of_memory_record *from = chunk->records[index];
+    const struct of_memory_record *from = chunk->records[at];
     record->key = from->key;
     record->value = from->value;
-    record->offset = chunk->payload != NULL ? chunk->first_offset + index : from->offset;
+    record->offset = chunk->payload != NULL ? chunk->first_offset + at : from->offset;
+    record->at = at;
+    record->behind = at + 1;
     record->ref = from;
+}
+
+static enum of_chunk_step
+chunk_next(struct of_chunk *chunk, struct of_record *record)
+{
+    if (chunk->cursor == chunk->count)
+        return OF_CHUNK_END;
+    chunk_record(chunk, chunk->cursor, record);
+    return OF_CHUNK_RECORD;
 }
 
 static bool
@@ -604,6 +615,7 @@ record_timestamp(const struct of_record *record)
 }
 
 static const struct of_chunk_ops chunk_ops = {
+    .next = chunk_next,
     .record = chunk_record,
     .header = record_header,
     .timestamp_ms = record_timestamp,

@@ -58,10 +58,14 @@ struct of_offset {
 };
 
 struct of_source_ops {
-    const char *name; /* "librdkafka", "memory" */
+    const char *name; /* "librdkafka", "direct", "memory" */
 
     /* Joins the group. wake_fd: see above; -1: nobody waits. */
     enum of_status (*start)(void *self, int wake_fd, struct of_error *err);
+
+    /* After start: a file descriptor that can be read when something is to be done, beside the wake eventfd. It stays
+     * the source's. Optional; -1: none. */
+    int (*wait_fd)(void *self);
 
     /* The next event, if there is one. Serves the group's protocol too: to be called at least once a second. */
     bool (*event)(void *self, struct of_source_event *event);

@@ -39,6 +39,23 @@ of_kafka_query_range(struct of_kafka_client *client, const char *topic, int32_t 
     return OF_OK;
 }
 
+/* librdkafka asks the leaders that it remembers, and when one is no leader any more it remembers that no better: a
+ * client that fetches nothing would go on asking it for minutes. */
+static void
+learn_leaders(struct of_kafka_client *client, const rd_kafka_topic_partition_list_t *list, int timeout_ms)
+{
+    int64_t until_ms = now_ms() + timeout_ms;
+    for (int i = 0; i < list->cnt; i++) {
+        const struct rd_kafka_metadata *metadata;
+        if (i > 0 && strcmp(list->elems[i].topic, list->elems[i - 1].topic) == 0)
+            continue;
+        rd_kafka_topic_t *handle = rd_kafka_topic_new(client->rk, list->elems[i].topic, NULL);
+        if (rd_kafka_metadata(client->rk, 0, handle, &metadata, left_ms(until_ms)) == RD_KAFKA_RESP_ERR_NO_ERROR)
+            rd_kafka_metadata_destroy(metadata);
+        rd_kafka_topic_destroy(handle);
+    }
+}
+
 enum of_status
 of_kafka_query_edges(struct of_kafka_client *client, rd_kafka_topic_partition_list_t *list, bool end, int timeout_ms,
                      struct of_error *err)
@@ -51,6 +68,8 @@ of_kafka_query_edges(struct of_kafka_client *client, rd_kafka_topic_partition_li
     rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(client->rk, list, timeout_ms);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         code = first_error(list);
+    if (code == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION)
+        learn_leaders(client, list, timeout_ms);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         return of_error_set(err, OF_RETRY, "cannot look up the %s offsets: %s", end ? "last" : "first",
                             rd_kafka_err2str(code));

@@ -14,9 +14,20 @@ look(const rd_kafka_message_t *message, struct of_record *record)
 }
 
 static void
-chunk_record(const struct of_chunk *chunk, uint32_t index, struct of_record *record)
+chunk_record(const struct of_chunk *chunk, uint32_t at, struct of_record *record)
 {
-    look(chunk->records[index], record);
+    look(chunk->records[at], record);
+    record->at = at;
+    record->behind = at + 1;
+}
+
+static enum of_chunk_step
+chunk_next(struct of_chunk *chunk, struct of_record *record)
+{
+    if (chunk->cursor == chunk->count)
+        return OF_CHUNK_END;
+    chunk_record(chunk, chunk->cursor, record);
+    return OF_CHUNK_RECORD;
 }
 
 static bool
@@ -43,7 +54,7 @@ chunk_timestamp_ms(const struct of_record *record)
     return type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE || timestamp_ms < 0 ? -1 : timestamp_ms;
 }
 
-const struct of_chunk_ops of_kafka_chunk_ops = { chunk_record, chunk_header, chunk_timestamp_ms };
+const struct of_chunk_ops of_kafka_chunk_ops = { chunk_next, chunk_record, chunk_header, chunk_timestamp_ms };
 
 /* ---- filling a chunk ---- */
 

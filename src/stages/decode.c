@@ -27,9 +27,11 @@ struct of_decode {
 
 /* What becomes of the record that was looked at. */
 enum verdict {
-    TAKEN, /* it is in the batch */
-    CUT,   /* it has another schema than the batch, or a value of another kind: it begins the next one */
-    HOLD,  /* the partition cannot go on here */
+    TAKEN,  /* it is in the batch */
+    CUT,    /* it has another schema than the batch, or a value of another kind: it begins the next one */
+    HOLD,   /* the partition cannot go on here */
+    BROKEN, /* the source cannot read on here */
+    END,    /* there was none */
 };
 
 /* ---- the pool ---- */
@@ -287,7 +289,9 @@ look(struct of_decode *decode, struct lane *lane, struct of_chunk *chunk, struct
 {
     struct of_record record;
     uint32_t at = batch->count;
-    chunk->ops->record(chunk, chunk->cursor, &record);
+    enum of_chunk_step step = chunk->ops->next(chunk, &record);
+    if (step != OF_CHUNK_RECORD)
+        return step == OF_CHUNK_END ? END : BROKEN;
     if (__builtin_expect(record.offset >= lane->cut_at, 0)) {
         *cause = (enum of_cause)atomic_load_explicit(&chunk->slot->cut_cause, memory_order_relaxed);
         return HOLD;
@@ -301,10 +305,11 @@ look(struct of_decode *decode, struct lane *lane, struct of_chunk *chunk, struct
             return verdict;
     }
     batch->offset[at] = record.offset;
-    batch->record[at] = chunk->cursor++;
+    batch->record[at] = record.at;
     batch->status[at] = (uint8_t)*cause;
     batch->failed += *cause != OF_CAUSE_NONE;
     batch->count++;
+    chunk->cursor = record.behind;
     return TAKEN;
 }
 
@@ -331,22 +336,22 @@ note_held(struct lane *lane, const struct of_slot *slot, uint32_t epoch)
 static void
 send_home_if_done(struct of_port *port, struct of_chunk *chunk)
 {
-    if (chunk->cursor == chunk->count && chunk->batches_out == 0)
+    if (chunk->done && chunk->batches_out == 0)
         of_port_home(port, &chunk->item);
 }
 
 /* Asks for the schemas of all that is behind the cursor, so that a chunk of many new ones is held once, not for each. */
 static void
-ask_ahead(const struct of_decode *decode, const struct of_chunk *chunk)
+ask_ahead(const struct of_decode *decode, struct of_chunk *chunk)
 {
+    uint32_t cursor = chunk->cursor;
     struct of_record record;
     struct of_framing framing;
     struct of_schema_found found;
     struct of_schema_key last = { 0 };
     int64_t now_ns = of_clock_mono_ns(decode->options.clock);
     of_schema_cache_read_begin();
-    for (uint32_t i = chunk->cursor; i < chunk->count; i++) {
-        chunk->ops->record(chunk, i, &record);
+    for (; chunk->ops->next(chunk, &record) == OF_CHUNK_RECORD; chunk->cursor = record.behind) {
         if (record.value.data == NULL || !of_framing_find(chunk->ops, &record, &framing) ||
             of_schema_key_equal(framing.key, last))
             continue;
@@ -354,40 +359,54 @@ ask_ahead(const struct of_decode *decode, const struct of_chunk *chunk)
         of_schema_cache_find(decode->options.schemas, last, now_ns, &found);
     }
     of_schema_cache_read_end();
+    chunk->cursor = cursor;
 }
 
 /* The partition goes no further than the record under the cursor. */
 static void
-hold(const struct of_decode *decode, struct lane *lane, struct of_chunk *chunk, enum of_cause cause)
+hold(const struct of_decode *decode, struct lane *lane, struct of_chunk *chunk, enum verdict verdict,
+     enum of_cause cause)
 {
-    struct of_record record;
-    chunk->ops->record(chunk, chunk->cursor, &record);
-    if (cause == OF_CAUSE_SCHEMA_PENDING) {
-        chunk->held_text[0] = '\0';
-        ask_ahead(decode, chunk);
+    if (verdict == HOLD) {
+        struct of_record record;
+        chunk->ops->next(chunk, &record);
+        if (cause == OF_CAUSE_SCHEMA_PENDING) {
+            chunk->held_text[0] = '\0';
+            ask_ahead(decode, chunk);
+        }
+        chunk->held_offset = record.offset;
+        chunk->held_cause = (uint8_t)cause;
     }
     chunk->held = true;
-    chunk->held_offset = record.offset;
-    chunk->held_cause = (uint8_t)cause;
-    chunk->cursor = chunk->count;
+    chunk->done = true;
     note_held(lane, chunk->slot, chunk->epoch);
+}
+
+/* Whether a full batch has taken the chunk's last record. */
+static bool
+at_end(struct of_chunk *chunk)
+{
+    struct of_record record;
+    return chunk->ops->next(chunk, &record) == OF_CHUNK_END;
 }
 
 /* Fills the batch until it is full, the chunk ends, or the next record does not belong into it. */
 static void
 fill(struct of_decode *decode, struct lane *lane, struct of_chunk *chunk, struct of_batch *batch)
 {
-    enum of_cause cause;
+    enum of_cause cause = OF_CAUSE_NONE;
     enum verdict verdict = TAKEN;
     lane->cut_at = atomic_load_explicit(&chunk->slot->cut_at, memory_order_relaxed);
     of_schema_cache_read_begin();
-    while (verdict == TAKEN && batch->count < OF_BATCH_RECORDS && chunk->cursor < chunk->count)
+    while (verdict == TAKEN && batch->count < OF_BATCH_RECORDS)
         verdict = look(decode, lane, chunk, batch, &cause);
     of_schema_cache_read_end();
-    if (verdict == HOLD)
-        hold(decode, lane, chunk, cause);
+    bool to_the_end = verdict == END || (verdict == TAKEN && at_end(chunk));
+    if (to_the_end)
+        chunk->done = true;
+    else if (verdict == HOLD || verdict == BROKEN)
+        hold(decode, lane, chunk, verdict, cause);
     batch->first_offset = batch->count > 0 ? batch->offset[0] : chunk->next_offset;
-    bool to_the_end = chunk->cursor == chunk->count && verdict != HOLD;
     batch->next_offset = to_the_end ? chunk->next_offset : batch->count > 0 ? batch->offset[batch->count - 1] + 1 : -1;
 }
 
@@ -398,7 +417,7 @@ decode_item(void *self, struct of_port *port, struct of_item *item)
     struct lane *lane = &decode->lanes[item->lane];
     struct of_chunk *chunk = (struct of_chunk *)item;
     if (of_slot_dropped(chunk->slot, chunk->epoch) || held(lane, chunk)) {
-        chunk->cursor = chunk->count;
+        chunk->done = true;
         send_home_if_done(port, chunk);
         return true;
     }
@@ -414,7 +433,7 @@ decode_item(void *self, struct of_port *port, struct of_item *item)
         }
         chunk->batches_out++;
         of_port_forward(port, &batch->item);
-    } while (chunk->cursor < chunk->count);
+    } while (!chunk->done);
     return true;
 }
 

@@ -359,6 +359,7 @@ borrow_chunk(struct of_reading *reading)
     chunk->slot = NULL;
     chunk->count = 0;
     chunk->cursor = 0;
+    chunk->done = false;
     chunk->batches_out = 0;
     chunk->held = false;
     chunk->held_text[0] = '\0';

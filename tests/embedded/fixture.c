@@ -14,7 +14,6 @@
 #include <librdkafka/rdkafka.h>
 
 #include "core/clock.h"
-#include "kafka/source_librdkafka.h"
 
 int64_t
 test_now_ms(void)
@@ -113,7 +112,7 @@ reader_open(struct reader *reader, const struct of_kafka_options *options)
     memset(reader, 0, sizeof *reader);
     reader->chunk.records = reader->records;
     reader->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    assert_int_equal(of_source_librdkafka_open(options, &reader->source, &err), OF_OK);
+    assert_int_equal(FIXTURE_OPEN_SOURCE(options, &reader->source, &err), OF_OK);
     assert_int_equal(reader->source.ops->start(reader->source.self, reader->wake_fd, &err), OF_OK);
 }
 

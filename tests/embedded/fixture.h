@@ -9,8 +9,15 @@
 #include "core/source.h"
 #include "kafka/embedded.h"
 #include "kafka/options.h"
+#include "kafka/source_direct.h"
+#include "kafka/source_librdkafka.h"
 
 enum { FIXTURE_PARTITIONS = 4 };
+
+/* The source under test: CMakeLists.txt builds some tests once with each. */
+#ifndef FIXTURE_OPEN_SOURCE
+#define FIXTURE_OPEN_SOURCE of_source_librdkafka_open
+#endif
 
 struct fixture {
     struct of_embedded *cluster;

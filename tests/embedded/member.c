@@ -10,7 +10,6 @@
 
 #include "kafka/restorer.h"
 #include "kafka/sink_librdkafka.h"
-#include "kafka/source_librdkafka.h"
 
 enum { SEED = 1, STOP_MS = 20000, EVENTS = 1000 };
 
@@ -51,7 +50,7 @@ open_pipeline(struct member *member)
     struct of_error err;
     for (uint32_t lane = 0; lane < options->lanes; lane++) {
         const struct of_kafka_options *kafka = &member->shop->fixture.options;
-        assert_int_equal(of_source_librdkafka_open(kafka, &member->sources[lane], &err), OF_OK);
+        assert_int_equal(FIXTURE_OPEN_SOURCE(kafka, &member->sources[lane], &err), OF_OK);
         assert_int_equal(of_sink_librdkafka_open(kafka, &member->sinks[lane], &err), OF_OK);
         assert_int_equal(of_restorer_librdkafka_open(kafka, member->shop->groups, &fields, &member->restorers[lane], &err),
                          OF_OK);

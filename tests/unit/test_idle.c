@@ -50,6 +50,23 @@ test_a_deadline_comes(void **state)
 }
 
 static void
+test_what_it_watches_ends_a_wait(void **state)
+{
+    (void)state;
+    struct of_bell bell;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    open_bell(&bell, OF_BELL_FD);
+    of_bell_watch(&bell, ends[0]);
+    assert_true(wait_ms(&bell, false, 30) >= 30);
+    assert_int_equal(write(ends[1], "x", 1), 1);
+    assert_true(wait_ms(&bell, false, PATIENCE_MS) < PATIENCE_MS);
+    of_bell_fini(&bell);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void
 test_a_ring_before_the_wait_is_heard(void **state)
 {
     (void)state;
@@ -99,6 +116,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_deadline_comes),
+        cmocka_unit_test(test_what_it_watches_ends_a_wait),
         cmocka_unit_test(test_a_ring_before_the_wait_is_heard),
         cmocka_unit_test(test_a_ring_before_listening_is_not_waited_for),
         cmocka_unit_test(test_others_wake_it_through_its_descriptor),

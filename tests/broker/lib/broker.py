@@ -84,6 +84,7 @@ class Kafka:
         self.folder = pathlib.Path(folder)
         self.heap = heap
         self.settings = settings or {}
+        self.users = {}     # name: (mechanism of SCRAM, password); set before start
         self.classpath = f"{fetch.kafka()}/*"
         self.cluster_id = None
         self.nodes = []
@@ -144,10 +145,14 @@ class Kafka:
         java, _ = fetch.java()
         done = subprocess.run([java, "-Xmx128m", "-XX:TieredStopAtLevel=1", *self.logging(), "-cp", self.classpath,
                                "kafka.tools.StorageTool", "format", "--cluster-id", self.cluster_id,
-                               "--config", str(node.folder / "node.properties")],
+                               "--config", str(node.folder / "node.properties"), *self._scram()],
                               capture_output=True, text=True, timeout=60)
         if done.returncode != 0:
             raise RuntimeError(f"formatting node {node.number} failed\n{done.stdout}{done.stderr}")
+
+    def _scram(self):
+        return [word for name, (mechanism, password) in self.users.items()
+                for word in ("--add-scram", f"{mechanism}=[name={name},password={password}]")]
 
     def _properties(self, node):
         copies = min(3, len(self.nodes))

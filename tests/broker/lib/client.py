@@ -95,6 +95,19 @@ class Client:
         self.ask(lambda admin: admin.delete_topics([name]))
         process.wait_until(lambda: name not in self.topics(), SECONDS, f"topic {name} is gone")
 
+    def move(self, topic, brokers, turn):
+        """Gives every partition two other replicas among the brokers, and the lead to the first of them."""
+        count = len(brokers)
+        places = {kafka.TopicPartition(topic, p): [brokers[(p + turn) % count], brokers[(p + turn + 1) % count]]
+                  for p in self.partitions(topic)}
+        refused = {place: error for place, error in self.ask(
+            lambda admin: admin.alter_partition_reassignments(places)).items() if error}
+        assert not refused, f"reassignment refused: {refused}"
+        process.wait_until(lambda: not self.ask(lambda admin: admin.list_partition_reassignments()), SECONDS,
+                           f"{topic} has moved")
+        self.ask(lambda admin: admin.elect_leaders(0, {topic: [place.partition for place in places]},
+                                                   raise_errors=False))
+
     def topics(self):
         return set(self.ask(lambda admin: admin.list_topics()))
 

@@ -1,0 +1,37 @@
+/* A broker of one topic with one partition, which answers as the test tells it to. It speaks by the program's own message
+ * tables, turned around; that those are right, the broker lane shows.
+ *
+ * No thread: the test calls serve as often as it calls what it tests. */
+#ifndef OF_TESTS_FAKE_BROKER_H
+#define OF_TESTS_FAKE_BROKER_H
+
+#include "kafka/direct/messages.h"
+
+enum { FAKE_CONNECTIONS = 8 };
+
+struct fake_broker {
+    int listener;
+    int port;
+    int connections[FAKE_CONNECTIONS]; /* -1: none */
+    const char *topic;
+    struct of_wire_writer log;       /* batches; those that end before the asked offset are left out */
+    int64_t high_watermark;
+    struct of_array aborted;         /* of struct of_aborted_transaction */
+    int32_t leader_epoch;
+    int64_t epoch_end;               /* the answer to OffsetForLeaderEpoch */
+    int16_t fetch_error;             /* of the next fetch alone */
+    int32_t named_partition;         /* in answers to fetches */
+    int32_t throttle_ms;             /* of the next fetch alone */
+    bool silent;                     /* fetches are not answered */
+    uint32_t fetches, looks, checks; /* requests so far */
+    int64_t asked_offset;            /* by the last fetch */
+    int32_t asked_epoch;
+};
+
+void fake_broker_open(struct fake_broker *broker, const char *topic);
+void fake_broker_close(struct fake_broker *broker);
+
+/* Accepts, reads requests, answers; does not wait. */
+void fake_broker_serve(struct fake_broker *broker);
+
+#endif

@@ -1,0 +1,394 @@
+/* What the direct source makes of what a broker says: leaders that change, logs that were cut back, answers that do not
+ * fit, transactions, brokers that fall silent. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "core/clock.h"
+#include "kafka/direct/fetcher.h"
+#include "kafka/direct/probe.h"
+#include "order/cause.h"
+#include "support/batches.h"
+#include "support/fake_broker.h"
+
+enum { PATIENCE_MS = 10000, NOT_LEADER = 6, OUT_OF_RANGE = 1 };
+
+struct world {
+    struct fake_broker broker;
+    char brokers[64];
+    struct of_kafka_property properties[4];
+    struct of_kafka_options options;
+    struct of_fetcher fetcher;
+    struct of_slot slot;
+    struct of_direct_part *part;
+    void *records[OF_CHUNK_RECORDS];
+    struct of_chunk chunk;
+};
+
+static struct world *
+open_world(int64_t from)
+{
+    static struct world world;
+    struct of_error err;
+    memset(&world, 0, sizeof world);
+    fake_broker_open(&world.broker, "orders");
+    snprintf(world.brokers, sizeof world.brokers, "127.0.0.1:%d", world.broker.port);
+    world.properties[0] = (struct of_kafka_property) { "socket.timeout.ms", "300" };
+    world.properties[1] = (struct of_kafka_property) { "reconnect.backoff.ms", "2" };
+    world.options = (struct of_kafka_options) {
+        .brokers = world.brokers, .group = "g", .orders_topic = "orders", .memory_bytes = 64 << 20,
+        .properties = world.properties, .property_count = 2,
+    };
+    world.slot = (struct of_slot) { .topic = "orders", .role = OF_ROLE_ORDERS };
+    world.chunk.records = world.records;
+    assert_int_equal(of_fetcher_open(&world.fetcher, &world.options, &err), OF_OK);
+    struct of_slot *const slots[] = { &world.slot };
+    of_fetcher_begin(&world.fetcher, slots, &from, 1);
+    world.part = world.slot.source;
+    return &world;
+}
+
+static void
+close_world(struct world *world)
+{
+    of_fetcher_close(&world->fetcher);
+    fake_broker_close(&world->broker);
+}
+
+static int64_t
+now_ns(void)
+{
+    return of_clock_mono_ns(of_clock_system());
+}
+
+static void
+turn(struct world *world)
+{
+    of_fetcher_turn(&world->fetcher, now_ns());
+    fake_broker_serve(&world->broker);
+}
+
+/* Turns until there is a chunk, which it leaves in world->chunk. */
+static void
+await_chunk(struct world *world)
+{
+    for (int64_t until_ns = now_ns() + PATIENCE_MS * OF_MS_NS; !of_fetcher_read(&world->fetcher, &world->chunk);) {
+        assert_true(now_ns() < until_ns);
+        turn(world);
+    }
+}
+
+static void
+await_broken(struct world *world)
+{
+    for (int64_t until_ns = now_ns() + PATIENCE_MS * OF_MS_NS; of_fetcher_broken(&world->fetcher) == NULL;) {
+        assert_true(now_ns() < until_ns);
+        turn(world);
+    }
+}
+
+/* The chunk holds these numbers, each at its own offset. Gives it back. */
+static void
+expect_numbers(struct world *world, int64_t first, int64_t behind, int64_t next)
+{
+    struct of_record record;
+    struct of_chunk *chunk = &world->chunk;
+    chunk->cursor = 0;
+    assert_int_equal(chunk->next_offset, next);
+    if (first == behind) {
+        assert_int_equal(chunk->count, 0);
+        return;
+    }
+    while (chunk->ops->next(chunk, &record) == OF_CHUNK_RECORD) {
+        char text[24];
+        snprintf(text, sizeof text, "%lld", (long long)first);
+        assert_int_equal(record.offset, first++);
+        assert_true(of_slice_equal(record.value, of_slice_str(text)));
+        chunk->cursor = record.behind;
+    }
+    assert_int_equal(first, behind);
+    of_fetcher_release(&world->fetcher, chunk);
+}
+
+static void
+append(struct world *world, int64_t offset, uint32_t count)
+{
+    test_batch_numbers(&world->broker.log, OF_CODEC_NONE, offset, (int)offset, count);
+    world->broker.high_watermark = offset + count;
+}
+
+static void
+batches_are_read_as_they_come(void **state)
+{
+    (void)state;
+    struct world *world = open_world(5);
+    append(world, 0, 10);
+    await_chunk(world);
+    assert_int_equal(world->chunk.first_offset, 5);
+    expect_numbers(world, 5, 10, 10);
+    append(world, 10, 1);
+    await_chunk(world);
+    expect_numbers(world, 10, 11, 11);
+    assert_int_equal(world->part->end, 11);
+    close_world(world);
+}
+
+static void
+another_leader_is_looked_for(void **state)
+{
+    (void)state;
+    struct world *world = open_world(0);
+    append(world, 0, 3);
+    world->broker.fetch_error = NOT_LEADER;
+    await_chunk(world);
+    expect_numbers(world, 0, 3, 3);
+    for (int64_t until_ns = now_ns() + PATIENCE_MS * OF_MS_NS; world->broker.looks < 2; turn(world))
+        assert_true(now_ns() < until_ns);
+    close_world(world);
+}
+
+static void
+an_offset_out_of_range_is_told(void **state)
+{
+    (void)state;
+    struct world *world = open_world(7);
+    world->broker.fetch_error = OUT_OF_RANGE;
+    await_broken(world);
+    assert_int_equal(world->part->cause, OF_CAUSE_OFFSET_OUT_OF_RANGE);
+    assert_non_null(strstr(world->part->why, "does not hold offset 7"));
+    append(world, 7, 1);
+    uint32_t fetches = world->broker.fetches;
+    for (int i = 0; i < 50; i++)
+        turn(world);
+    assert_int_equal(world->broker.fetches, fetches); /* held until it is resumed */
+    of_fetcher_resume(&world->fetcher, world->part, 7);
+    await_chunk(world);
+    expect_numbers(world, 7, 8, 8);
+    close_world(world);
+}
+
+/* A new leader whose log ends before what was read: told, and not read on. */
+static void
+a_log_that_was_cut_back_is_told(void **state)
+{
+    (void)state;
+    struct world *world = open_world(0);
+    append(world, 0, 10);
+    await_chunk(world);
+    expect_numbers(world, 0, 10, 10);
+    world->broker.leader_epoch = 1;
+    world->broker.epoch_end = 6;
+    world->broker.fetch_error = NOT_LEADER;
+    await_broken(world);
+    assert_int_equal(world->broker.checks, 1);
+    assert_non_null(strstr(world->part->why, "was cut back to offset 6"));
+    assert_non_null(strstr(world->part->why, "up to 10"));
+    of_fetcher_resume(&world->fetcher, world->part, 10); /* nothing has become better */
+    await_broken(world);
+    assert_int_equal(world->broker.checks, 2);
+    of_fetcher_resume(&world->fetcher, world->part, 6); /* from where the logs agree */
+    await_chunk(world);
+    expect_numbers(world, 6, 10, 10);
+    close_world(world);
+}
+
+static void
+a_new_leader_with_the_same_log_is_read_on(void **state)
+{
+    (void)state;
+    struct world *world = open_world(0);
+    append(world, 0, 10);
+    await_chunk(world);
+    expect_numbers(world, 0, 10, 10);
+    world->broker.leader_epoch = 1;
+    world->broker.epoch_end = 10;
+    world->broker.fetch_error = NOT_LEADER;
+    append(world, 10, 5);
+    await_chunk(world);
+    expect_numbers(world, 10, 15, 15);
+    assert_int_equal(world->broker.checks, 1);
+    assert_int_equal(world->broker.asked_epoch, 1);
+    close_world(world);
+}
+
+static void
+an_answer_that_was_not_asked_for_ends_the_connection(void **state)
+{
+    (void)state;
+    struct world *world = open_world(0);
+    append(world, 0, 3);
+    world->broker.named_partition = 4;
+    for (int64_t until_ns = now_ns() + PATIENCE_MS * OF_MS_NS; world->broker.fetches < 2;) {
+        assert_true(now_ns() < until_ns);
+        turn(world);
+        assert_false(of_fetcher_read(&world->fetcher, &world->chunk));
+    }
+    world->broker.named_partition = 0;
+    await_chunk(world);
+    expect_numbers(world, 0, 3, 3);
+    close_world(world);
+}
+
+static void
+a_broker_that_falls_silent_is_left(void **state)
+{
+    (void)state;
+    struct world *world = open_world(0);
+    append(world, 0, 3);
+    world->broker.silent = true;
+    int64_t began_ns = now_ns();
+    while (world->broker.fetches < 2) {
+        assert_true(now_ns() < began_ns + PATIENCE_MS * OF_MS_NS);
+        turn(world);
+    }
+    assert_true(now_ns() - began_ns >= 300 * OF_MS_NS);
+    world->broker.silent = false;
+    await_chunk(world);
+    expect_numbers(world, 0, 3, 3);
+    close_world(world);
+}
+
+static void
+a_throttled_client_waits(void **state)
+{
+    (void)state;
+    struct world *world = open_world(0);
+    append(world, 0, 3);
+    world->broker.throttle_ms = 200;
+    await_chunk(world);
+    expect_numbers(world, 0, 3, 3);
+    append(world, 3, 3);
+    int64_t began_ns = now_ns();
+    await_chunk(world);
+    expect_numbers(world, 3, 6, 6);
+    assert_true(now_ns() - began_ns >= 150 * OF_MS_NS);
+    close_world(world);
+}
+
+/* Two transactions that lie between each other, and what lies behind a marker at the end. */
+static void
+aborted_transactions_are_left_out(void **state)
+{
+    (void)state;
+    struct world *world = open_world(0);
+    struct of_wire_writer *log = &world->broker.log;
+    const struct test_record record = { .value = of_slice_str("aborted") };
+    struct of_aborted_transaction aborted[] = { { .producer_id = 7, .first_offset = 3 } };
+    append(world, 0, 3);
+    test_batch_write(log, &(struct test_batch) { .base_offset = 3, .last_delta = -1, .transactional = true,
+                     .producer_id = 7, .records = &record, .count = 1 });
+    append(world, 4, 2);
+    test_batch_marker(log, 6, 8, true);
+    test_batch_marker(log, 7, 7, false);
+    append(world, 8, 1);
+    test_batch_marker(log, 9, 9, false);
+    world->broker.high_watermark = 10;
+    world->broker.aborted = (struct of_array) { aborted, 1, false };
+    await_chunk(world);
+    struct of_record found;
+    int64_t offsets[] = { 0, 1, 2, 4, 5, 8 };
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(world->chunk.ops->next(&world->chunk, &found), OF_CHUNK_RECORD);
+        assert_int_equal(found.offset, offsets[i]);
+        world->chunk.cursor = found.behind;
+    }
+    assert_int_equal(world->chunk.ops->next(&world->chunk, &found), OF_CHUNK_END);
+    assert_int_equal(world->chunk.next_offset, 10);
+    of_fetcher_release(&world->fetcher, &world->chunk);
+    test_batch_marker(log, 10, 9, true);
+    world->broker.high_watermark = 11;
+    await_chunk(world);
+    expect_numbers(world, 0, 0, 11);
+    close_world(world);
+}
+
+static void
+a_corrupt_batch_is_told_and_read_again(void **state)
+{
+    (void)state;
+    struct world *world = open_world(0);
+    struct of_record record;
+    append(world, 0, 3);
+    append(world, 3, 3);
+    uint8_t *last = &world->broker.log.data[world->broker.log.length - 3];
+    *last ^= 1;
+    await_chunk(world);
+    enum of_chunk_step step;
+    world->chunk.cursor = 0;
+    while ((step = world->chunk.ops->next(&world->chunk, &record)) == OF_CHUNK_RECORD)
+        world->chunk.cursor = record.behind;
+    assert_int_equal(step, OF_CHUNK_BROKEN);
+    assert_int_equal(world->chunk.held_offset, 3);
+    assert_int_equal(world->chunk.held_cause, OF_CAUSE_FETCH_FAILED);
+    assert_non_null(strstr(world->chunk.held_text, "checksum"));
+    of_fetcher_hold(&world->fetcher, world->part);
+    of_fetcher_release(&world->fetcher, &world->chunk);
+    *last ^= 1;
+    of_fetcher_resume(&world->fetcher, world->part, 3);
+    await_chunk(world);
+    expect_numbers(world, 3, 6, 6);
+    close_world(world);
+}
+
+static void
+batches_that_cannot_follow_are_told(void **state)
+{
+    (void)state;
+    struct world *world = open_world(0);
+    append(world, 5, 3);
+    append(world, 0, 3); /* before the one before it */
+    world->broker.high_watermark = 8;
+    await_chunk(world);
+    expect_numbers(world, 5, 8, 8);
+    world->broker.log.length = 0;
+    append(world, 8, 3);
+    world->broker.high_watermark = 9; /* it lies beyond */
+    await_broken(world);
+    assert_non_null(strstr(world->part->why, "corrupt batch at offset 8"));
+    world->broker.log.data[16] = 1;
+    of_fetcher_resume(&world->fetcher, world->part, 8);
+    await_broken(world);
+    assert_non_null(strstr(world->part->why, "use --source librdkafka"));
+    close_world(world);
+}
+
+/* Nobody there, and somebody who is no broker: neither says that the direct source is not for this cluster. */
+static void
+a_broker_that_is_not_there_says_nothing(void **state)
+{
+    (void)state;
+    struct of_error err;
+    struct of_kafka_options options = { .brokers = "127.0.0.1:1,127.0.0.1:2", .memory_bytes = 64 << 20 };
+    int64_t began_ns = now_ns();
+    assert_int_equal(of_direct_probe(&options, &err), OF_OK);
+    assert_true(now_ns() - began_ns < 900 * OF_MS_NS);
+    struct world *world = open_world(0);
+    options.brokers = world->brokers; /* which does not answer, as nobody serves it */
+    began_ns = now_ns();
+    assert_int_equal(of_direct_probe(&options, &err), OF_OK);
+    assert_true(now_ns() - began_ns < 5 * OF_SECOND_NS);
+    close_world(world);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(batches_are_read_as_they_come),
+        cmocka_unit_test(another_leader_is_looked_for),
+        cmocka_unit_test(an_offset_out_of_range_is_told),
+        cmocka_unit_test(a_log_that_was_cut_back_is_told),
+        cmocka_unit_test(a_new_leader_with_the_same_log_is_read_on),
+        cmocka_unit_test(an_answer_that_was_not_asked_for_ends_the_connection),
+        cmocka_unit_test(a_broker_that_falls_silent_is_left),
+        cmocka_unit_test(a_throttled_client_waits),
+        cmocka_unit_test(aborted_transactions_are_left_out),
+        cmocka_unit_test(a_corrupt_batch_is_told_and_read_again),
+        cmocka_unit_test(batches_that_cannot_follow_are_told),
+        cmocka_unit_test(a_broker_that_is_not_there_says_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
