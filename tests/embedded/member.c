@@ -125,11 +125,14 @@ add_row(struct of_totals *totals, const struct of_totals_row *from)
 }
 
 static void
-add_totals(const struct member *member, struct of_totals *totals)
+add_totals(const struct member *member, bool all, struct of_totals *totals)
 {
     struct of_totals own;
     of_totals_init(&own);
-    of_pipeline_add_run_totals(member->pipeline, &own);
+    if (all)
+        of_pipeline_add_totals(member->pipeline, &own);
+    else
+        of_pipeline_add_run_totals(member->pipeline, &own);
     totals->orders_processed += own.orders_processed;
     totals->retry_attempts += own.retry_attempts;
     totals->dead_letters += own.dead_letters;
@@ -139,8 +142,8 @@ add_totals(const struct member *member, struct of_totals *totals)
     of_totals_fini(&own);
 }
 
-void
-member_stop(struct member *member, struct of_totals *totals)
+static void
+stop(struct member *member, bool all, struct of_totals *totals)
 {
     struct of_pipeline *pipeline = member->pipeline;
     struct of_pipeline_progress progress;
@@ -154,7 +157,7 @@ member_stop(struct member *member, struct of_totals *totals)
     of_pipeline_progress(pipeline, &progress);
     assert_false(progress.drain_timed_out);
     of_pipeline_finish(pipeline);
-    add_totals(member, totals);
+    add_totals(member, all, totals);
     /* The lookup thread may still wake the pipeline: it ends first. */
     int64_t deadline_ns = of_clock_mono_ns(of_clock_system()) + 10 * OF_SECOND_NS;
     assert_int_equal(of_schema_cache_stop(member->schemas, deadline_ns), OF_OK);
@@ -162,6 +165,18 @@ member_stop(struct member *member, struct of_totals *totals)
     of_schema_cache_destroy(&member->schemas);
     for (uint32_t lane = 0; lane < member->options.lanes; lane++)
         of_event_queue_destroy(&member->events[lane]);
+}
+
+void
+member_stop(struct member *member, struct of_totals *totals)
+{
+    stop(member, false, totals);
+}
+
+void
+member_stop_last(struct member *member, struct of_totals *totals)
+{
+    stop(member, true, totals);
 }
 
 /* ---- looking ---- */

@@ -30,6 +30,9 @@ void member_start(struct member *member, struct shop *shop, const struct member_
 
 /* Drains, leaves, ends; adds what it committed to the totals, which are initialised. */
 void member_stop(struct member *member, struct of_totals *totals);
+/* The same for one that has all partitions, with what is committed of them by whichever member: what one that lost them in
+ * the middle of a barrier had written counts, but for no run. */
+void member_stop_last(struct member *member, struct of_totals *totals);
 
 /* Waits until every lane has partitions: only later members make the group assign anew. */
 void member_wait_for_lanes(struct member *member, int limit_ms);
