@@ -9,15 +9,18 @@
 
 #include "commands/embedded.h"
 #include "core/clock.h"
+#include "core/error.h"
 #include "core/log.h"
 #include "core/memory.h"
-#include "registry/client.h"
+#include "commands/registry_options.h"
+#include "order/failure.h"
 
-enum { FIRST_PAUSE_MS = 100, LONGEST_PAUSE_MS = 5000, SUBJECT_BYTES = 512 };
+enum { FIRST_PAUSE_MS = 100, LONGEST_PAUSE_MS = 5000, SUBJECT_BYTES = 512, PATH_BYTES = 4096 };
 
 struct of_aggregate_schema {
     struct of_registry_client *client;
     char subject[SUBJECT_BYTES];
+    char kept_at[PATH_BYTES]; /* empty: nowhere */
     void (*known)(void *context);
     void *context;
     _Atomic int64_t id;
@@ -32,6 +35,49 @@ static void
 name_subject(char subject[SUBJECT_BYTES], const char *aggregates_topic)
 {
     snprintf(subject, SUBJECT_BYTES, "%s-value", aggregates_topic);
+}
+
+/* ---- what an earlier process knew ---- */
+
+static void
+name_file(struct of_aggregate_schema *schema, const struct of_settings *settings)
+{
+    if (settings->registry_cache_dir == NULL)
+        return;
+    uint64_t hash = of_fnv1a64(of_slice_str(settings->registry))
+                    ^ of_fnv1a64(of_slice_str(of_embedded_aggregate_schema)) * 31;
+    int length = snprintf(schema->kept_at, PATH_BYTES, "%s/aggregates-%016" PRIx64 ".id", settings->registry_cache_dir,
+                          hash);
+    if (length < 0 || length >= PATH_BYTES - 4)
+        schema->kept_at[0] = '\0';
+}
+
+static void
+look_into_file(struct of_aggregate_schema *schema)
+{
+    uint32_t id;
+    FILE *file = schema->kept_at[0] != '\0' ? fopen(schema->kept_at, "re") : NULL;
+    if (file == NULL)
+        return;
+    if (fscanf(file, "%" SCNu32, &id) == 1)
+        atomic_store_explicit(&schema->id, id, memory_order_release);
+    fclose(file);
+}
+
+/* As a whole or not at all; one that cannot be kept is asked for again after a restart. */
+static void
+keep_in_file(const struct of_aggregate_schema *schema, uint32_t id)
+{
+    char beside[PATH_BYTES + 4];
+    if (schema->kept_at[0] == '\0')
+        return;
+    snprintf(beside, sizeof beside, "%s.new", schema->kept_at);
+    FILE *file = fopen(beside, "we");
+    bool written = file != NULL && fprintf(file, "%" PRIu32 "\n", id) > 0;
+    if (file != NULL)
+        written = fclose(file) == 0 && written;
+    if (!written || rename(beside, schema->kept_at) != 0)
+        of_log_warning("aggregates", "cannot keep the id of the schema of totals in %s", schema->kept_at);
 }
 
 /* ---- the thread ---- */
@@ -89,6 +135,7 @@ run(void *context)
         pause_for(schema, pause_ms);
     }
     atomic_store_explicit(&schema->id, id, memory_order_release);
+    keep_in_file(schema, id);
     if (schema->known != NULL)
         schema->known(schema->context);
     return NULL;
@@ -124,11 +171,12 @@ of_aggregate_schema_open(const struct of_aggregate_schema_options *options, stru
     schema->known = options->known;
     schema->context = options->context;
     atomic_init(&schema->id, -1);
-    name_subject(schema->subject, options->aggregates_topic);
+    name_subject(schema->subject, options->settings->aggregates_topic);
+    name_file(schema, options->settings);
+    look_into_file(schema);
     pthread_mutex_init(&schema->lock, NULL);
     init_condition(&schema->closes);
-    enum of_status status = of_registry_client_open(&(struct of_registry_options) { .urls = options->registry },
-                                                    &schema->client, err);
+    enum of_status status = of_registry_open(options->settings, &schema->client, err);
     if (status == OF_OK) {
         int failed = pthread_create(&schema->thread, NULL, run, schema);
         if (failed != 0)
@@ -167,14 +215,14 @@ of_aggregate_schema_close(struct of_aggregate_schema **schema)
 /* ---- at once ---- */
 
 enum of_status
-of_aggregate_schema_register(const char *registry, const char *aggregates_topic, uint32_t *id, struct of_error *err)
+of_aggregate_schema_register(const struct of_settings *settings, uint32_t *id, struct of_error *err)
 {
     char subject[SUBJECT_BYTES];
     struct of_registry_client *client;
-    enum of_status status = of_registry_client_open(&(struct of_registry_options) { .urls = registry }, &client, err);
+    enum of_status status = of_registry_open(settings, &client, err);
     if (status != OF_OK)
         return status;
-    name_subject(subject, aggregates_topic);
+    name_subject(subject, settings->aggregates_topic);
     enum of_registry_answer answer = of_registry_register(client, subject, of_embedded_aggregate_schema, id, err);
     of_registry_client_close(&client);
     if (answer == OF_REGISTRY_FOUND)

@@ -11,18 +11,21 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "commands/settings.h"
 #include "core/error.h"
 
 struct of_aggregate_schema;
 
 struct of_aggregate_schema_options {
-    const char *registry;         /* URLs, as of_registry_client_open takes them */
-    const char *aggregates_topic;
+    const struct of_settings *settings; /* how to reach the registry, the topic, and where schemas are kept; not kept itself */
     void (*known)(void *context); /* on the schema's thread, once the id is known; may be NULL */
     void *context;
 };
 
-/* Strings are copied. OF_FATAL: what is given as URL is none, or there is no thread left. */
+/* With --registry-cache-dir an id that was known to an earlier process is known at once, without a registry; it is kept there
+ * in a file "aggregates-HASH.id", HASH of the registry's addresses and the schema, as an id
+ * stands for the content whatever the subject. OF_FATAL: the settings of the
+ * registry are wrong, or there is no thread left. */
 OF_MUST_USE enum of_status of_aggregate_schema_open(const struct of_aggregate_schema_options *options,
                                                     struct of_aggregate_schema **out, struct of_error *err);
 
@@ -35,7 +38,7 @@ void of_aggregate_schema_close(struct of_aggregate_schema **schema);
 
 /* One attempt on the caller's thread, for commands that cannot go on without: blocks as of_registry_register.
  * OF_OK; OF_RETRY: no answer; OF_FATAL: refused. */
-OF_MUST_USE enum of_status of_aggregate_schema_register(const char *registry, const char *aggregates_topic,
-                                                        uint32_t *id, struct of_error *err);
+OF_MUST_USE enum of_status of_aggregate_schema_register(const struct of_settings *settings, uint32_t *id,
+                                                        struct of_error *err);
 
 #endif

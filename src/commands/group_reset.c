@@ -50,12 +50,12 @@ enum {
 };
 
 enum of_status
-of_group_reset_open(struct of_group_reset *reset, const struct of_kafka_options *kafka, const char *registry,
+of_group_reset_open(struct of_group_reset *reset, const struct of_kafka_options *kafka, const struct of_settings *settings,
                     struct of_error *err)
 {
     *reset = (struct of_group_reset) {
         .kafka = kafka,
-        .registry = registry,
+        .settings = settings,
         .writer = of_state_writer_create(),
         .orders = { .topic = kafka->orders_topic },
         .retry = { .topic = kafka->retry_topic },
@@ -180,7 +180,7 @@ enum of_status
 of_group_reset_gather(struct of_group_reset *reset, struct of_error *err)
 {
     enum of_status status = insist(reset, refuse_members, err);
-    if (status == OF_OK && reset->registry != NULL)
+    if (status == OF_OK && reset->settings != NULL)
         status = open_transaction(reset, err);
     if (status == OF_OK)
         status = of_group_totals_read(&reset->totals, err);
@@ -198,7 +198,7 @@ of_group_reset_gather(struct of_group_reset *reset, struct of_error *err)
 static enum of_status
 register_schema(struct of_group_reset *reset, struct of_error *err)
 {
-    return of_aggregate_schema_register(reset->registry, reset->kafka->aggregates_topic, &reset->schema_id, err);
+    return of_aggregate_schema_register(reset->settings, &reset->schema_id, err);
 }
 
 static enum of_status

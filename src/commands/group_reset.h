@@ -19,7 +19,7 @@ struct of_reset_part {
 
 struct of_group_reset {
     const struct of_kafka_options *kafka;
-    const char *registry; /* NULL: it is only looked, not done */
+    const struct of_settings *settings; /* of the registry and the topic; NULL: it is only looked, not done */
     struct of_admin *admin;
     struct of_group *group;
     struct of_group_totals totals;
@@ -35,10 +35,10 @@ struct of_group_reset {
     uint64_t others;             /* rows of other topics of the group */
 };
 
-/* registry: its URLs, needed by carry_out; NULL: only to look. kafka and registry must outlive it. OF_FATAL: a property
+/* settings: needed by carry_out; NULL: only to look. kafka and settings must outlive it. OF_FATAL: a property
  * is refused. */
 OF_MUST_USE enum of_status of_group_reset_open(struct of_group_reset *reset, const struct of_kafka_options *kafka,
-                                               const char *registry, struct of_error *err);
+                                               const struct of_settings *settings, struct of_error *err);
 
 /* Finds out what there is. OF_OK; OF_RETRY: no answer; OF_FATAL: the group has members, or its topics do not fit. */
 OF_MUST_USE enum of_status of_group_reset_gather(struct of_group_reset *reset, struct of_error *err);

@@ -36,7 +36,7 @@ is_known(const struct of_group_reset *reset)
 static void
 print_plan(const struct of_group_reset *reset)
 {
-    bool yes = reset->registry != NULL;
+    bool yes = reset->settings != NULL;
     printf("%s group %s:\n", yes ? "Resetting" : "A reset of", reset->kafka->group);
     printf("  %-18s committed offsets of %" PRIu32 " of %" PRId32 " partitions are deleted\n", reset->orders.topic,
            count_committed(&reset->orders), reset->orders.partitions);
@@ -59,7 +59,7 @@ static enum of_status
 run(struct of_group_reset *reset, const struct of_settings *settings, const struct of_kafka_options *kafka,
     struct of_error *err)
 {
-    enum of_status status = of_group_reset_open(reset, kafka, settings->yes ? settings->registry : NULL, err);
+    enum of_status status = of_group_reset_open(reset, kafka, settings->yes ? settings : NULL, err);
     if (status == OF_OK)
         status = of_group_reset_gather(reset, err);
     if (status != OF_OK)

@@ -231,8 +231,7 @@ static enum of_status
 open_state_schema(struct of_session *session, struct of_error *err)
 {
     return of_aggregate_schema_open(&(struct of_aggregate_schema_options) {
-        .registry = session->settings->registry,
-        .aggregates_topic = session->settings->aggregates_topic,
+        .settings = session->settings,
         .known = wake_pipeline,
         .context = session,
     }, &session->state_schema, err);

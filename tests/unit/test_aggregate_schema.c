@@ -4,6 +4,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,6 +19,12 @@
 
 static _Atomic int woken;
 
+static const struct of_settings settings = {
+    .registry = "mock://" MOCK,
+    .aggregates_topic = "orders-aggregates",
+    .registry_timeout_ms = 10000,
+};
+
 static void
 wake(void *context)
 {
@@ -27,7 +35,7 @@ wake(void *context)
 static struct of_aggregate_schema *
 open_schema(void)
 {
-    const struct of_aggregate_schema_options options = { "mock://" MOCK, "orders-aggregates", wake, &woken };
+    const struct of_aggregate_schema_options options = { &settings, wake, &woken };
     struct of_aggregate_schema *schema;
     struct of_error err;
     atomic_store(&woken, 0);
@@ -68,7 +76,7 @@ the_id_becomes_known(void **state)
     of_registry_mock_reset(MOCK);
     struct of_aggregate_schema *schema = open_schema();
     await_id(schema);
-    assert_int_equal(of_aggregate_schema_register("mock://" MOCK, "orders-aggregates", &again, &err), OF_OK);
+    assert_int_equal(of_aggregate_schema_register(&settings, &again, &err), OF_OK);
     assert_int_equal(atomic_load(of_aggregate_schema_id(schema)), again);
     assert_int_equal(atomic_load(&woken), 1);
     of_aggregate_schema_close(&schema);
@@ -112,13 +120,42 @@ closing_does_not_wait_for_the_registry(void **state)
     of_log_set_level(OF_LOG_INFO);
 }
 
+/* A directory for schemas spares the registry the second time. */
+static void
+an_id_that_was_kept_is_known_at_once(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/aggregate-schema-XXXXXX", command[64];
+    assert_non_null(mkdtemp(folder));
+    struct of_settings keeping = settings;
+    keeping.registry_cache_dir = folder;
+    struct of_aggregate_schema *schema;
+    struct of_error err;
+    of_registry_mock_reset(MOCK);
+    atomic_store(&woken, 0);
+    assert_int_equal(of_aggregate_schema_open(&(struct of_aggregate_schema_options) { &keeping, wake, &woken }, &schema,
+                                              &err), OF_OK);
+    await_id(schema);
+    int64_t id = atomic_load(of_aggregate_schema_id(schema));
+    of_aggregate_schema_close(&schema);
+    of_registry_mock_inject(MOCK, 503, NULL, OF_MOCK_FOREVER);
+    assert_int_equal(of_aggregate_schema_open(&(struct of_aggregate_schema_options) { &keeping, wake, &woken }, &schema,
+                                              &err), OF_OK);
+    assert_int_equal(atomic_load(of_aggregate_schema_id(schema)), id);
+    of_aggregate_schema_close(&schema);
+    of_registry_mock_reset(MOCK);
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
+}
+
 static void
 what_is_no_registry_is_refused(void **state)
 {
     (void)state;
     struct of_aggregate_schema *schema;
     struct of_error err;
-    const struct of_aggregate_schema_options options = { "ftp://x", "a", NULL, NULL };
+    const struct of_settings wrong = { .registry = "ftp://x", .aggregates_topic = "a" };
+    const struct of_aggregate_schema_options options = { &wrong, NULL, NULL };
     assert_int_equal(of_aggregate_schema_open(&options, &schema, &err), OF_FATAL);
     assert_null(schema);
 }
@@ -130,6 +167,7 @@ main(void)
         cmocka_unit_test(the_id_becomes_known),
         cmocka_unit_test(a_registry_that_is_down_is_asked_again_and_told_of_once),
         cmocka_unit_test(closing_does_not_wait_for_the_registry),
+        cmocka_unit_test(an_id_that_was_kept_is_known_at_once),
         cmocka_unit_test(what_is_no_registry_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
