@@ -110,10 +110,21 @@ dropped_by_fetch(const struct of_publish *publish)
     return false;
 }
 
-/* Everything before the barrier is gone through now. */
+static bool
+schema_is_known(const struct of_publish *publish, uint32_t *schema_id)
+{
+    int64_t id = atomic_load_explicit(publish->options.state_schema_id, memory_order_acquire);
+    *schema_id = (uint32_t)id;
+    return id >= 0;
+}
+
+/* Everything before the barrier is gone through now. Where slots begin can be recorded later: without a registry it would
+ * hold up the barrier, and with it whoever stops before anything is counted. */
 static void
 begin(struct of_publish *publish)
 {
+    uint32_t schema_id;
+    bool known = schema_is_known(publish, &schema_id);
     struct of_barrier *barrier = publish->barrier;
     publish->generation ^= 1;
     publish->step = OF_STEP_LETTERS;
@@ -125,7 +136,7 @@ begin(struct of_publish *publish)
     for (uint32_t i = 0; i < barrier->slot_count; i++) {
         barrier->reached[i] = (struct of_reached) { .next_offset = -1 };
         if (i < publish->slot_count)
-            barrier->reached[i] = take_reached(&publish->slots[i], barrier->starts[i]);
+            barrier->reached[i] = take_reached(&publish->slots[i], known ? barrier->starts[i] : -1);
     }
 }
 
@@ -295,14 +306,6 @@ of_publish_ended(void *arg, enum of_status status, bool fenced, const char *text
 }
 
 /* ---- moving ---- */
-
-static bool
-schema_is_known(const struct of_publish *publish, uint32_t *schema_id)
-{
-    int64_t id = atomic_load_explicit(publish->options.state_schema_id, memory_order_acquire);
-    *schema_id = (uint32_t)id;
-    return id >= 0;
-}
 
 static bool
 reached_nothing(const struct of_barrier *barrier)
