@@ -81,14 +81,13 @@ of_publish_abort(struct of_publish *publish, const char *text)
 /* A barrier only comes when the one before it is committed, or its slots are dropped: nothing of a dropped one is
  * forgotten until it has begun again, and what it had reached does not count, as aggregate has counted more by now. */
 static struct of_reached
-take_reached(struct of_publish_slot *slot, int64_t start, bool *moved)
+take_reached(struct of_publish_slot *slot, int64_t start)
 {
     struct of_reached reached = slot->reached;
     if (slot->slot == NULL || slot->failed || of_slot_dropped(slot->slot, slot->epoch))
         return (struct of_reached) { .next_offset = -1 };
     if (slot->barrier_offset >= 0)
         of_handed_forget(&slot->handed, slot->barrier_offset);
-    *moved |= reached.next_offset >= 0;
     if (reached.next_offset < 0)
         reached.next_offset = start;
     if (reached.next_offset >= 0)
@@ -111,23 +110,33 @@ dropped_by_fetch(const struct of_publish *publish)
     return false;
 }
 
-/* Everything before the barrier is gone through now. */
+static bool
+schema_is_known(const struct of_publish *publish, uint32_t *schema_id)
+{
+    int64_t id = atomic_load_explicit(publish->options.state_schema_id, memory_order_acquire);
+    *schema_id = (uint32_t)id;
+    return id >= 0;
+}
+
+/* Everything before the barrier is gone through now. Where slots begin can be recorded later: without a registry it would
+ * hold up the barrier, and with it whoever stops before anything is counted. */
 static void
 begin(struct of_publish *publish)
 {
+    uint32_t schema_id;
+    bool known = schema_is_known(publish, &schema_id);
     struct of_barrier *barrier = publish->barrier;
     publish->generation ^= 1;
     publish->step = OF_STEP_LETTERS;
     publish->round++;
     publish->at_instance = publish->at_row = publish->at_slot = publish->state_unsettled = 0;
     publish->given_up_ns = 0;
-    publish->moved = false;
     if (publish->transactional && dropped_by_fetch(publish))
         of_publish_abort(publish, "partitions were taken away");
     for (uint32_t i = 0; i < barrier->slot_count; i++) {
         barrier->reached[i] = (struct of_reached) { .next_offset = -1 };
         if (i < publish->slot_count)
-            barrier->reached[i] = take_reached(&publish->slots[i], barrier->starts[i], &publish->moved);
+            barrier->reached[i] = take_reached(&publish->slots[i], known ? barrier->starts[i] : -1);
     }
 }
 
@@ -299,14 +308,6 @@ of_publish_ended(void *arg, enum of_status status, bool fenced, const char *text
 /* ---- moving ---- */
 
 static bool
-schema_is_known(const struct of_publish *publish, uint32_t *schema_id)
-{
-    int64_t id = atomic_load_explicit(publish->options.state_schema_id, memory_order_acquire);
-    *schema_id = (uint32_t)id;
-    return id >= 0;
-}
-
-static bool
 reached_nothing(const struct of_barrier *barrier)
 {
     for (uint32_t i = 0; i < barrier->slot_count; i++)
@@ -330,10 +331,6 @@ write_state(struct of_publish *publish, int64_t now_ns, int64_t *deadline_ns)
     if (reached_nothing(publish->barrier))
         return true;
     if (!schema_is_known(publish, &schema_id)) {
-        if (!publish->moved) {
-            void_reached(publish->barrier); /* where slots begin can be told later, and by others */
-            return true;
-        }
         look_again(now_ns, SCHEMA_NS, deadline_ns);
         return false;
     }

@@ -69,7 +69,6 @@ struct of_publish {
     struct of_barrier *barrier;
     enum of_publish_step step;
     uint32_t round;               /* counts barriers: reports about an earlier one's state concern nobody */
-    bool moved;                   /* something was handled since the barrier before: it does not only tell where slots begin */
     uint32_t at_instance, at_row; /* the next row to write */
     uint32_t at_slot;             /* the next marker to write */
     uint32_t state_unsettled;     /* rows and markers on their way; plain sinks */

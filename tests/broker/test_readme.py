@@ -12,6 +12,7 @@ import shlex
 import shutil
 import struct
 import subprocess
+import time
 import unittest
 import urllib.request
 
@@ -21,6 +22,7 @@ from lib.environment import main
 from lib.newcomer import SECONDS, Newcomer, held
 from lib.orderflow import program_path
 from lib.readme import shows
+from lib.stub import Fault, StubRegistry
 
 import yaml     # found since lib.client is there
 
@@ -45,7 +47,7 @@ class Complete(unittest.TestCase):
     def test_options_exist(self):
         """Every option that is named by itself."""
         known = "".join(subprocess.run([program_path(), command, "--help"], capture_output=True, text=True).stdout
-                        for command in ("run", "produce", "demo", "stats", "reset"))
+                        for command in ("run", "produce", "demo", "stats", "reset", "schema"))
         named = set(re.findall(r"`(--[a-z-]+)[ `]", readme.text()))
         self.assertGreater(len(named), 5)
         self.assertEqual([option for option in named if not re.search(rf"^  {option} ", known, re.M)], [])
@@ -137,26 +139,35 @@ class Walk(Newcomer):
                 second.wait_for(r"^processed", SECONDS, count=10)
                 self.stop(second)
 
-    @shows("kill and restart | `kill -9` a run, start it again | once the group has given up the dead member, after "
-           "30 s, it goes on at the last committed offset; what was not committed is read again")
-    def test_kill_and_restart(self, _):
-        """With a session of 6 s, so as not to wait for 30."""
-        command = "orderflow run -X session.timeout.ms=6000"
-        with self.terminal(command) as run:
+    @shows("kill and restart | `orderflow run --instance-id shop`, `kill -9`, the same again | it has its partitions back at "
+           "once and goes on with all that was committed; the rest is read again. Hosts have a name by default, "
+           "containers have none and wait 30 s")
+    def test_kill_and_restart(self, row):
+        with self.terminal(command_of(row)) as run:
             run.wait_for(r"^assigned", SECONDS, count=6)
             self.publish(20)
-            run.wait_for(r"^aggregated +20 ", SECONDS)
             process.wait_until(lambda: sum(self.client.committed("order-consumer-group").values()) >= 20, SECONDS,
                                "all is committed")
             run.kill()
         self.publish(7)
         committed = self.client.committed("order-consumer-group")
-        with self.terminal(command) as again:
+        began = time.monotonic()
+        with self.terminal(command_of(row)) as again:
             taken = again.wait_for(r"^assigned +(orders)\[(\d)\] at offset (\d+)", SECONDS, count=3)
-            again.wait_for(r"^aggregated +7 ", SECONDS)
-            self.assertEqual(self.statistics(self.stop(again))["orders processed"], "7")
+            self.assertLess(taken[-1][0] - began, 10, "at once, not when the session of 30 s is over")
+            again.wait_for(r"^processed", SECONDS, count=7)
+            self.stop(again)
         self.assertEqual({(m.group(1), int(m.group(2))): int(m.group(3)) for _, m in taken},
                          {place: offset for place, offset in committed.items() if place[0] == "orders"})
+        self.assertIn("orders processed   27\n", self.output("orderflow stats"))
+
+    @shows("instance ... runs on this host already")
+    def test_two_of_one_name(self, message):
+        with self.terminal("orderflow run --instance-id shop") as first:
+            first.wait_for(r"^assigned", SECONDS, count=6)
+            text = self.output("orderflow run --instance-id shop", status=2)
+            self.stop(first)
+        self.assertRegex(text, message.replace(" ... ", " shop .*"))
 
     @shows("registry down | `orderflow run --registry http://localhost:1`, then with the right one | partitions that "
            "need a schema wait, `held`; no dead letters; the second run reads them all",
@@ -207,10 +218,11 @@ class Walk(Newcomer):
         rows = re.findall(r"^ +1 +\$[\d.]+ +\$[\d.]+  (\d+)$", text, re.M)
         self.assertEqual(rows, [str(number) for number in range(1001, 1021)])
 
-    @shows("--value-field amount --group-by-field country --id-field uuid")
+    @shows("--value-field payment.amount --group-by-field country --id-field uuid")
     def test_other_names(self, options):
+        payment = {"type": "record", "name": "Amount", "fields": [{"name": "amount", "type": "double"}]}
         fields = [{"name": "uuid", "type": "string"}, {"name": "note", "type": "int"},
-                  {"name": "country", "type": "string"}, {"name": "amount", "type": "double"}]
+                  {"name": "country", "type": "string"}, {"name": "payment", "type": payment}]
         number = self.registry.register("payments-value", {"type": "record", "name": "Payment", "fields": fields})
         self.client.create_topic("orders")
         for country, amount in (("DE", 1.5), ("FR", 2.25), ("DE", 2.5)):
@@ -219,6 +231,24 @@ class Walk(Newcomer):
         text = self.output(f"orderflow run --exit-at-end {options}")
         self.assertIn("processed   order u-1  FR  $2.25\n", text)
         self.assertRegex(text, r"\n +2 +\$2\.00 +\$4\.00  DE\n +1 +\$2\.25 +\$2\.25  FR")
+
+    @shows("orderflow schema explain FILE", "orderflow schema register", "--schema sale.avsc")
+    def test_schemas(self, explain, register, schema):
+        fields = [{"name": "orderId", "type": "string"}, {"name": "product", "type": ["null", "string"]},
+                  {"name": "note", "type": "int"},
+                  {"name": "price", "type": {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}}]
+        (self.folder / "sale.avsc").write_text(json.dumps({"type": "record", "name": "Sale", "fields": fields}))
+        text = self.output(explain.replace("FILE", "sale.avsc"))
+        for row in (r"orderId +string +id", "product +union of null and string +group, .*", "note +int +passed over",
+                    r"price +decimal\(9,2\) as bytes +value"):
+            self.assertRegex(text, rf"\n  {row}\n")
+        of_sales = f"{schema} --subject {self.unique('sales')}-value"
+        self.output(f"{register} {of_sales}")
+        self.output(f"{register.replace('register', 'check')} {of_sales}")
+        self.assertIn(of_sales.split()[-1], self.output(register.replace("register", "list")))
+        (self.folder / "sales.csv").write_text("orderId,product,note,price\na1,Desk,1,10.10\na2,Desk,2,0.20\n")
+        self.output("orderflow produce --file sales.csv " + of_sales)
+        self.assertEqual(self.statistics(self.output("orderflow run --exit-at-end"))["price sum"], "$10.30")
 
     @shows("orderflow produce --file orders.csv", "--file -")
     def test_orders_from_a_file(self, produce, standard_input):
@@ -318,6 +348,18 @@ class Walk(Newcomer):
                          ["fetch", "decode", "process", "aggregate", "publish"])
         self.assertRegex(self.output(f"{wiring} {fewer}"), r"\n  fetch-0 +runs fetch\[0\] decode\[0\] process\[0\] ")
 
+    @shows("--source auto", "--guarantee at-least-once")
+    def test_what_else_reads_and_commits(self, source, guarantee):
+        """What is in force by default, and what takes over."""
+        self.publish(3)
+        self.assertIn("source: direct, as nothing speaks against it", self.output(f"orderflow run --exit-at-end {source}"))
+        text = self.output(f"orderflow run --exit-at-end {source} {guarantee} --group another-group "
+                           "-X broker.address.family=v4")
+        self.assertRegex(text, "source: librdkafka, because .*broker.address.family")
+        self.assertIn("  guarantee          at-least-once\n", text)
+        self.assertEqual(self.statistics(text)["orders processed"], "3")
+        self.assertIn("orders processed   3\n", self.output("orderflow stats --group another-group"))
+
     # --- when something is wrong ------------------------------------------------------------------------------------
 
     @shows("cannot reach Kafka at localhost:9092")
@@ -340,6 +382,19 @@ class Walk(Newcomer):
         export = export.replace("http://localhost:8081" + path, self.registry_url)
         text = self.output(f"{export}; orderflow run --exit-at-end", ORDERFLOW_REGISTRY="http://127.0.0.1:1")
         self.assertEqual(self.statistics(text)["orders processed"], "3")
+
+    @shows("refuses access (401)")
+    def test_the_registry_wants_a_password(self, message):
+        self.publish(3)
+        with StubRegistry(upstream=self.registry_url) as stub:
+            stub.misbehave(Fault(status=401))
+            with self.terminal("orderflow run", ORDERFLOW_REGISTRY=stub.url) as run:
+                run.wait_for("^held .*" + re.escape(message), SECONDS)
+                stub.behave()
+                self.stop(run)
+            known = {"ORDERFLOW_REGISTRY": stub.url, "ORDERFLOW_REGISTRY_PASSWORD": "open-sesame"}
+            self.output("orderflow run --exit-at-end --registry-user me", **known)
+            self.assertIn("Basic bWU6b3Blbi1zZXNhbWU=", [request.headers.get("Authorization") for request in stub.requests])
 
     @shows("orderflow run --group another-group")
     def test_another_group_reads_from_the_beginning(self, run):

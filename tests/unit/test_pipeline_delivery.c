@@ -172,6 +172,34 @@ test_letters_behind_a_barrier_are_not_in_its_transaction(void **state)
     check_total(&world, 20, true);
 }
 
+/* A registry that never answered does not hold up who stops before anything is counted; where partitions begin is recorded
+ * once it does answer. */
+static void
+test_starts_are_recorded_once_the_registry_answers(void **state)
+{
+    (void)state;
+    for (int exactly_once = 0; exactly_once < 2; exactly_once++)
+        for (int answers = 0; answers < 2; answers++) {
+            struct world world;
+            struct of_pipeline_progress progress;
+            struct of_totals totals;
+            world_create(&world, &(struct world_options) { .partitions = 1, .exactly_once = exactly_once != 0,
+                                                           .drain_timeout_ms = 1000 });
+            atomic_store(&world.state_schema_id, -1);
+            world_start(&world);
+            world_pass_ms(&world, 500);
+            assert_int_equal(of_memory_committed(world.cluster, OF_MEMORY_ORDERS, 0), -1);
+            atomic_store(&world.state_schema_id, answers ? 99 : -1);
+            world_pass_ms(&world, 500);
+            assert_int_equal(of_memory_committed(world.cluster, OF_MEMORY_ORDERS, 0), answers ? 0 : -1);
+            world_stop(&world, &totals);
+            of_pipeline_progress(world.pipeline, &progress);
+            assert_false(progress.drain_timed_out);
+            of_totals_fini(&totals);
+            world_destroy(&world);
+        }
+}
+
 /* A letter that is refused later voids the transaction; only its own partition waits for the back-off. */
 static void
 test_a_refused_letter_voids_its_transaction(void **state)
@@ -425,6 +453,7 @@ main(void)
         cmocka_unit_test(test_an_aborted_transaction_is_done_again),
         cmocka_unit_test(test_a_sink_that_fails_ends_the_pipeline),
         cmocka_unit_test(test_letters_behind_a_barrier_are_not_in_its_transaction),
+        cmocka_unit_test(test_starts_are_recorded_once_the_registry_answers),
         cmocka_unit_test(test_a_refused_letter_voids_its_transaction),
         cmocka_unit_test(test_what_is_before_a_refused_letter_counts),
         cmocka_unit_test(test_a_transaction_without_a_barrier_is_given_up),
