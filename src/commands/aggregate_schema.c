@@ -118,6 +118,19 @@ tell(const struct of_aggregate_schema *schema, enum of_registry_answer answer, e
     *before = answer;
 }
 
+/* Who may only read can still find what somebody else has registered. err: about registering. */
+static enum of_registry_answer
+register_or_find(struct of_registry_client *client, const char *subject, uint32_t *id, struct of_error *err)
+{
+    enum of_registry_answer answer = of_registry_register(client, subject, of_embedded_aggregate_schema, id, err);
+    struct of_error ignored;
+    if (answer != OF_REGISTRY_DENIED && answer != OF_REGISTRY_UNUSABLE)
+        return answer;
+    return of_registry_look_up(client, subject, of_embedded_aggregate_schema, id, &ignored) == OF_REGISTRY_FOUND
+               ? OF_REGISTRY_FOUND
+               : answer;
+}
+
 static void *
 run(void *context)
 {
@@ -126,7 +139,7 @@ run(void *context)
     struct of_error err;
     uint32_t id;
     for (int64_t pause_ms = FIRST_PAUSE_MS;; pause_ms = 2 * pause_ms < LONGEST_PAUSE_MS ? 2 * pause_ms : LONGEST_PAUSE_MS) {
-        answer = of_registry_register(schema->client, schema->subject, of_embedded_aggregate_schema, &id, &err);
+        answer = register_or_find(schema->client, schema->subject, &id, &err);
         if (is_closing(schema))
             return NULL;
         tell(schema, answer, &before, &err);
@@ -223,7 +236,7 @@ of_aggregate_schema_register(const struct of_settings *settings, uint32_t *id, s
     if (status != OF_OK)
         return status;
     name_subject(subject, settings->aggregates_topic);
-    enum of_registry_answer answer = of_registry_register(client, subject, of_embedded_aggregate_schema, id, err);
+    enum of_registry_answer answer = register_or_find(client, subject, id, err);
     of_registry_client_close(&client);
     if (answer == OF_REGISTRY_FOUND)
         return OF_OK;

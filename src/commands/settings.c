@@ -246,7 +246,7 @@ static const struct of_option rows[] = {
 #define SECTION .section = "Output"
     { .name = "console", SECTION, CHOICE(of_console_mode_names), AT(console), .commands = CONSUMES, .initial = "auto",
       .placeholder = "MODE",
-      .help = "what is printed: each order, a line per second, either by the rate, JSON, nothing" },
+      .help = "what is printed: each order, a summary (live on a terminal), either by the rate, JSON, nothing" },
     { .name = "color", SECTION, CHOICE(of_color_names), AT(color), .commands = CONSUMES | STATS, .initial = "auto",
       .placeholder = "WHEN", .help = "colours and columns; auto: on a terminal, without colours if NO_COLOR is set" },
     { .name = "json", SECTION, BOOL, AT(json), .commands = STATS, .initial = "false",

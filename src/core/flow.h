@@ -31,7 +31,7 @@
 
 enum {
     OF_BATCH_RECORDS = 256,  /* records in a batch at most */
-    OF_CHUNK_RECORDS = 1024, /* records in a chunk at most */
+    OF_CHUNK_RECORDS = 1024, /* records in a chunk at most, where a source delivers them one by one */
     OF_LANE_SLOTS = 4096,    /* partitions that one lane can be assigned at most */
     OF_THREADS_PER_STAGE = 64,
     OF_BATCH_REFUSED_BYTES = 400,

@@ -307,7 +307,7 @@ class Walk(Newcomer):
         self.assertNotIn("open-sesame", text)
 
     @shows("orderflow run --brokers kafka.example.com:9093 -X security.protocol=sasl_ssl "
-           "-X sasl.mechanisms=SCRAM-SHA-512 -X sasl.username=orders -X sasl.password=... "
+           "-X sasl.mechanisms=PLAIN -X sasl.username=orders -X sasl.password=... "
            "-X ssl.ca.location=/etc/ssl/kafka-ca.pem")
     def test_properties_of_the_library(self, run):
         """As far as there is no such broker: librdkafka takes the properties and connects."""

@@ -36,7 +36,8 @@ class Orderflow:
         self.folder = pathlib.Path(folder)
         self.name = name
         plain = {name: value for name, value in os.environ.items() if not name.startswith("ORDERFLOW_")}
-        self.environment = {**plain, **(environment or {})}
+        source = os.environ.get("ORDERFLOW_SOURCE") if self.arguments[:1] == ["run"] else None
+        self.environment = {**plain, **({"ORDERFLOW_SOURCE": source} if source else {}), **(environment or {})}
         self.stdin = stdin              # bytes for its standard input
         self.events = []                # under _changed, as are lines
         self.lines = []
