@@ -88,6 +88,8 @@ struct sink {
     bool stop, stopped;
     enum of_status status;
     bool alone; /* the worker has the handle to itself */
+    bool taken_over; /* the handle has the identity */
+    bool known;      /* how many partitions the topics have, since the start */
     bool fenced, finished; /* finished: the handle is */
     bool denied;           /* a topic must not be written to: the next handle has to find out which */
     bool timed_out;        /* maybe because a topic is gone */
@@ -271,19 +273,22 @@ open_producer(struct sink *sink)
         { "delivery.report.only.error", "true" },
     };
     sink->producer.transactional = true;
+    sink->taken_over = false;
     return of_producer_open(&sink->producer, sink->options, settings, sizeof settings / sizeof *settings, &sink->err);
 }
 
 static enum of_status
 take_over(struct sink *sink)
 {
-    enum of_status status;
+    enum of_status status = OF_OK;
     int64_t until_ns = now_ns() + TAKE_OVER_MS * OF_MS_NS;
-    REPEAT(sink, status, until_ns, "take over the transactions of an earlier process",
-           rd_kafka_init_transactions(sink->producer.client.rk, slice_ms(sink)));
+    if (!sink->taken_over)
+        REPEAT(sink, status, until_ns, "take over the transactions of an earlier process",
+               rd_kafka_init_transactions(sink->producer.client.rk, slice_ms(sink)));
     if (status != OF_OK)
         return status == OF_FATAL ? OF_FATAL : OF_RETRY;
-    return of_producer_look_up(&sink->producer, &sink->err);
+    sink->taken_over = true;
+    return sink->known ? OF_OK : of_producer_look_up(&sink->producer, &sink->err);
 }
 
 /* A twin with the same identity would be fenced in turn, for ever. */
@@ -299,10 +304,16 @@ replaced_too_often(struct sink *sink)
 static enum of_status
 open_anew(struct sink *sink)
 {
+    int32_t partitions[OF_DESTINATIONS];
+    for (int i = 0; i < OF_DESTINATIONS; i++)
+        partitions[i] = sink->producer.topics[i].partitions;
     of_producer_close(&sink->producer);
     enum of_status status = open_producer(sink);
+    for (int i = 0; i < OF_DESTINATIONS && status == OF_OK; i++)
+        sink->producer.topics[i].partitions = partitions[i]; /* a topic that is gone holds up nobody who does not need it */
     while (status == OF_OK && (status = take_over(sink)) == OF_RETRY && !stopping(sink)) {
         of_kafka_log_line(sink->options, 4, "%s; trying again", sink->err.text);
+        nanosleep(&(struct timespec) { .tv_nsec = PAUSE_MS * OF_MS_NS }, NULL);
         status = OF_OK;
     }
     return status;
@@ -333,7 +344,8 @@ replace(struct sink *sink)
     enum of_status status = open_anew(sink);
     if (status == OF_OK && sink->denied)
         status = find_denied(sink);
-    of_kafka_client_serve(&sink->producer.client);
+    if (sink->producer.client.rk != NULL)
+        of_kafka_client_serve(&sink->producer.client);
     sink->alone = false;
     for (int i = 0; i < OF_DESTINATIONS; i++)
         sink->topics[i].used = false;
@@ -423,6 +435,7 @@ sink_start(void *self, int wake_fd, struct of_error *err)
     enum of_status status = take_over(sink);
     if (status != OF_OK)
         return of_error_set(err, status, "%s", sink->err.text);
+    sink->known = true;
     sink->wake_fd = wake_fd;
     if (wake_fd >= 0)
         of_kafka_queue_wake(sink->producer.client.queue, wake_fd);

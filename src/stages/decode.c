@@ -390,6 +390,19 @@ at_end(struct of_chunk *chunk)
     return chunk->ops->next(chunk, &record) == OF_CHUNK_END;
 }
 
+/* How far the partition is when the batch is through; -1: no further than before. Between the batch and what it is held at
+ * there is nothing, which has to be told where a cut waits for all before it to be committed. */
+static int64_t
+reached(const struct lane *lane, const struct of_chunk *chunk, const struct of_batch *batch, enum verdict verdict,
+        bool to_the_end)
+{
+    if (to_the_end)
+        return chunk->next_offset;
+    if (verdict == HOLD && (batch->count > 0 || chunk->held_offset >= lane->cut_at))
+        return chunk->held_offset;
+    return batch->count > 0 ? batch->offset[batch->count - 1] + 1 : -1;
+}
+
 /* Fills the batch until it is full, the chunk ends, or the next record does not belong into it. */
 static void
 fill(struct of_decode *decode, struct lane *lane, struct of_chunk *chunk, struct of_batch *batch)
@@ -407,7 +420,7 @@ fill(struct of_decode *decode, struct lane *lane, struct of_chunk *chunk, struct
     else if (verdict == HOLD || verdict == BROKEN)
         hold(decode, lane, chunk, verdict, cause);
     batch->first_offset = batch->count > 0 ? batch->offset[0] : chunk->next_offset;
-    batch->next_offset = to_the_end ? chunk->next_offset : batch->count > 0 ? batch->offset[batch->count - 1] + 1 : -1;
+    batch->next_offset = reached(lane, chunk, batch, verdict, to_the_end);
 }
 
 static bool

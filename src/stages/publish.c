@@ -83,11 +83,13 @@ slot_at(struct of_publish *publish, uint32_t index)
 
 /* Everything since is void; what is recorded is where it goes on from. */
 static void
-restore(struct of_publish_slot *slot, const struct of_open *open)
+restore(const struct of_publish *publish, struct of_publish_slot *slot, const struct of_open *open)
 {
     const struct of_slot_state *state = open->state;
     slot->restored = open->epoch;
-    slot->failed = false;
+    slot->failed = publish->doomed; /* it began too early: the verdict that is still to be told makes it begin again */
+    if (publish->doomed)
+        of_slot_drop(slot->slot, open->epoch);
     slot->reached = (struct of_reached) { .next_offset = -1 };
     slot->barrier_offset = -1;
     slot->retries = state != NULL ? state->retries : 0;
@@ -105,7 +107,7 @@ open_slot(void *self, const struct of_open *open)
     slot->slot = open->slot;
     slot->epoch = open->epoch;
     if (open->restore)
-        restore(slot, open);
+        restore(publish, slot, open);
 }
 
 void
@@ -281,8 +283,8 @@ go_through(struct of_publish *publish, struct of_batch *batch)
         enum of_status status = settle(publish, batch, slot, batch->cursor, tell, &err);
         if (status == OF_AGAIN)
             return of_publish_closed(publish) ? ENDING : STUCK;
-        if (status == OF_ABORT) {
-            of_publish_abort(publish, err.text);
+        if (status == OF_ABORT || status == OF_FATAL) {
+            (status == OF_ABORT ? of_publish_abort : of_publish_give_up)(publish, err.text);
             return DONE;
         }
         if (status != OF_OK) {

@@ -66,6 +66,12 @@ doom(struct of_publish *publish, enum of_barrier_outcome verdict, bool fenced, c
 }
 
 void
+of_publish_give_up(struct of_publish *publish, const char *text)
+{
+    doom(publish, OF_BARRIER_FAILED, false, text);
+}
+
+void
 of_publish_abort(struct of_publish *publish, const char *text)
 {
     bool first = !publish->doomed;
@@ -81,15 +87,15 @@ of_publish_abort(struct of_publish *publish, const char *text)
 /* A barrier only comes when the one before it is committed, or its slots are dropped: nothing of a dropped one is
  * forgotten until it has begun again, and what it had reached does not count, as aggregate has counted more by now. */
 static struct of_reached
-take_reached(struct of_publish_slot *slot, int64_t start)
+take_reached(struct of_publish_slot *slot, const int64_t *start)
 {
     struct of_reached reached = slot->reached;
     if (slot->slot == NULL || slot->failed || of_slot_dropped(slot->slot, slot->epoch))
         return (struct of_reached) { .next_offset = -1 };
     if (slot->barrier_offset >= 0)
         of_handed_forget(&slot->handed, slot->barrier_offset);
-    if (reached.next_offset < 0)
-        reached.next_offset = start;
+    if (reached.next_offset < 0 && start != NULL)
+        reached.next_offset = *start;
     if (reached.next_offset >= 0)
         slot->barrier_offset = reached.next_offset;
     slot->retries += reached.retries;
@@ -136,7 +142,7 @@ begin(struct of_publish *publish)
     for (uint32_t i = 0; i < barrier->slot_count; i++) {
         barrier->reached[i] = (struct of_reached) { .next_offset = -1 };
         if (i < publish->slot_count)
-            barrier->reached[i] = take_reached(&publish->slots[i], known ? barrier->starts[i] : -1);
+            barrier->reached[i] = take_reached(&publish->slots[i], known ? &barrier->starts[i] : NULL);
     }
 }
 
@@ -181,6 +187,7 @@ void_reached(struct of_barrier *barrier)
 static void
 send_home_doomed(struct of_publish *publish)
 {
+    OF_ASSERT(publish->opened_ns == 0);
     void_reached(publish->barrier);
     publish->doomed = publish->verdict == OF_BARRIER_FAILED; /* which nothing makes good */
     send_home(publish, publish->verdict);
@@ -380,6 +387,10 @@ give_up_plain(struct of_publish *publish, int64_t now_ns, int64_t *deadline_ns)
 static void
 move_plain(struct of_publish *publish, int64_t now_ns, int64_t *deadline_ns)
 {
+    if (publish->doomed) {
+        send_home_doomed(publish);
+        return;
+    }
     if (all_dropped(publish)) {
         give_up_plain(publish, now_ns, deadline_ns);
         return;
@@ -399,6 +410,10 @@ move_plain(struct of_publish *publish, int64_t now_ns, int64_t *deadline_ns)
 static void
 move_transactional(struct of_publish *publish, int64_t now_ns, int64_t *deadline_ns)
 {
+    if (publish->ending)
+        return;
+    if (!publish->doomed && publish->slot_count > 0 && !reached_nothing(publish->barrier) && all_dropped(publish))
+        of_publish_abort(publish, "partitions were taken away");
     if (publish->ending)
         return;
     if (publish->step == OF_STEP_LETTERS)

@@ -125,8 +125,8 @@ of_publish_hand_over_state(struct of_publish *publish, uint32_t slot, struct of_
         publish->slots[slot].transaction = publish->transaction;
         return OF_OK;
     }
-    if (status == OF_ABORT) {
-        of_publish_abort(publish, err.text);
+    if (status == OF_ABORT || status == OF_FATAL) {
+        (status == OF_ABORT ? of_publish_abort : of_publish_give_up)(publish, err.text);
         return OF_AGAIN;
     }
     take_back(publish, slot);

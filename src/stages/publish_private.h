@@ -122,6 +122,9 @@ void of_publish_ended(void *arg, enum of_status status, bool fenced, const char 
 /* Nothing since the last barrier counts, in all slots: gives the transaction up and says so with the next barrier. */
 void of_publish_abort(struct of_publish *publish, const char *text);
 
+/* Nothing can be written any more: the next barrier says so. */
+void of_publish_give_up(struct of_publish *publish, const char *text);
+
 /* Moves the barrier on as far as it goes. Returns how much was done. */
 uint32_t of_publish_move_barrier(struct of_publish *publish, int64_t now_ns, int64_t *deadline_ns);
 

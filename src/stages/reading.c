@@ -280,6 +280,9 @@ of_reading_open_all(struct of_reading *reading, struct of_port *port, const stru
         struct of_reading_slot *slot = reading->slots[i];
         slot->next_offset = starts[i];
         if (ledger->slots[i].known) {
+            if (slot->held) /* its state was there at the second try */
+                atomic_fetch_sub_explicit(&reading->status->held, 1, memory_order_relaxed);
+            slot->held = false;
             announce(port, slot, true, &ledger->slots[i].state);
             continue;
         }
