@@ -19,8 +19,9 @@ import org.apache.avro.io.DecoderFactory;
 /**
  * Vectors in, the same vectors out with what Apache Avro's own library reads: java -cp 'jars/*' Oracle.java.
  *
- * One thing is left as it was. The specification wants the items of arrays and the values of maps to match; this library
- * looks at them only where there are some.
+ * Two things are left as they were. The specification wants the items of arrays and the values of maps to match; this
+ * library looks at them only where there are some. And it wants records to have the same name, which this library does
+ * not look at; we do, but for a reader's union, where this library decides.
  */
 public class Oracle {
     private static final ObjectMapper JSON = new ObjectMapper();
@@ -48,8 +49,10 @@ public class Oracle {
     private static void expect(ObjectNode record, Schema writer, Schema reader, JsonNode fields) {
         String before = record.path("error").asText("");
         boolean items = before.contains("ismatch: ") && (before.contains("'type': 'array'") || before.contains("'type': 'map'"));
+        JsonNode mark = record.path("record_for_record");
+        boolean names = mark.asText("").equals("type"), either = items && mark.asText("").equals("union");
         byte[] body = HexFormat.of().parseHex(record.get("body").asText());
-        record.remove(java.util.List.of("value", "group", "id", "error"));
+        record.remove(java.util.List.of("value", "group", "id", "error", "record_for_record"));
         try {
             GenericData data = new GenericData();
             data.addLogicalTypeConversion(new Conversions.DecimalConversion());
@@ -57,8 +60,11 @@ public class Oracle {
                 .read(null, DecoderFactory.get().binaryDecoder(body, null));
             String value = number(at(read, fields.get(0).asText()));
             String group = text(at(read, fields.get(1).asText())), id = text(at(read, fields.get(2).asText()));
-            if (items) {
+            if (items || names) {
                 record.put("error", before);
+                if (either) {
+                    record.set("record_for_record", mark); // a union of records and arrays: which it was is not known
+                }
             } else {
                 record.put("value", value).put("group", group).put("id", id);
             }
