@@ -3,9 +3,10 @@
  * The answer is found for pairs of types, once, by looking at each pair's parts until nothing changes any more; so
  * recursive types and unions on either side need no special care. Where the specification leaves room, it does what
  * Apache Avro's Java library does: of the branches of a reader's union the first of the same type is taken, before one
- * that needs a promotion; named types match by their unqualified names or an alias of the reader's. In one place it
- * follows that library beyond the specification: a record of which a reader's union has none of that name is read as the
- * union's first record that can be read from its fields.
+ * that needs a promotion; named types match by their unqualified names or an alias of the reader's. In one place it goes
+ * beyond the specification, as that library does: a record of which a reader's union has none of that name is read as
+ * the union's first record that can be read from its fields. (That library looks at the fields only, not at what is in
+ * them, and so may take one that it then cannot read.)
  *
  * Owner: create to destroy; both trees must outlive it. Threads: one at a time. Private to src/avro. */
 #ifndef OF_AVRO_RESOLVE_H

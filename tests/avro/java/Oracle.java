@@ -7,8 +7,12 @@ import java.io.PrintStream;
 import java.math.BigDecimal;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.HashSet;
 import java.util.HexFormat;
+import java.util.Set;
 import org.apache.avro.Conversions;
+import org.apache.avro.Resolver;
 import org.apache.avro.Schema;
 import org.apache.avro.generic.GenericData;
 import org.apache.avro.generic.GenericDatumReader;
@@ -67,10 +71,42 @@ public class Oracle {
                 }
             } else {
                 record.put("value", value).put("group", group).put("id", id);
+                if (mark.asText("").equals("union")
+                    && overlooksNames(Resolver.resolve(writer, reader), false, new HashSet<>())) {
+                    record.set("record_for_record", mark); // it may have read a record within that one which we do not
+                }
             }
         } catch (Exception error) {
             record.put("error", String.valueOf(error.getMessage()));
+            if (mark.asText("").equals("union") && !refusedByUnion(String.valueOf(error.getMessage()))) {
+                record.set("record_for_record", mark);
+            }
         }
+    }
+
+    /**
+     * Whether the union had no record to read the writer's as. For a record of another name this library takes the
+     * first of which the fields themselves seem to match, and then may fail at what is in them, where we take the next.
+     */
+    private static boolean refusedByUnion(String message) {
+        return message.matches("Found t\\.(R\\d+|Sub), expecting union\\[.*\\b(R\\d+|Sub)\\b.*");
+    }
+
+    /** Whether anywhere but in a reader's union a record may be read as one of another name. */
+    private static boolean overlooksNames(Resolver.Action action, boolean branch, Set<Resolver.Action> seen) {
+        if (!seen.add(action)) {
+            return false;
+        } else if (action instanceof Resolver.ReaderUnion union) {
+            return overlooksNames(union.actualAction, true, seen);
+        } else if (action instanceof Resolver.WriterUnion union) {
+            return Arrays.stream(union.actions).anyMatch(a -> overlooksNames(a, false, seen));
+        } else if (action instanceof Resolver.Container container) {
+            return overlooksNames(container.elementAction, false, seen);
+        } else if (action instanceof Resolver.RecordAdjust record) {
+            return (!branch && !record.writer.getName().equals(record.reader.getName()))
+                || Arrays.stream(record.fieldActions).anyMatch(a -> overlooksNames(a, false, seen));
+        }
+        return false;
     }
 
     private static Object at(GenericRecord record, String path) {
