@@ -329,7 +329,7 @@ emit(struct of_emitter *emitter, const struct of_avro_schema *writer, const stru
     if (writer->type == OF_AVRO_UNION)
         return read_union(emitter, writer, reader, wants, field);
     if (reader != NULL && reader->type == OF_AVRO_UNION)
-        reader = of_resolution_branch(writer, reader);
+        reader = of_resolution_branch(emitter->resolution, writer, reader);
     if (writer->type == OF_AVRO_RECORD && leads_further(wants)) {
         if (field > 0)
             of_emit_note(emitter, field, "looked into");
@@ -358,7 +358,7 @@ of_plan_emit(struct of_plan *plan, const struct of_avro_schema *writer, const st
     const struct wants wants = { { fields->value, fields->group_by, fields->id } };
     uint32_t field = of_emit_field(&emitter, "", "", writer);
     if (reader != NULL && reader->type == OF_AVRO_UNION)
-        reader = of_resolution_branch(writer, reader);
+        reader = of_resolution_branch(resolution, writer, reader);
     enum of_status status = read_record(&emitter, writer, reader, &wants, field);
     of_emit_op(&emitter, OF_OP_END, 0, field);
     if (status == OF_OK)

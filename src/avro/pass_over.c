@@ -144,7 +144,7 @@ of_emit_pass_over(struct of_emitter *emitter, const struct of_avro_schema *write
     if (fit == OF_FIT_ALWAYS)
         reader = NULL;
     if (reader != NULL && reader->type == OF_AVRO_UNION && writer->type != OF_AVRO_UNION)
-        reader = of_resolution_branch(writer, reader);
+        reader = of_resolution_branch(emitter->resolution, writer, reader);
     if (writer->constant && reader == NULL) {
         of_emit_skip(emitter, writer->min_bytes, field);
         return OF_OK;

@@ -53,9 +53,18 @@ grow(struct of_resolution *resolution)
         *slot_of(resolution, resolution->pairs[i].writer, resolution->pairs[i].reader) = i + 1;
 }
 
-/* What is known so far; a pair that is met for the first time fits until something speaks against it. */
+/* What is known so far of a pair; one that was not met fits until something speaks against it. */
 static enum of_fit
-fit_of(struct of_resolution *resolution, const struct of_avro_schema *writer, const struct of_avro_schema *reader)
+known_fit(const struct of_resolution *resolution, const struct of_avro_schema *writer,
+          const struct of_avro_schema *reader)
+{
+    uint32_t index = *slot_of(resolution, writer, reader);
+    return index != 0 ? resolution->pairs[index - 1].fit : OF_FIT_ALWAYS;
+}
+
+/* The same, and the pair is one to be looked at from now on. */
+static enum of_fit
+meet(struct of_resolution *resolution, const struct of_avro_schema *writer, const struct of_avro_schema *reader)
 {
     uint32_t *slot = slot_of(resolution, writer, reader);
     if (*slot != 0)
@@ -67,15 +76,6 @@ fit_of(struct of_resolution *resolution, const struct of_avro_schema *writer, co
     resolution->pairs[resolution->count++] = (struct pair) { writer, reader, OF_FIT_ALWAYS };
     *slot = resolution->count;
     return OF_FIT_ALWAYS;
-}
-
-enum of_fit
-of_resolution_fit(const struct of_resolution *resolution, const struct of_avro_schema *writer,
-                  const struct of_avro_schema *reader)
-{
-    uint32_t index = *slot_of(resolution, writer, reader);
-    OF_ASSERT(index != 0);
-    return resolution->pairs[index - 1].fit;
 }
 
 /* ---- rules ---- */
@@ -127,23 +127,57 @@ outsides_match(const struct of_avro_schema *writer, const struct of_avro_schema 
     return (writer->type != OF_AVRO_FIXED || writer->size == reader->size) && decimals_match(writer, reader);
 }
 
-const struct of_avro_schema *
-of_resolution_branch(const struct of_avro_schema *writer, const struct of_avro_schema *reader_union)
+static bool
+is_of_name(const struct of_avro_schema *type, const struct of_avro_schema *writer)
 {
-    const struct of_avro_schema *match = NULL, *promotion = NULL;
+    return type->type == writer->type && writer->name != NULL && strcmp(type->name, writer->name) == 0;
+}
+
+/* The first record of a union that a writer's record can be read as: by its name, too, or by its fields alone. */
+static const struct of_avro_schema *
+record_branch(const struct of_resolution *resolution, const struct of_avro_schema *writer,
+              const struct of_avro_schema *reader_union, bool by_name)
+{
     for (uint32_t i = 0; i < reader_union->count; i++) {
         const struct of_avro_schema *branch = reader_union->branches[i];
-        bool same_type = writer->type == branch->type;
-        if (same_type && writer->name != NULL && strcmp(writer->name, branch->name) == 0)
+        if (branch->type == OF_AVRO_RECORD && (!by_name || names_match(writer, branch)) &&
+            known_fit(resolution, writer, branch) != OF_FIT_NEVER)
             return branch;
+    }
+    return NULL;
+}
+
+/* Whatever is in records and unions. */
+static const struct of_avro_schema *
+matching_branch(const struct of_avro_schema *writer, const struct of_avro_schema *reader_union)
+{
+    const struct of_avro_schema *promotion = NULL;
+    for (uint32_t i = 0; i < reader_union->count; i++) {
+        const struct of_avro_schema *branch = reader_union->branches[i];
         if (!outsides_match(writer, branch))
             continue;
-        if (same_type && match == NULL)
-            match = branch;
-        else if (!same_type && promotion == NULL)
+        if (writer->type == branch->type)
+            return branch;
+        if (promotion == NULL)
             promotion = branch;
     }
-    return match != NULL ? match : promotion;
+    return promotion;
+}
+
+const struct of_avro_schema *
+of_resolution_branch(const struct of_resolution *resolution, const struct of_avro_schema *writer,
+                     const struct of_avro_schema *reader_union)
+{
+    for (uint32_t i = 0; i < reader_union->count; i++)
+        if (is_of_name(reader_union->branches[i], writer))
+            return reader_union->branches[i];
+    const struct of_avro_schema *record = NULL;
+    if (writer->type == OF_AVRO_RECORD) {
+        record = record_branch(resolution, writer, reader_union, true);
+        if (record == NULL)
+            record = record_branch(resolution, writer, reader_union, false);
+    }
+    return record != NULL ? record : matching_branch(writer, reader_union);
 }
 
 static bool
@@ -188,6 +222,24 @@ of_resolution_symbol(const char *symbol, const struct of_avro_schema *reader)
 }
 
 /* ---- fitting ---- */
+
+/* Where the writer's type stands for the reader's, other than as a branch of the reader's union. */
+static enum of_fit
+fit_of(struct of_resolution *resolution, const struct of_avro_schema *writer, const struct of_avro_schema *reader)
+{
+    return outsides_match(writer, reader) ? meet(resolution, writer, reader) : OF_FIT_NEVER;
+}
+
+enum of_fit
+of_resolution_fit(const struct of_resolution *resolution, const struct of_avro_schema *writer,
+                  const struct of_avro_schema *reader)
+{
+    if (!outsides_match(writer, reader))
+        return OF_FIT_NEVER;
+    uint32_t index = *slot_of(resolution, writer, reader);
+    OF_ASSERT(index != 0);
+    return resolution->pairs[index - 1].fit;
+}
 
 static enum of_fit
 worse(enum of_fit a, enum of_fit b)
@@ -245,11 +297,9 @@ look_at(struct of_resolution *resolution, const struct of_avro_schema *writer, c
     if (writer->type == OF_AVRO_UNION)
         return look_at_branches(resolution, writer, reader);
     if (reader->type == OF_AVRO_UNION) {
-        const struct of_avro_schema *branch = of_resolution_branch(writer, reader);
-        return branch != NULL ? fit_of(resolution, writer, branch) : OF_FIT_NEVER;
+        const struct of_avro_schema *branch = of_resolution_branch(resolution, writer, reader);
+        return branch != NULL ? meet(resolution, writer, branch) : OF_FIT_NEVER;
     }
-    if (!outsides_match(writer, reader))
-        return OF_FIT_NEVER;
     switch (writer->type) {
     case OF_AVRO_RECORD: return look_at_fields(resolution, writer, reader);
     case OF_AVRO_ENUM: return look_at_symbols(writer, reader);
@@ -353,7 +403,7 @@ explain(const struct of_resolution *resolution, const struct of_avro_schema *wri
 {
     enum { DEPTH_MAX = 20 };
     if (writer->type != OF_AVRO_UNION && reader->type == OF_AVRO_UNION) {
-        const struct of_avro_schema *branch = of_resolution_branch(writer, reader);
+        const struct of_avro_schema *branch = of_resolution_branch(resolution, writer, reader);
         reader = branch != NULL ? branch : reader;
     }
     bool records = writer->type == OF_AVRO_RECORD && reader->type == OF_AVRO_RECORD && names_match(writer, reader);

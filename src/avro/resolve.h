@@ -3,7 +3,10 @@
  * The answer is found for pairs of types, once, by looking at each pair's parts until nothing changes any more; so
  * recursive types and unions on either side need no special care. Where the specification leaves room, it does what
  * Apache Avro's Java library does: of the branches of a reader's union the first of the same type is taken, before one
- * that needs a promotion; named types match by their unqualified names or an alias of the reader's.
+ * that needs a promotion; named types match by their unqualified names or an alias of the reader's. In one place it goes
+ * beyond the specification, as that library does: a record of which a reader's union has none of that name is read as
+ * the union's first record that can be read from its fields. (That library looks at the fields only, not at what is in
+ * them, and so may take one that it then cannot read.)
  *
  * Owner: create to destroy; both trees must outlive it. Threads: one at a time. Private to src/avro. */
 #ifndef OF_AVRO_RESOLVE_H
@@ -34,8 +37,11 @@ enum of_fit of_resolution_fit(const struct of_resolution *resolution, const stru
 enum of_status of_resolution_explain(const struct of_resolution *resolution, const struct of_avro_schema *writer,
                                      const struct of_avro_schema *reader, struct of_error *err);
 
-/* The branch of the reader's union that a writer's type other than a union is read as; NULL: none. */
-const struct of_avro_schema *of_resolution_branch(const struct of_avro_schema *writer,
+/* The branch of the reader's union that a writer's type other than a union is read as; NULL: none. The one of the same
+ * full name; for a record the first that can be read of those that match by name, then of all records; the first that
+ * matches, be it readable or not; the first promotion. The pair with the union is one of those of of_resolution_fit. */
+const struct of_avro_schema *of_resolution_branch(const struct of_resolution *resolution,
+                                                  const struct of_avro_schema *writer,
                                                   const struct of_avro_schema *reader_union);
 
 /* The reader's field that a writer's field is read as; NULL: none, it is passed over. */

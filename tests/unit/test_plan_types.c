@@ -330,6 +330,73 @@ readers_rename_reorder_promote_and_fill_in(void **state)
     of_plan_destroy(&plan);
 }
 
+#define NAMED(name, fields) "{\"type\":\"record\",\"name\":\"" name "\",\"fields\":[" fields "]}"
+#define FROM(field, type) "{\"name\":\"value\",\"type\":\"" type "\",\"aliases\":[\"" field "\"]}"
+
+/* Of the writer's record "Paid", field x of an order: what the reader takes as x.value, which tells the branches apart.
+ * NULL: none can be taken. */
+static void
+a_record_is_read_as_the_branch_of_its_name_or_else_of_its_fields(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *branches, *value;
+    } rows[] = {
+        { NAMED("t.Paid", FROM("seven", "long")), "7" },
+        { "\"null\"," NAMED("t.Other", FROM("seven", "long")), "7" },
+        { "\"null\"," NAMED("t.Other", FROM("seven", "string")), NULL },
+        { "\"null\"," NAMED("t.Other", FROM("seven", "long") "," FIELD("missing", "\"int\"")), NULL },
+        /* the first that can be read, of the same name before others, of the same full name before all */
+        { NAMED("t.A", FROM("seven", "string")) "," NAMED("t.B", FROM("seven", "long")), "7" },
+        { NAMED("t.A", FROM("one", "long")) "," NAMED("t.B", FROM("seven", "long")), "1" },
+        { NAMED("t.A", FROM("one", "long")) "," NAMED("o.Paid", FROM("seven", "long")), "7" },
+        { NAMED("o.Paid", FROM("one", "long")) "," NAMED("p.Paid", FROM("seven", "long")), "1" },
+        { NAMED("o.Paid", FROM("one", "long")) "," NAMED("t.Paid", FROM("seven", "long")), "7" },
+        { NAMED("t.A", FROM("seven", "long")) "," NAMED("o.Paid", FROM("seven", "string")), "7" },
+        { NAMED("t.A", FROM("seven", "long")) "," NAMED("t.Paid", FROM("seven", "string")), NULL },
+        /* fields that cannot be read deeper down; records within themselves */
+        { NAMED("t.A", FROM("seven", "long") "," FIELD("in", NAMED("t.In", FIELD("y", "\"boolean\"")))) ","
+          NAMED("t.B", FROM("seven", "long")), "7" },
+        { NAMED("t.A", FROM("seven", "long") "," FIELD("next", "[\"null\",\"t.A\"]")), "7" },
+        { NAMED("t.A", FROM("seven", "long") "," FIELD("next", "[\"string\"]")) "," NAMED("t.B", FROM("one", "long")), "1" },
+        { NAMED("t.A", FROM("seven", "long") "," FIELD("next", "\"t.A\"")), NULL }, /* no union: the name must be the same */
+    };
+    static const char writer[] = RECORD(FIELD("orderId", "\"string\"") "," FIELD("product", "\"string\"") ","
+        FIELD("x", NAMED("t.Paid", FIELD("seven", "\"long\"") "," FIELD("one", "\"int\"") ","
+                         FIELD("in", NAMED("t.In", FIELD("y", "\"int\""))) ","
+                         FIELD("next", "[\"null\",\"t.Paid\"]"))));
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char reader[2000];
+        snprintf(reader, sizeof reader, RECORD(FIELD("orderId", "\"string\"") "," FIELD("product", "\"string\"") ","
+                                               FIELD("x", "[%s]")), rows[i].branches);
+        const struct of_plan_fields fields = { .value = "x.value", .group_by = "product", .id = "orderId",
+                                               .reader_schema = reader };
+        struct of_plan *plan = NULL;
+        struct of_error err = { 0 };
+        enum of_status status = of_plan_compile(of_slice_str(writer), &fields, 1000, &plan, &err);
+        if ((status == OF_OK) != (rows[i].value != NULL))
+            fail_msg("row %zu: %s", i, status == OF_OK ? "is read" : err.text);
+        if (status == OF_OK)
+            check_order(plan, of_slice_of(BODY("\2i\2p\x0e\2\2\0")), rows[i].value, "p", "i");
+        of_plan_destroy(&plan);
+    }
+}
+
+/* The same pair of records is read where the reader has a union, and refused where it has not. */
+static void
+only_a_readers_union_overlooks_a_name(void **state)
+{
+    (void)state;
+    static const char writer[] = RECORD(FIELD("x", NAMED("A", FIELD("y", "\"int\""))) "," FIELD("z", "\"A\"") "," ORDER);
+#define READER(x, z) RECORD(FIELD("x", x) "," FIELD("z", z) "," ORDER)
+    char text[OF_ERROR_TEXT_BYTES];
+    assert_string_equal(refusal(writer, READER("[\"null\"," NAMED("B", FIELD("y", "\"int\"")) "]", "[\"B\"]"), text), "none");
+    assert_non_null(strstr(refusal(writer, READER("[\"null\"," NAMED("B", FIELD("y", "\"int\"")) "]", "\"B\""), text),
+                           "field \"z\": the writer's record t.A cannot be read as the reader's record t.B"));
+    assert_non_null(strstr(refusal(writer, READER(NAMED("B", FIELD("y", "\"int\"")), "[\"B\"]"), text),
+                           "field \"x\": the writer's record t.A cannot be read as the reader's record t.B"));
+}
+
 /* ---- references ---- */
 
 static void
@@ -367,6 +434,8 @@ main(void)
         cmocka_unit_test(paths_lead_into_records_and_their_unions),
         cmocka_unit_test(what_no_reader_can_read_is_refused_with_fields_and_types),
         cmocka_unit_test(readers_rename_reorder_promote_and_fill_in),
+        cmocka_unit_test(a_record_is_read_as_the_branch_of_its_name_or_else_of_its_fields),
+        cmocka_unit_test(only_a_readers_union_overlooks_a_name),
         cmocka_unit_test(references_are_known_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
