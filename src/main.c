@@ -5,16 +5,18 @@
 #include "commands/commands.h"
 
 const struct of_command of_commands[] = {
-    { "run", "consume orders: running averages, retries, dead letters", of_command_run },
-    { "produce", "publish orders: random ones, or the rows of a file", of_command_produce },
-    { "demo", "orders, failures and retries in one process: no Kafka needed", of_command_demo },
-    { "stats", "totals of the whole group, once or as they change", of_command_stats },
-    { "reset", "start over: forget the offsets and totals of a group", of_command_reset },
-    { "schema", "explain how orders of a schema are read; register, check and list schemas", of_command_schema },
-    { "config", "show what is configured and from where, or a configuration file to begin with", of_command_config },
-    { "help", "list the commands, or the options of one", of_command_help },
-    { "version", "print the version", of_command_version },
-    { NULL, NULL, NULL },
+    { "run", "consume orders: running averages, retries, dead letters", of_command_run, NULL },
+    { "produce", "publish orders: random ones, or the rows of a file", of_command_produce, NULL },
+    { "demo", "orders, failures and retries in one process: no Kafka needed", of_command_demo, NULL },
+    { "stats", "totals of the whole group, once or as they change", of_command_stats, NULL },
+    { "reset", "start over: forget the offsets and totals of a group", of_command_reset, NULL },
+    { "schema", "explain how orders of a schema are read; register, check and list schemas", of_command_schema,
+      of_schema_print_usage },
+    { "config", "show what is configured and from where, or a configuration file to begin with", of_command_config,
+      NULL },
+    { "help", "list the commands, or the options of one", of_command_help, NULL },
+    { "version", "print the version", of_command_version, NULL },
+    { NULL, NULL, NULL, NULL },
 };
 
 static const char *

@@ -17,6 +17,8 @@
 
 enum { FIRST_PAUSE_MS = 100, LONGEST_PAUSE_MS = 5000, SUBJECT_BYTES = 512, PATH_BYTES = 4096 };
 
+#define CANNOT_REGISTER "cannot register the schema of totals as subject %s"
+
 struct of_aggregate_schema {
     struct of_registry_client *client;
     char subject[SUBJECT_BYTES];
@@ -24,11 +26,13 @@ struct of_aggregate_schema {
     void (*known)(void *context);
     void *context;
     _Atomic int64_t id;
+    int64_t opened_ns;
 
     pthread_t thread;
-    pthread_mutex_t lock; /* of `closing` */
+    pthread_mutex_t lock; /* of what follows */
     pthread_cond_t closes;
     bool closing;
+    struct of_error obstacle; /* while the id is not known */
 };
 
 static void
@@ -113,9 +117,16 @@ tell(const struct of_aggregate_schema *schema, enum of_registry_answer answer, e
     if (answer == OF_REGISTRY_FOUND && *before != OF_REGISTRY_FOUND)
         of_log_info("aggregates", "the schema of subject %s is registered now", schema->subject);
     else if (answer != *before)
-        of_log_warning("aggregates", "cannot register the schema of totals as subject %s: %s; trying again until it "
-                       "works", schema->subject, err->text);
+        of_log_warning("aggregates", "%s; trying again until it works", err->text);
     *before = answer;
+}
+
+static void
+keep_obstacle(struct of_aggregate_schema *schema, const struct of_error *err)
+{
+    pthread_mutex_lock(&schema->lock);
+    schema->obstacle = *err;
+    pthread_mutex_unlock(&schema->lock);
 }
 
 /* Who may only read can still find what somebody else has registered. err: about registering. */
@@ -142,9 +153,12 @@ run(void *context)
         answer = register_or_find(schema->client, schema->subject, &id, &err);
         if (is_closing(schema))
             return NULL;
+        if (answer != OF_REGISTRY_FOUND)
+            of_error_prefix(&err, CANNOT_REGISTER, schema->subject);
         tell(schema, answer, &before, &err);
         if (answer == OF_REGISTRY_FOUND)
             break;
+        keep_obstacle(schema, &err);
         pause_for(schema, pause_ms);
     }
     atomic_store_explicit(&schema->id, id, memory_order_release);
@@ -184,6 +198,8 @@ of_aggregate_schema_open(const struct of_aggregate_schema_options *options, stru
     schema->known = options->known;
     schema->context = options->context;
     atomic_init(&schema->id, -1);
+    schema->opened_ns = of_clock_mono_ns(options->clock);
+    of_error_set(&schema->obstacle, OF_RETRY, "the schema registry has not answered yet");
     name_subject(schema->subject, options->settings->aggregates_topic);
     name_file(schema, options->settings);
     look_into_file(schema);
@@ -207,6 +223,18 @@ const _Atomic int64_t *
 of_aggregate_schema_id(const struct of_aggregate_schema *schema)
 {
     return &schema->id;
+}
+
+bool
+of_aggregate_schema_obstacle(struct of_aggregate_schema *schema, int64_t *since_ns, struct of_error *why)
+{
+    if (atomic_load_explicit(&schema->id, memory_order_acquire) >= 0)
+        return false;
+    *since_ns = schema->opened_ns;
+    pthread_mutex_lock(&schema->lock);
+    *why = schema->obstacle;
+    pthread_mutex_unlock(&schema->lock);
+    return true;
 }
 
 void
@@ -240,6 +268,6 @@ of_aggregate_schema_register(const struct of_settings *settings, uint32_t *id, s
     of_registry_client_close(&client);
     if (answer == OF_REGISTRY_FOUND)
         return OF_OK;
-    of_error_prefix(err, "cannot register the schema of totals as subject %s", subject);
+    of_error_prefix(err, CANNOT_REGISTER, subject);
     return answer == OF_REGISTRY_UNAVAILABLE ? OF_RETRY : OF_FATAL;
 }

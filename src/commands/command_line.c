@@ -10,10 +10,17 @@ static void
 print_help(enum of_command_index command)
 {
     const char *name = of_settings_table.commands[command], *summary = "";
+    void (*print_usage)(FILE *out) = NULL;
     for (const struct of_command *row = of_commands; row->name != NULL; row++)
-        if (strcmp(row->name, name) == 0)
+        if (strcmp(row->name, name) == 0) {
             summary = row->summary;
-    printf("orderflow %s: %s\n\nusage: orderflow %s [OPTION]...\n", name, summary, name);
+            print_usage = row->print_usage;
+        }
+    printf("orderflow %s: %s\n\n", name, summary);
+    if (print_usage != NULL)
+        print_usage(stdout);
+    else
+        printf("usage: orderflow %s [OPTION]...\n", name);
     of_options_print_help(&of_settings_table, command, stdout);
     printf("\nEvery option can also be given in the environment (ORDERFLOW_RETRY_DELAY_MS=2000 for --retry-delay-ms)\n"
            "and in the configuration file (retry-delay-ms = 2000; kafka.NAME = VALUE for -X NAME=VALUE).\n"

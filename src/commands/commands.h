@@ -4,6 +4,8 @@
 #ifndef OF_COMMANDS_COMMANDS_H
 #define OF_COMMANDS_COMMANDS_H
 
+#include <stdio.h>
+
 enum of_exit {
     OF_EXIT_DONE = 0,
     OF_EXIT_FAILED = 1,
@@ -16,6 +18,7 @@ struct of_command {
     const char *name;
     const char *summary; /* one line in `orderflow help` */
     int (*run)(int argc, char **argv);
+    void (*print_usage)(FILE *out); /* what may follow the name, whole lines; NULL: options alone */
 };
 
 /* The last row has no name. */
@@ -30,6 +33,9 @@ int of_command_schema(int argc, char **argv);
 int of_command_config(int argc, char **argv);
 int of_command_help(int argc, char **argv);
 int of_command_version(int argc, char **argv);
+
+/* The usage of `schema` with its actions. */
+void of_schema_print_usage(FILE *out);
 
 /* "orderflow: unknown command 'porduce'; did you mean 'produce'?" to standard error. Returns OF_EXIT_USAGE. */
 int of_command_unknown(const char *name);

@@ -16,6 +16,7 @@ enum {
     PROBE_MS = 1000,     /* how long a broker may take to answer */
     PROBE_EVERY_MS = 1000,
     SETTLED_MS = 10000,  /* a partition that was held and has been read so long without a hold is well */
+    REGISTERED_MS = 5000, /* how long the id of the schema of totals may take before it is a reason */
     HELD_LISTED = 100,   /* of one lane, at most */
 };
 
@@ -167,6 +168,18 @@ add_held(struct of_health *health, const struct of_pipeline_lane *lane, struct a
     }
 }
 
+/* Orders are read on without the id, but nothing is committed. */
+static void
+add_state_schema(const struct of_health *health, struct answer *answer)
+{
+    struct of_aggregate_schema *schema = health->options.state_schema != NULL ? *health->options.state_schema : NULL;
+    int64_t since_ns;
+    struct of_error why;
+    if (schema != NULL && of_aggregate_schema_obstacle(schema, &since_ns, &why)
+        && answer->now_ns - since_ns >= REGISTERED_MS * OF_MS_NS)
+        add_reason(answer, "state_schema", why.text);
+}
+
 static void
 write_ready(struct of_health *health, const struct of_pipeline *pipeline, struct answer *answer)
 {
@@ -176,6 +189,8 @@ write_ready(struct of_health *health, const struct of_pipeline *pipeline, struct
     if (pipeline == NULL)
         add_reason(answer, "starting", "the pipeline is not built yet: topics are looked up and made first");
     add_broker(health, answer);
+    if (pipeline != NULL)
+        add_state_schema(health, answer);
     for (uint32_t i = 0; pipeline != NULL && of_pipeline_lane(pipeline, i, &lane); i++) {
         partitions += lane.slots;
         add_phase(pipeline, i, &lane, answer);

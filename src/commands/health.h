@@ -2,7 +2,7 @@
  *
  *   GET /healthz   200: every thread of the pipeline turns; 503 names those that do not
  *   GET /readyz    200: every lane is a member of the group and has its partitions (or was given none), no partition is
- *                  held, and a broker answers; 503 says what stands in the way
+ *                  held, a broker answers, and the schema of totals has its id; 503 says what stands in the way
  *
  * docs/operations.md describes the answers. Before there is a pipeline the process is alive and not ready.
  * Owner: the command; what the options point to outlives the health. Close before the pipeline is destroyed.
@@ -11,6 +11,7 @@
 #ifndef OF_COMMANDS_HEALTH_H
 #define OF_COMMANDS_HEALTH_H
 
+#include "commands/aggregate_schema.h"
 #include "kafka/options.h"
 #include "pipeline.h"
 
@@ -19,6 +20,8 @@ struct of_health_options {
     const struct of_clock *clock;
     struct of_pipeline *_Atomic *pipeline; /* where it will be; NULL until then */
     const struct of_kafka_options *kafka; /* where to look whether a broker answers; NULL: not looked */
+    /* Where the schema of totals is, set before the pipeline is and closed after the health; NULL, or NULL there: not looked. */
+    struct of_aggregate_schema *const *state_schema;
 };
 
 struct of_health;

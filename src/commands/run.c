@@ -46,6 +46,7 @@ open_health(struct run *run, struct of_error *err)
         .clock = of_clock_system(),
         .pipeline = &run->session.pipeline,
         .kafka = &run->kafka,
+        .state_schema = &run->session.state_schema,
     };
     if (options.address == NULL)
         return OF_OK;

@@ -234,6 +234,7 @@ open_state_schema(struct of_session *session, struct of_error *err)
         .settings = session->settings,
         .known = wake_pipeline,
         .context = session,
+        .clock = session->clock,
     }, &session->state_schema, err);
 }
 

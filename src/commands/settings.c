@@ -151,7 +151,7 @@ static const struct of_option rows[] = {
       .help = "register the schema; otherwise it must be there already" },
 #undef SECTION
 #define SECTION .section = "Topics"
-    { .name = "topic", SECTION, STRING, AT(topic), .commands = TOPICS, .initial = "orders", .placeholder = "TOPIC",
+    { .name = "topic", SECTION, STRING, AT(topic), .commands = ALL, .initial = "orders", .placeholder = "TOPIC",
       .complaint = topic_complaint, .help = "topic of the orders" },
     { .name = "retry-topic", SECTION, STRING, AT(retry_topic), .commands = TOTALS, .initial = "orders-retry",
       .placeholder = "TOPIC", .complaint = topic_complaint, .help = "topic of the orders that wait for a retry" },

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -35,7 +36,7 @@ wake(void *context)
 static struct of_aggregate_schema *
 open_schema(void)
 {
-    const struct of_aggregate_schema_options options = { &settings, wake, &woken };
+    const struct of_aggregate_schema_options options = { &settings, wake, &woken, of_clock_system() };
     struct of_aggregate_schema *schema;
     struct of_error err;
     atomic_store(&woken, 0);
@@ -105,6 +106,27 @@ a_registry_that_is_down_is_asked_again_and_told_of_once(void **state)
 }
 
 static void
+what_stands_in_the_way_can_be_asked(void **state)
+{
+    (void)state;
+    struct of_error why;
+    int64_t begun_ns = of_clock_mono_ns(of_clock_system()), since_ns;
+    of_log_set_level(OF_LOG_ERROR);
+    of_registry_mock_reset(MOCK);
+    of_registry_mock_inject(MOCK, 503, NULL, OF_MOCK_FOREVER);
+    struct of_aggregate_schema *schema = open_schema();
+    await_requests(2); /* the first has been answered, and the answer kept */
+    assert_true(of_aggregate_schema_obstacle(schema, &since_ns, &why));
+    assert_non_null(strstr(why.text, "503"));
+    assert_in_range(since_ns, begun_ns, of_clock_mono_ns(of_clock_system()));
+    of_registry_mock_inject(MOCK, 0, NULL, 0);
+    await_id(schema);
+    assert_false(of_aggregate_schema_obstacle(schema, &since_ns, &why));
+    of_aggregate_schema_close(&schema);
+    of_log_set_level(OF_LOG_INFO);
+}
+
+static void
 closing_does_not_wait_for_the_registry(void **state)
 {
     (void)state;
@@ -129,18 +151,17 @@ an_id_that_was_kept_is_known_at_once(void **state)
     assert_non_null(mkdtemp(folder));
     struct of_settings keeping = settings;
     keeping.registry_cache_dir = folder;
+    const struct of_aggregate_schema_options options = { &keeping, wake, &woken, of_clock_system() };
     struct of_aggregate_schema *schema;
     struct of_error err;
     of_registry_mock_reset(MOCK);
     atomic_store(&woken, 0);
-    assert_int_equal(of_aggregate_schema_open(&(struct of_aggregate_schema_options) { &keeping, wake, &woken }, &schema,
-                                              &err), OF_OK);
+    assert_int_equal(of_aggregate_schema_open(&options, &schema, &err), OF_OK);
     await_id(schema);
     int64_t id = atomic_load(of_aggregate_schema_id(schema));
     of_aggregate_schema_close(&schema);
     of_registry_mock_inject(MOCK, 503, NULL, OF_MOCK_FOREVER);
-    assert_int_equal(of_aggregate_schema_open(&(struct of_aggregate_schema_options) { &keeping, wake, &woken }, &schema,
-                                              &err), OF_OK);
+    assert_int_equal(of_aggregate_schema_open(&options, &schema, &err), OF_OK);
     assert_int_equal(atomic_load(of_aggregate_schema_id(schema)), id);
     of_aggregate_schema_close(&schema);
     of_registry_mock_reset(MOCK);
@@ -155,7 +176,7 @@ what_is_no_registry_is_refused(void **state)
     struct of_aggregate_schema *schema;
     struct of_error err;
     const struct of_settings wrong = { .registry = "ftp://x", .aggregates_topic = "a" };
-    const struct of_aggregate_schema_options options = { &wrong, NULL, NULL };
+    const struct of_aggregate_schema_options options = { &wrong, NULL, NULL, of_clock_system() };
     assert_int_equal(of_aggregate_schema_open(&options, &schema, &err), OF_FATAL);
     assert_null(schema);
 }
@@ -166,6 +187,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_id_becomes_known),
         cmocka_unit_test(a_registry_that_is_down_is_asked_again_and_told_of_once),
+        cmocka_unit_test(what_stands_in_the_way_can_be_asked),
         cmocka_unit_test(closing_does_not_wait_for_the_registry),
         cmocka_unit_test(an_id_that_was_kept_is_known_at_once),
         cmocka_unit_test(what_is_no_registry_is_refused),

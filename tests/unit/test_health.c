@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <cmocka.h>
 #include <jansson.h>
 
@@ -16,6 +17,7 @@
 static struct world world;
 static struct of_health *health;
 static struct of_pipeline *_Atomic shown;
+static struct of_aggregate_schema *state_schema;
 
 /* Partitions in the world; not started, and health does not see it yet. */
 static int
@@ -25,8 +27,10 @@ set_up(void **state)
     struct of_error err;
     world_create(&world, &(struct world_options) { .partitions = 3 });
     atomic_store(&shown, NULL);
-    return of_health_open(&(struct of_health_options) { .address = "0", .clock = &world.clock, .pipeline = &shown },
-                          &health, &err) == OF_OK ? 0 : -1;
+    const struct of_health_options options = {
+        .address = "0", .clock = &world.clock, .pipeline = &shown, .state_schema = &state_schema,
+    };
+    return of_health_open(&options, &health, &err) == OF_OK ? 0 : -1;
 }
 
 static int
@@ -34,6 +38,7 @@ tear_down(void **state)
 {
     (void)state;
     of_health_close(&health);
+    of_aggregate_schema_close(&state_schema);
     world_destroy(&world);
     return 0;
 }
@@ -175,6 +180,50 @@ a_thread_that_does_not_turn_is_told(void **state)
     json_decref(ask("/healthz", 200));
 }
 
+static struct of_aggregate_schema *
+open_state_schema(const char *url)
+{
+    const struct of_settings settings = { .registry = url, .aggregates_topic = "totals", .registry_timeout_ms = 1000 };
+    struct of_aggregate_schema *schema;
+    struct of_error err;
+    assert_int_equal(of_aggregate_schema_open(&(struct of_aggregate_schema_options) { &settings, NULL, NULL, &world.clock },
+                                              &schema, &err), OF_OK);
+    return schema;
+}
+
+static void
+rest_ms(int64_t ms)
+{
+    nanosleep(&(struct timespec) { .tv_nsec = ms * OF_MS_NS }, NULL);
+}
+
+/* Its thread goes by the real clock, how long it may take by the health's. */
+static void
+a_schema_of_totals_that_is_refused_is_told(void **state)
+{
+    (void)state;
+    of_registry_mock_reset("refuses");
+    of_registry_mock_inject("refuses", 403, NULL, OF_MOCK_FOREVER);
+    state_schema = open_state_schema("mock://refuses");
+    show();
+    for (int i = 0; of_registry_mock_requests("refuses") < 3; i++) { /* one attempt is two */
+        assert_in_range(i, 0, 10000);
+        rest_ms(1);
+    }
+    world_pass_ms(&world, 4990);
+    assert_ready(6);
+    world_pass_ms(&world, 20);
+    json_t *answer, *reason = assert_reason("state_schema", &answer);
+    assert_non_null(strstr(json_string_value(json_object_get(reason, "text")), "403"));
+    json_decref(answer);
+    of_registry_mock_inject("refuses", 0, NULL, 0);
+    for (int i = 0; atomic_load(of_aggregate_schema_id(state_schema)) < 0; i++) {
+        assert_in_range(i, 0, 10000);
+        rest_ms(1);
+    }
+    assert_ready(6);
+}
+
 static void
 the_end_is_told(void **state)
 {
@@ -196,6 +245,7 @@ main(void)
         TEST(held_partitions_say_why),
         TEST(partitions_that_were_given_up_hold_nothing),
         TEST(a_thread_that_does_not_turn_is_told),
+        TEST(a_schema_of_totals_that_is_refused_is_told),
         TEST(the_end_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "commands/given_schema.h"
 #include "commands/settings.h"
 #include "core/log.h"
 #include "kafka/options.h"
@@ -138,6 +139,24 @@ booleans_have_three_spellings(void **state)
     of_settings_fini(&line);
     assert_true(load(&line, OF_COMMAND_RUN, LIST("--no-create-topics", "--create-topics"), NONE)->create_topics);
     of_settings_fini(&line);
+}
+
+/* What is registered for a topic that was named, not for the default one. */
+static void
+the_subject_follows_the_topic(void **state)
+{
+    (void)state;
+    struct of_command_line line;
+    char subject[OF_SUBJECT_BYTES];
+    static const enum of_command_index commands[] = { OF_COMMAND_PRODUCE, OF_COMMAND_SCHEMA };
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        const struct of_settings *s = load(&line, commands[i], LIST("--topic=sales"), NONE);
+        assert_string_equal(of_given_schema_subject(s, subject), "sales-value");
+        of_settings_fini(&line);
+        s = load(&line, commands[i], LIST("--topic=sales", "--subject=sale"), NONE);
+        assert_string_equal(of_given_schema_subject(s, subject), "sale");
+        of_settings_fini(&line);
+    }
 }
 
 static void
@@ -406,6 +425,7 @@ main(void)
         TEST(the_demo_has_defaults_of_its_own),
         TEST(flag_beats_environment_beats_file_beats_default),
         TEST(booleans_have_three_spellings),
+        TEST(the_subject_follows_the_topic),
         TEST(properties_keep_their_order_and_flags_win),
         TEST(unknown_variables_are_warned_about),
         TEST(help_ends_everything),
