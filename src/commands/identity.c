@@ -174,7 +174,7 @@ choose(struct of_identity *identity, const struct of_identity_options *options, 
 
 /* ---- names of members ---- */
 
-static char *
+static char *OF_PRINTF(1, 2)
 print(const char *format, ...)
 {
     va_list args, again;

@@ -271,6 +271,9 @@ open_producer(struct sink *sink)
         { "transaction.timeout.ms", sink->timeout_ms },
         { "linger.ms", "5" },
         { "delivery.report.only.error", "true" },
+        /* That a topic is gone, or back, a transactional producer only learns from metadata; and until then it cannot
+         * commit anything at all. */
+        { "topic.metadata.refresh.interval.ms", "5000" },
     };
     sink->producer.transactional = true;
     sink->taken_over = false;

@@ -489,7 +489,7 @@ a_directory_that_cannot_be_used_is_refused_at_the_start(void **state)
     (void)state;
     struct of_registry_client *client;
     struct of_registry_options registry = { .urls = "mock://" MOCK };
-    struct of_schema_cache_options options = { .fields = { "price", "product", "orderId" }, .directory = "/etc/hostname/x" };
+    struct of_schema_cache_options options = { .fields = { "price", "product", "orderId", NULL }, .directory = "/etc/hostname/x" };
     struct of_schema_cache *cache;
     struct of_error err = { 0 };
     assert_int_equal(of_registry_client_open(&registry, &client, NULL), OF_OK);

@@ -284,7 +284,7 @@ read_foreign(struct foreign *foreign, struct of_slice value)
     avro_reader_t reader = avro_reader_memory((const char *)value.data + 5, (int64_t)value.length - 5);
     assert_int_equal(avro_value_read(reader, &foreign->value), 0);
     avro_reader_free(reader);
-    size_t size;
+    size_t size = 0;
     assert_int_equal(avro_value_sizeof(&foreign->value, &size), 0);
     assert_int_equal(size, value.length - 5); /* nothing is left */
 }
@@ -300,7 +300,7 @@ end_foreign(struct foreign *foreign)
 static avro_value_t
 field(avro_value_t *record, const char *name)
 {
-    avro_value_t found;
+    avro_value_t found = { 0 };
     assert_int_equal(avro_value_get_by_name(record, name, &found, NULL), 0);
     return found;
 }
@@ -308,8 +308,8 @@ field(avro_value_t *record, const char *name)
 static avro_value_t
 branch(avro_value_t value, int expected)
 {
-    avro_value_t chosen;
-    int number;
+    avro_value_t chosen = { 0 };
+    int number = -1;
     assert_int_equal(avro_value_get_discriminant(&value, &number), 0);
     assert_int_equal(number, expected);
     assert_int_equal(avro_value_get_current_branch(&value, &chosen), 0);
@@ -320,7 +320,7 @@ static void
 assert_text(avro_value_t value, const char *expected)
 {
     const char *text;
-    size_t size;
+    size_t size = 0;
     assert_int_equal(avro_value_get_string(&value, &text, &size), 0);
     assert_string_equal(text, expected);
 }
@@ -328,7 +328,7 @@ assert_text(avro_value_t value, const char *expected)
 static void
 assert_long(avro_value_t value, int64_t expected)
 {
-    int64_t number;
+    int64_t number = -1;
     assert_int_equal(avro_value_get_long(&value, &number), 0);
     assert_int_equal(number, expected);
 }
@@ -350,7 +350,7 @@ libavro_reads_rows(void **state)
     struct of_slice key, value;
     struct foreign foreign;
     const void *bytes;
-    size_t size;
+    size_t size = 0;
     fill(&aggregate, (const double[]) { 1.5, 2.25, -0.5, 100 }, 4, 70);
     of_state_write_row(writer, 7, &place, BYTES("Laptop"), &aggregate, &key, &value);
     read_foreign(&foreign, value);
@@ -377,7 +377,7 @@ libavro_reads_rows(void **state)
     assert_int_equal(avro_value_get_size(&decimals, &size), 0);
     assert_int_equal(size, 1);
     assert_int_equal(avro_value_get_by_index(&decimals, 0, &decimal, NULL), 0);
-    int32_t scale;
+    int32_t scale = -1;
     avro_value_t part = field(&decimal, "scale");
     assert_int_equal(avro_value_get_int(&part, &scale), 0);
     assert_int_equal(scale, 2);
@@ -403,7 +403,7 @@ libavro_reads_markers(void **state)
     struct of_state_writer *writer = of_state_writer_create();
     struct of_slice key, value;
     struct foreign foreign;
-    int32_t number;
+    int32_t number = -1;
     of_state_write_marker(writer, 7, &place, &example_marker, &key, &value);
     read_foreign(&foreign, value);
     avro_value_t *record = &foreign.value;
