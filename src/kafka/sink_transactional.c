@@ -92,7 +92,7 @@ struct sink {
     bool known;      /* how many partitions the topics have, since the start */
     bool fenced, finished; /* finished: the handle is */
     bool denied;           /* a topic must not be written to: the next handle has to find out which */
-    bool timed_out;        /* maybe because a topic is gone */
+    bool maybe_missing;    /* a topic may be gone: it has to be looked up which */
     struct of_error err;
 
     rd_kafka_topic_partition_list_t *offsets;
@@ -119,6 +119,13 @@ stopping(struct sink *sink)
 
 /* ---- calls, classed ---- */
 
+static void
+note_failure(struct sink *sink, rd_kafka_resp_err_t code)
+{
+    sink->denied |= code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+    sink->maybe_missing |= code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+}
+
 /* What an error of a transactional call asks for; the error is destroyed. */
 static enum of_status
 judge(struct sink *sink, rd_kafka_error_t *error, const char *what)
@@ -130,8 +137,8 @@ judge(struct sink *sink, rd_kafka_error_t *error, const char *what)
                             : rd_kafka_error_is_retriable(error)       ? OF_AGAIN
                                                                        : OF_ABORT;
     rd_kafka_resp_err_t code = rd_kafka_error_code(error);
-    sink->denied |= code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
-    sink->timed_out |= code == RD_KAFKA_RESP_ERR__TIMED_OUT && status != OF_AGAIN;
+    note_failure(sink, code);
+    sink->maybe_missing |= code == RD_KAFKA_RESP_ERR__TIMED_OUT && status != OF_AGAIN;
     if (status == OF_FATAL) {
         sink->fenced = code == RD_KAFKA_RESP_ERR__FENCED || code == RD_KAFKA_RESP_ERR_PRODUCER_FENCED
                        || code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
@@ -182,12 +189,6 @@ abort_transaction(struct sink *sink, int64_t until_ns)
     return OF_ABORT;
 }
 
-static void
-note_denied(struct sink *sink)
-{
-    sink->denied |= failure_of(sink->producer.client.rk) == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
-}
-
 static enum of_status
 commit_transaction(struct sink *sink)
 {
@@ -199,7 +200,7 @@ commit_transaction(struct sink *sink)
         REPEAT(sink, status, until_ns, "send the offsets",
                rd_kafka_send_offsets_to_transaction(rk, sink->offsets, sink->membership, SLICE_MS));
     if (status == OF_AGAIN || status == OF_ABORT) {
-        note_denied(sink); /* the call's own error may hide it */
+        note_failure(sink, failure_of(rk)); /* the call's own error may hide it */
         return abort_transaction(sink, until_ns);
     }
     if (status == OF_FATAL)
@@ -271,8 +272,7 @@ open_producer(struct sink *sink)
         { "transaction.timeout.ms", sink->timeout_ms },
         { "linger.ms", "5" },
         { "delivery.report.only.error", "true" },
-        /* That a topic is gone, or back, a transactional producer only learns from metadata; and until then it cannot
-         * commit anything at all. */
+        /* That a topic is back, a transactional producer only learns from this. */
         { "topic.metadata.refresh.interval.ms", "5000" },
     };
     sink->producer.transactional = true;
@@ -366,9 +366,9 @@ end_transaction(struct sink *sink, bool commit)
     enum of_status status = commit ? commit_transaction(sink) : abort_transaction(sink, now_ns() + END_MS * OF_MS_NS);
     if (status == OF_OK)
         forget_topics(sink);
-    else if (sink->timed_out)
+    else if (sink->maybe_missing)
         refuse_missing(sink);
-    sink->timed_out = false;
+    sink->maybe_missing = false;
     sink->finished |= sink->denied;
     for (int i = 0; i < OF_DESTINATIONS && !sink->denied; i++)
         sink->topics[i].used = false;
@@ -380,7 +380,7 @@ obey(struct sink *sink, enum state order)
 {
     of_error_set(&sink->err, OF_ABORT, "the transaction was given up");
     switch (order) {
-    case ABORTING: note_denied(sink); /* fall through */
+    case ABORTING: note_failure(sink, failure_of(sink->producer.client.rk)); /* fall through */
     case COMMITTING: return end_transaction(sink, order == COMMITTING);
     case REPLACING: return replace(sink);
     default: OF_ASSERT(!"an order"); return OF_FATAL;
