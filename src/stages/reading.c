@@ -460,15 +460,17 @@ due_ns(const struct of_reading *reading, struct of_reading_slot *slot, const str
         return now_ns;
     int64_t wait_ms = header.due_ms - of_clock_wall_ms(reading->options->clock);
     int64_t delay_ms = reading->options->retry_delay_ns / OF_MS_NS;
-    now_ns = of_clock_mono_ns(reading->options->clock); /* this turn's is older than the look at the wall clock */
+    if (wait_ms <= 0)
+        return now_ns;
+    int64_t looked_ns = of_clock_mono_ns(reading->options->clock); /* the turn's time is older than this look */
     if (wait_ms <= delay_ms)
-        return wait_ms <= 0 ? now_ns : now_ns + wait_ms * OF_MS_NS;
-    int64_t now_ms = now_ns / OF_MS_NS + 1; /* rounded up: never early */
-    int64_t shift_ms = now_ms + delay_ms - header.due_ms;
+        return looked_ns + wait_ms * OF_MS_NS;
+    int64_t looked_ms = looked_ns / OF_MS_NS + 1; /* rounded up: never early */
+    int64_t shift_ms = looked_ms + delay_ms - header.due_ms;
     if (shift_ms < slot->shift_ms)
         slot->shift_ms = shift_ms;
     int64_t due_ms = header.due_ms + slot->shift_ms;
-    return due_ms <= now_ms ? now_ns : due_ms * OF_MS_NS;
+    return due_ms <= looked_ms ? now_ns : due_ms * OF_MS_NS;
 }
 
 /* Whether the slot's next record is there and due. */
