@@ -16,6 +16,7 @@ enum of_command_index {
     OF_COMMAND_STATS,
     OF_COMMAND_RESET,
     OF_COMMAND_SCHEMA,
+    OF_COMMAND_DOCTOR,
     OF_COMMAND_COUNT,
     OF_COMMAND_ALL = OF_EVERY_COMMAND,
 };
@@ -96,6 +97,10 @@ OF_MUST_USE bool of_settings_load(struct of_command_line *line, enum of_command_
 OF_MUST_USE enum of_status of_settings_read(struct of_command_line *line, enum of_command_index command,
                                             const char *const *arguments, const char *const *environment,
                                             struct of_error *err);
+
+/* The same, but whatever is wrong goes to line->options.problems, and does not end the reading. */
+void of_settings_collect(struct of_command_line *line, enum of_command_index command, const char *const *arguments,
+                         const char *const *environment);
 
 void of_settings_fini(struct of_command_line *line);
 
