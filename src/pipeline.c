@@ -129,6 +129,7 @@ make_stage(struct of_pipeline *pipeline, enum stage stage, uint32_t instance)
             .drain_timeout_ns = options->drain_timeout_ms * OF_MS_NS,
             .retry_delay_ns = options->retry_delay_ms * OF_MS_NS,
             .events = options->partition_events != NULL ? options->partition_events[instance] : NULL,
+            .quiet = options->quiet,
             .schemas = options->schemas,
         });
     case DECODE:

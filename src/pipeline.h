@@ -37,6 +37,7 @@ struct of_pipeline_options {
     const struct of_restorer *restorers; /* the same */
     const struct of_listener *listeners;         /* one per lane, for records; NULL: nobody listens */
     struct of_event_queue *const *partition_events; /* one per lane; NULL: nobody listens */
+    bool quiet; /* who listens shows the events of partitions where the log goes, so that it need not */
     struct of_groups *groups;
     struct of_schema_cache *schemas;
     struct of_slice group; /* consumer group */

@@ -50,7 +50,8 @@ of_settings_load(struct of_command_line *line, enum of_command_index command, in
                                              (const char *const *)environ, &err);
     hide_passwords(argv);
     if (status == OF_OK && !line->options.help) {
-        of_log_set_level((enum of_log_level)line->settings.log_level);
+        of_log_set_levels(line->settings.log_level);
+        of_log_set_format((enum of_log_format)line->settings.log_format);
         for (size_t i = 0; i < line->options.warning_count; i++)
             of_log_warning("options", "%s", line->options.warnings[i]);
         return true;

@@ -257,6 +257,7 @@ build_pipeline(struct of_session *session, struct of_error *err)
         .group_by_field = of_slice_str(settings->group_by_field),
         .listeners = session->console != NULL ? session->listeners : NULL,
         .partition_events = session->console != NULL ? session->partition_events : NULL,
+        .quiet = isatty(STDOUT_FILENO) && isatty(STDERR_FILENO) && settings->console != OF_CONSOLE_NONE,
         .groups = session->groups,
         .schemas = session->schemas,
         .group = of_slice_str(settings->group),

@@ -66,7 +66,8 @@ struct of_settings {
     /* output */
     int console;   /* enum of_console_mode */
     int color;     /* enum of_color */
-    int log_level; /* enum of_log_level */
+    const char *log_level; /* as of_log_set_levels takes it */
+    int log_format;        /* enum of_log_format */
     bool print_wiring;
     const char *http; /* NULL: none */
     bool json, follow; /* of stats */

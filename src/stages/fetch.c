@@ -5,6 +5,7 @@
 
 #include "core/assert.h"
 #include "core/crash_point.h"
+#include "core/log.h"
 #include "core/memory.h"
 #include "stages/reading.h"
 #include "stages/restoring.h"
@@ -112,6 +113,17 @@ of_fetch_ledger(struct of_fetch *fetch)
     return &fetch->ledger;
 }
 
+const char *
+of_fetch_phase_name(enum of_fetch_phase phase)
+{
+    static const char *const names[] = {
+        [OF_FETCH_JOINING] = "joining",   [OF_FETCH_ASSIGNING] = "assigning", [OF_FETCH_RESTORING] = "restoring",
+        [OF_FETCH_READING] = "reading",   [OF_FETCH_DRAINING] = "draining",   [OF_FETCH_CLEARING] = "clearing",
+        [OF_FETCH_LEFT] = "left",         [OF_FETCH_FAILED] = "failed",
+    };
+    return names[phase];
+}
+
 static const struct of_source_ops *
 source_ops(const struct of_fetch *fetch)
 {
@@ -127,6 +139,9 @@ source_self(const struct of_fetch *fetch)
 static void
 set_phase(struct of_fetch *fetch, enum of_fetch_phase phase)
 {
+    if (phase != fetch->phase)
+        of_log_debug("fetch", "lane %u: %s, was %s", fetch->options.lane, of_fetch_phase_name(phase),
+                     of_fetch_phase_name(fetch->phase));
     fetch->phase = phase;
     atomic_store_explicit(&fetch->status.phase, (int)phase, memory_order_release);
 }
@@ -224,8 +239,10 @@ barrier_failed(struct of_fetch *fetch)
 static void
 restart(struct of_fetch *fetch, enum of_cause cause, const char *text)
 {
-    if (fetch->phase == OF_FETCH_READING || fetch->phase == OF_FETCH_DRAINING)
-        of_reading_restart_all(&fetch->reading, cause, text);
+    if (fetch->phase != OF_FETCH_READING && fetch->phase != OF_FETCH_DRAINING)
+        return;
+    of_log_limited(OF_LOG_DEBUG, "fetch", "lane %u begins again from what is committed: %s", fetch->options.lane, text);
+    of_reading_restart_all(&fetch->reading, cause, text);
 }
 
 static void

@@ -50,6 +50,7 @@ struct of_fetch_options {
     int64_t drain_timeout_ns;
     int64_t retry_delay_ns; /* a retry record never waits longer than this */
     struct of_event_queue *events;           /* about partitions; NULL: nobody listens */
+    bool quiet;                              /* the user is told of them elsewhere: the log says it at level debug */
     const struct of_schema_cache *schemas;   /* its version says when to try held slots again; NULL: never */
 };
 
@@ -63,6 +64,9 @@ enum of_fetch_phase {
     OF_FETCH_LEFT,
     OF_FETCH_FAILED,
 };
+
+/* "joining", "reading", ... */
+const char *of_fetch_phase_name(enum of_fetch_phase phase);
 
 /* What other threads may read at any time. */
 struct of_fetch_status {

@@ -6,6 +6,7 @@
 #include "core/memory.h"
 #include "order/failure.h"
 #include "order/retry_header.h"
+#include "stages/partition_log.h"
 #include "stages/tell.h"
 
 enum { CHUNKS_PER_TURN = 16 };
@@ -162,6 +163,8 @@ tell(struct of_reading *reading, enum of_event_kind kind, const struct of_readin
      enum of_cause cause, const char *text)
 {
     struct of_event_queue *queue = reading->options->events;
+    if (kind == OF_EVENT_HELD || kind == OF_EVENT_RESUMED)
+        of_partition_log(kind, &slot->slot, offset, cause, text, reading->options->quiet);
     if (queue == NULL)
         return;
     struct of_event *event = of_event_queue_borrow(queue);
@@ -179,6 +182,7 @@ of_reading_tell_all(struct of_reading *reading, enum of_event_kind kind, const s
     for (uint32_t i = 0; i < reading->count; i++)
         if (ledger->slots[i].known)
             tell(reading, kind, reading->slots[i], ledger->slots[i].state.next_offset, OF_CAUSE_NONE, NULL);
+    of_partition_log_all(kind, reading->handles, reading->count, reading->options->quiet);
 }
 
 /* A schema that is being looked up, or a transaction that is begun again at once. Otherwise the first of a row of holds is

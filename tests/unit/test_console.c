@@ -527,7 +527,7 @@ a_reader_that_goes_away_stops_nothing(void **state)
     struct stand stand;
     open_stand(&stand, OF_CONSOLE_JSON, 1);
     signal(SIGPIPE, SIG_IGN);
-    of_log_set_level(OF_LOG_ERROR);
+    of_log_set_levels("error");
     int ends[2];
     assert_int_equal(pipe(ends), 0);
     close(ends[0]);
