@@ -163,6 +163,7 @@ of_command_run(int argc, char **argv)
     if (!of_settings_load(&line, OF_COMMAND_RUN, argc, argv, &status))
         return status;
     of_interrupt_install();
+    of_interrupt_install_requests();
     status = open_and_run(&line);
     of_settings_fini(&line);
     return status;

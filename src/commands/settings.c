@@ -356,6 +356,8 @@ read_all(struct of_command_line *line, bool collects, enum of_command_index comm
          const char *const *environment, struct of_error *err)
 {
     memset(&line->settings, 0, sizeof line->settings);
+    line->command = command;
+    line->arguments = NULL;
     of_options_init(&line->options, &of_settings_table, command);
     line->options.collects = collects;
     enum of_status status = of_options_load(&line->options, arguments, environment, &line->settings, err);
@@ -392,4 +394,8 @@ void
 of_settings_fini(struct of_command_line *line)
 {
     of_options_fini(&line->options);
+    for (size_t i = 0; line->arguments != NULL && line->arguments[i] != NULL; i++)
+        free(line->arguments[i]);
+    free(line->arguments);
+    line->arguments = NULL;
 }

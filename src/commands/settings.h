@@ -85,6 +85,8 @@ struct of_settings {
 struct of_command_line {
     struct of_settings settings;
     struct of_options options; /* where values came from, and the properties for librdkafka */
+    enum of_command_index command;
+    char **arguments; /* of_settings_load: copies of what followed the command's name, to read all again; else NULL */
 };
 
 extern const struct of_option_table of_settings_table;

@@ -2,12 +2,14 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "core/clock.h"
 #include "core/escape.h"
+#include "core/memory.h"
 
 enum {
     TEXT_BYTES = 2048,
@@ -217,6 +219,40 @@ of_log_at(enum of_log_level level, const char *module, const struct of_log_place
     va_start(args, format);
     log_text(level, module, place, format, args);
     va_end(args);
+}
+
+/* As it is but for what a terminal would act on. */
+static void
+write_block(const char *text, size_t length)
+{
+    size_t size = OF_ESCAPE_GROWTH * length + 1, at = 0;
+    char *shown = of_alloc(size);
+    for (const char *line = text, *end; line < text + length; line = end + 1) {
+        end = memchr(line, '\n', (size_t)(text + length - line));
+        if (end == NULL)
+            end = text + length;
+        at += of_escape(OF_ESCAPE_TERMINAL, of_slice_of(line, (size_t)(end - line)), shown + at, size - at);
+        shown[at++] = '\n';
+    }
+    atomic_fetch_add_explicit(&lines, 1, memory_order_relaxed);
+    ssize_t written = write(atomic_load_explicit(&output, memory_order_relaxed), shown, at);
+    (void)written;
+    free(shown);
+}
+
+void
+of_log_block(enum of_log_level level, const char *module, const char *text)
+{
+    if (atomic_load_explicit(&style, memory_order_relaxed) == OF_LOG_TEXT) {
+        write_block(text, strlen(text));
+        return;
+    }
+    for (const char *line = text; *line != '\0'; line += strspn(line, "\n")) {
+        size_t length = strcspn(line, "\n");
+        if (length > 0)
+            log_line(level, module, NULL, line, length < TEXT_BYTES ? length : TEXT_BYTES - 1);
+        line += length;
+    }
 }
 
 /* A message that races with the start of a window may be counted in either: the limit is no exact science. */

@@ -73,6 +73,10 @@ void of_log_at(enum of_log_level level, const char *module, const struct of_log_
 #define of_log_info(module, ...) of_log(OF_LOG_INFO, module, __VA_ARGS__)
 #define of_log_debug(module, ...) of_log(OF_LOG_DEBUG, module, __VA_ARGS__)
 
+/* Text of many lines, which end with a newline each: as it is, in one piece, or in JSON a message for each line that is
+ * not empty. For what somebody asked for: written whatever the level is. */
+void of_log_block(enum of_log_level level, const char *module, const char *text);
+
 /* ---- messages that repeat ---- */
 
 /* Limit of one call site: 5 messages in 10 s. The first one after that says how many were left out. */

@@ -44,6 +44,7 @@ of_reading_init(struct of_reading *reading, const struct of_fetch_options *optio
         .status = status,
         .board = board,
         .barrier_wanted = barrier_wanted,
+        .retry_delay_ms = of_tuning_retry_delay_ms(options->tuning),
     };
     reading->chunks = of_alloc_array(options->chunks, sizeof *reading->chunks);
     reading->free_chunks = of_alloc_array(options->chunks, sizeof *reading->free_chunks);
@@ -445,7 +446,9 @@ of_reading_take_notice(struct of_reading *reading, const struct of_notice *notic
     of_slot_drop(&slot->slot, slot->epoch); /* a hold may have begun a new one meanwhile, which builds on the void */
     slot->cut_offset = notice->offset;
     atomic_store_explicit(&slot->slot.cut_cause, notice->cause, memory_order_relaxed);
-    hold(reading, slot, true, slot->next_offset, (enum of_cause)notice->cause, notice->text);
+    /* It begins again from the ledger; what is told is the record that cannot go on. */
+    int64_t offset = notice->offset >= 0 ? notice->offset : slot->next_offset;
+    hold(reading, slot, true, offset, (enum of_cause)notice->cause, notice->text);
 }
 
 /* ---- retry partitions ---- */
@@ -463,7 +466,7 @@ due_ns(const struct of_reading *reading, struct of_reading_slot *slot, const str
         || !of_retry_header_parse(value, &header))
         return now_ns;
     int64_t wait_ms = header.due_ms - of_clock_wall_ms(reading->options->clock);
-    int64_t delay_ms = reading->options->retry_delay_ns / OF_MS_NS;
+    int64_t delay_ms = reading->retry_delay_ms;
     now_ns = of_clock_mono_ns(reading->options->clock); /* this turn's is older than the look at the wall clock */
     if (wait_ms <= delay_ms)
         return wait_ms <= 0 ? now_ns : now_ns + wait_ms * OF_MS_NS;
@@ -515,6 +518,20 @@ read_retry(struct of_reading *reading, struct of_port *port, struct of_reading_s
     return 1;
 }
 
+/* Who waits at a head waits by the new delay from now on. */
+static void
+look_at_delay(struct of_reading *reading)
+{
+    int64_t delay_ms = of_tuning_retry_delay_ms(reading->options->tuning);
+    if (delay_ms == reading->retry_delay_ms)
+        return;
+    reading->retry_delay_ms = delay_ms;
+    for (uint32_t i = 0; i < reading->count; i++) {
+        reading->slots[i]->head_offset = -1;
+        reading->slots[i]->shift_ms = INT64_MAX;
+    }
+}
+
 /* ---- a turn ---- */
 
 static bool
@@ -541,6 +558,7 @@ of_reading_turn(struct of_reading *reading, struct of_port *port, const struct o
 {
     uint32_t done = 0;
     bool news = schema_news(reading);
+    look_at_delay(reading);
     for (uint32_t i = 0; i < reading->count; i++) {
         struct of_reading_slot *slot = reading->slots[i];
         if (slot->held && news && waits_for_schema(slot))
