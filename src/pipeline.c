@@ -1,7 +1,9 @@
 #include "pipeline.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/assert.h"
 #include "core/memory.h"
@@ -65,6 +67,7 @@ struct instance {
 
 struct of_pipeline {
     struct of_pipeline_options options;
+    struct of_tuning tuning;
     uint32_t lanes;
     uint32_t chunks; /* per lane */
     bool inside[STAGES]; /* runs inside the stage before */
@@ -125,10 +128,10 @@ make_stage(struct of_pipeline *pipeline, enum stage stage, uint32_t instance)
             .source = options->sources[instance],
             .restorer = options->restorers[instance],
             .chunks = pipeline->chunks,
-            .commit_interval_ns = options->commit_interval_ms * OF_MS_NS,
+            .tuning = &pipeline->tuning,
             .drain_timeout_ns = options->drain_timeout_ms * OF_MS_NS,
-            .retry_delay_ns = options->retry_delay_ms * OF_MS_NS,
             .events = options->partition_events != NULL ? options->partition_events[instance] : NULL,
+            .quiet = options->quiet,
             .schemas = options->schemas,
         });
     case DECODE:
@@ -150,13 +153,13 @@ make_stage(struct of_pipeline *pipeline, enum stage stage, uint32_t instance)
             .sink = options->sinks[instance],
             .group = options->group,
             .max_retries = options->max_retries,
-            .retry_delay_ms = options->retry_delay_ms,
+            .tuning = &pipeline->tuning,
             .in_flight = options->letters_in_flight,
             .groups = options->groups,
             .state_schema_id = options->state_schema_id,
             .value_field = options->value_field,
             .group_by_field = options->group_by_field,
-            .transaction_limit_ns = options->commit_interval_ms * OF_MS_NS + BARRIER_LIMIT_NS,
+            .barrier_limit_ns = BARRIER_LIMIT_NS,
             .listener = options->listeners != NULL ? options->listeners[instance] : (struct of_listener) { 0 },
         });
     case STAGES: break;
@@ -301,6 +304,8 @@ of_pipeline_create(const struct of_pipeline_options *options, struct of_pipeline
 
     struct of_pipeline *pipeline = of_alloc(sizeof *pipeline);
     pipeline->options = *options;
+    pipeline->options.process.tuning = &pipeline->tuning;
+    of_pipeline_tune(pipeline, options->commit_interval_ms, options->retry_delay_ms, options->process.failure_rate);
     pipeline->lanes = options->fetch_threads;
     pipeline->chunks = chunks_per_lane(options);
     for (enum stage stage = FETCH; stage < STAGES; stage++) {
@@ -399,6 +404,17 @@ of_pipeline_wake(struct of_pipeline *pipeline)
 {
     for (uint32_t lane = 0; lane < pipeline->lanes; lane++)
         of_bell_ring(&pipeline->instances[FETCH][lane].crew->bell);
+}
+
+void
+of_pipeline_tune(struct of_pipeline *pipeline, int64_t commit_interval_ms, int64_t retry_delay_ms, double failure_rate)
+{
+    struct of_tuning *tuning = &pipeline->tuning;
+    atomic_store_explicit(&tuning->commit_interval_ms, commit_interval_ms, memory_order_relaxed);
+    atomic_store_explicit(&tuning->retry_delay_ms, retry_delay_ms, memory_order_relaxed);
+    atomic_store_explicit(&tuning->failure_rate, failure_rate, memory_order_relaxed);
+    if (pipeline->complete)
+        of_pipeline_wake(pipeline);
 }
 
 void
@@ -596,4 +612,129 @@ of_pipeline_print_wiring(const struct of_pipeline *pipeline, FILE *out)
         fprintf(out, "  %-5u %-15s %-15s %8u  %s\n", wire->lane, from, to, wire->capacity,
                 edges[wire->edge].carries);
     }
+}
+
+/* ---- its state, for people ---- */
+
+enum { HELD_DUMPED = 200, DUMP_MS = 1000 }; /* of one lane; how long threads have to answer */
+
+static double
+seconds(int64_t ns)
+{
+    return (double)ns / (double)OF_SECOND_NS;
+}
+
+/* Held partitions with their texts, as the readiness check tells them. */
+static uint32_t
+dump_held(const struct of_pipeline *pipeline, FILE *out)
+{
+    uint32_t total = 0;
+    struct of_held *held = of_alloc_array(HELD_DUMPED, sizeof *held);
+    int64_t wall_ms = of_clock_wall_ms(pipeline->options.clock);
+    for (uint32_t lane = 0; lane < pipeline->lanes; lane++) {
+        uint32_t count = of_board_list(of_fetch_board(fetch_of(pipeline, lane)), held, HELD_DUMPED);
+        for (uint32_t i = 0; i < count; i++)
+            fprintf(out, "  %s %" PRId32 " is held at offset %" PRId64 " since %.1f s%s: %s (%s)\n", held[i].topic,
+                    held[i].partition, held[i].offset, (double)(wall_ms - held[i].since_ms) / 1000,
+                    held[i].reading_since_ns != 0 ? ", and is being tried" : "", held[i].text,
+                    of_cause_name(held[i].cause));
+        total += count;
+    }
+    free(held);
+    return total;
+}
+
+static uint32_t
+dump_phases(const struct of_pipeline *pipeline, FILE *out)
+{
+    uint32_t count = 0;
+    for (uint32_t lane = 0; lane < pipeline->lanes; lane++)
+        if (phase_of(pipeline, lane) != OF_FETCH_READING) {
+            fprintf(out, "  lane %u is %s\n", lane, of_fetch_phase_name(phase_of(pipeline, lane)));
+            count++;
+        }
+    return count;
+}
+
+/* A ring that is nearly full: who takes from it is what the others wait for. */
+static uint32_t
+dump_full_rings(const struct of_pipeline *pipeline, FILE *out)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < pipeline->wire_count; i++) {
+        const struct wire *wire = &pipeline->wires[i];
+        uint32_t usual = edges[wire->edge].from == FETCH ? pipeline->chunks : BATCHES_PER_LANE;
+        if (edges[wire->edge].kind != FORWARD || of_ring_count(wire->ring) < usual * 3 / 4)
+            continue;
+        fprintf(out, "  lane %u: the others wait for %s[%u], which has %u items before it\n", wire->lane,
+                stages[edges[wire->edge].to].name, wire->to, of_ring_count(wire->ring));
+        count++;
+    }
+    return count;
+}
+
+static void
+dump_rings(const struct of_pipeline *pipeline, FILE *out)
+{
+    fprintf(out, "\nrings\n  %-5s %-15s %-15s %8s %8s  %s\n", "lane", "from", "to", "items", "capacity", "carries");
+    for (uint32_t i = 0; i < pipeline->wire_count; i++) {
+        const struct wire *wire = &pipeline->wires[i];
+        char from[24], to[24];
+        snprintf(from, sizeof from, "%s[%u]", stages[edges[wire->edge].from].name, wire->from);
+        snprintf(to, sizeof to, "%s[%u]", stages[edges[wire->edge].to].name, wire->to);
+        fprintf(out, "  %-5u %-15s %-15s %8u %8u  %s\n", wire->lane, from, to, of_ring_count(wire->ring),
+                wire->capacity, edges[wire->edge].carries);
+    }
+}
+
+/* The crew's answer, to be freed; NULL: it has not turned by the deadline. */
+static char *
+await_answer(struct of_pipeline *pipeline, struct of_crew *crew, uint32_t number, int64_t deadline_ns)
+{
+    const struct timespec pause = { .tv_nsec = OF_MS_NS };
+    int64_t never_ns = OF_NEVER_NS;
+    if (!pipeline->options.threads)
+        of_crew_turn(crew, &never_ns);
+    for (;;) {
+        char *text = of_crew_answer(crew, number);
+        if (text != NULL || !pipeline->options.threads || of_clock_mono_ns(pipeline->options.clock) >= deadline_ns)
+            return text;
+        nanosleep(&pause, NULL);
+    }
+}
+
+static void
+dump_crew(struct of_pipeline *pipeline, uint32_t index, uint32_t number, int64_t deadline_ns, FILE *out)
+{
+    struct of_crew *crew = pipeline->crews[index];
+    int64_t turned_ns = atomic_load_explicit(&crew->turned_ns, memory_order_relaxed);
+    char *text = await_answer(pipeline, crew, number, deadline_ns);
+    fprintf(out, "\nthread %s\n", crew->name);
+    if (text != NULL)
+        fputs(text, out);
+    else if (turned_ns == 0)
+        fprintf(out, "  does not run\n");
+    else
+        fprintf(out, "  does not answer: its last turn ended %.1f s ago, and it is in a call since\n",
+                seconds(of_clock_mono_ns(pipeline->options.clock) - turned_ns));
+    free(text);
+}
+
+void
+of_pipeline_dump(struct of_pipeline *pipeline, FILE *out)
+{
+    uint32_t *numbers = of_alloc_array(pipeline->crew_count, sizeof *numbers);
+    for (uint32_t i = 0; i < pipeline->crew_count; i++)
+        numbers[i] = of_crew_ask(pipeline->crews[i]);
+    fprintf(out, "what stands in the way\n");
+    uint32_t found = dump_phases(pipeline, out);
+    found += dump_held(pipeline, out);
+    found += dump_full_rings(pipeline, out);
+    if (found == 0)
+        fprintf(out, "  nothing\n");
+    int64_t deadline_ns = of_clock_mono_ns(pipeline->options.clock) + DUMP_MS * OF_MS_NS;
+    for (uint32_t i = 0; i < pipeline->crew_count; i++)
+        dump_crew(pipeline, i, numbers[i], deadline_ns, out);
+    dump_rings(pipeline, out);
+    free(numbers);
 }

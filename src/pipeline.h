@@ -37,6 +37,7 @@ struct of_pipeline_options {
     const struct of_restorer *restorers; /* the same */
     const struct of_listener *listeners;         /* one per lane, for records; NULL: nobody listens */
     struct of_event_queue *const *partition_events; /* one per lane; NULL: nobody listens */
+    bool quiet; /* who listens shows the events of partitions where the log goes, so that it need not */
     struct of_groups *groups;
     struct of_schema_cache *schemas;
     struct of_slice group; /* consumer group */
@@ -70,6 +71,11 @@ uint32_t of_pipeline_turn(struct of_pipeline *pipeline, int64_t *deadline_ns);
 
 /* Asks every lane to drain, commit and leave. Returns at once. */
 void of_pipeline_stop(struct of_pipeline *pipeline);
+
+/* Other values for what may change while it runs; the stages take them at their next turn. A retry record that waits
+ * already waits no longer than the new delay from then on. One thread at a time. */
+void of_pipeline_tune(struct of_pipeline *pipeline, int64_t commit_interval_ms, int64_t retry_delay_ms,
+                      double failure_rate);
 
 /* Wakes every lane: something that they wait for outside of their rings has changed. */
 void of_pipeline_wake(struct of_pipeline *pipeline);
@@ -120,6 +126,11 @@ void of_pipeline_add_run_totals(const struct of_pipeline *pipeline, struct of_to
 
 /* The same for what is committed of the partitions that are owned, by whichever process. */
 void of_pipeline_add_totals(const struct of_pipeline *pipeline, struct of_totals *totals);
+
+/* The state of everything, for people: what stands in the way; every thread with what its stages hold and wait for, all
+ * partitions with position, committed offset, end, epoch and why they wait; every ring. Each thread tells its own between
+ * two turns; one that does not turn is named. Blocks for a second at most. Any thread, one at a time. */
+void of_pipeline_dump(struct of_pipeline *pipeline, FILE *out);
 
 /* Threads, the stages on them, and every edge with its kind and capacity. */
 void of_pipeline_print_wiring(const struct of_pipeline *pipeline, FILE *out);

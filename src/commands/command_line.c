@@ -5,6 +5,7 @@
 #include "commands/commands.h"
 #include "commands/settings.h"
 #include "core/log.h"
+#include "core/memory.h"
 
 static void
 print_help(enum of_command_index command)
@@ -25,6 +26,19 @@ print_help(enum of_command_index command)
     printf("\nEvery option can also be given in the environment (ORDERFLOW_RETRY_DELAY_MS=2000 for --retry-delay-ms)\n"
            "and in the configuration file (retry-delay-ms = 2000; kafka.NAME = VALUE for -X NAME=VALUE).\n"
            "Flags win over the environment, the environment over the file.\n");
+}
+
+/* Before they are made unreadable for others. */
+static char **
+copy_arguments(char **argv)
+{
+    size_t count = 0;
+    while (argv[count] != NULL)
+        count++;
+    char **copies = of_alloc_array(count + 1, sizeof *copies);
+    for (size_t i = 0; i < count; i++)
+        copies[i] = of_strdup(argv[i]);
+    return copies;
 }
 
 /* What the process list shows of an address with a password: nobody but the program has to know it. The values are
@@ -48,9 +62,11 @@ of_settings_load(struct of_command_line *line, enum of_command_index command, in
     struct of_error err;
     enum of_status status = of_settings_read(line, command, (const char *const *)argv + (argc > 0),
                                              (const char *const *)environ, &err);
+    line->arguments = copy_arguments(argv + (argc > 0));
     hide_passwords(argv);
     if (status == OF_OK && !line->options.help) {
-        of_log_set_level((enum of_log_level)line->settings.log_level);
+        of_log_set_levels(line->settings.log_level);
+        of_log_set_format((enum of_log_format)line->settings.log_format);
         for (size_t i = 0; i < line->options.warning_count; i++)
             of_log_warning("options", "%s", line->options.warnings[i]);
         return true;

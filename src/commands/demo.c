@@ -275,6 +275,7 @@ of_command_demo(int argc, char **argv)
     if (!of_settings_load(&line, OF_COMMAND_DEMO, argc, argv, &status))
         return status;
     of_interrupt_install();
+    of_interrupt_install_requests();
     status = open_and_run(&line);
     of_settings_fini(&line);
     return status;

@@ -86,10 +86,11 @@ static enum of_status
 insist(struct of_group_reset *reset, enum of_status (*step)(struct of_group_reset *, struct of_error *), struct of_error *err)
 {
     int64_t deadline_ns = of_clock_mono_ns(of_clock_system()) + PATIENCE_MS * OF_MS_NS;
+    struct of_log_last last = { 0 };
     enum of_status status;
     while ((status = step(reset, err)) == OF_RETRY && !of_interrupt_requested()
            && of_clock_mono_ns(of_clock_system()) < deadline_ns) {
-        of_log_limited(OF_LOG_WARNING, "reset", "%s; trying again", err->text);
+        of_log_changed(&last, OF_LOG_WARNING, "reset", "%s; trying again", err->text);
         nanosleep(&(struct timespec) { .tv_nsec = PAUSE_MS * OF_MS_NS }, NULL);
     }
     return status;

@@ -127,9 +127,10 @@ enum of_status
 of_group_totals_read(struct of_group_totals *totals, struct of_error *err)
 {
     int64_t deadline_ns = now_ns() + PATIENCE_MS * OF_MS_NS;
+    struct of_log_last last = { 0 };
     enum of_status status;
     while ((status = begin_new(totals, err)) == OF_RETRY && !of_interrupt_requested() && now_ns() < deadline_ns) {
-        of_log_limited(OF_LOG_WARNING, totals->command, "%s; trying again", err->text);
+        of_log_changed(&last, OF_LOG_WARNING, totals->command, "%s; trying again", err->text);
         nanosleep(&(struct timespec) { .tv_nsec = PAUSE_MS * OF_MS_NS }, NULL);
     }
     return status == OF_OK ? read_to_ends(totals, err) : status;

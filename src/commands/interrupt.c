@@ -7,7 +7,9 @@
 
 #include "commands/commands.h"
 
-static atomic_int requests; /* lock-free, as a signal handler needs it */
+/* Lock-free, as a signal handler needs it. */
+static atomic_int requests;
+static atomic_bool reload_wanted, dump_wanted;
 
 static void
 interrupt(int number)
@@ -17,13 +19,44 @@ interrupt(int number)
         _exit(OF_EXIT_STOPPED);
 }
 
+static void
+request(int number)
+{
+    atomic_store(number == SIGHUP ? &reload_wanted : &dump_wanted, true);
+}
+
+static void
+install(int number, void (*handler)(int))
+{
+    struct sigaction action = { .sa_handler = handler };
+    sigemptyset(&action.sa_mask);
+    sigaction(number, &action, NULL);
+}
+
 void
 of_interrupt_install(void)
 {
-    struct sigaction action = { .sa_handler = interrupt };
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    install(SIGINT, interrupt);
+    install(SIGTERM, interrupt);
+}
+
+void
+of_interrupt_install_requests(void)
+{
+    install(SIGHUP, request);
+    install(SIGUSR1, request);
+}
+
+bool
+of_interrupt_take_reload(void)
+{
+    return atomic_exchange(&reload_wanted, false);
+}
+
+bool
+of_interrupt_take_dump(void)
+{
+    return atomic_exchange(&dump_wanted, false);
 }
 
 bool

@@ -16,7 +16,7 @@ log_line(int level, const char *text)
                              : level <= SYSLOG_WARNING ? OF_LOG_WARNING
                              : level <= SYSLOG_INFO    ? OF_LOG_INFO
                                                        : OF_LOG_DEBUG;
-    of_log_at_site(&sites[ours], ours, "kafka", "%s", text);
+    of_log_at_site(&sites[ours], ours, "kafka", NULL, "%s", text);
 }
 
 static struct of_kafka_property *

@@ -39,10 +39,11 @@ insist(struct produce *produce, enum of_status (*step)(struct produce *, struct 
 {
     int64_t start_ns = of_clock_mono_ns(produce->publisher.clock), back_off_ns = 0;
     struct of_jitter jitter = { (uint64_t)start_ns };
+    struct of_log_last last = { 0 };
     enum of_status status;
     while ((status = step(produce, err)) == OF_RETRY && !of_interrupt_requested() &&
            of_clock_mono_ns(produce->publisher.clock) - start_ns < START_TIMEOUT_MS * OF_MS_NS) {
-        of_log_limited(OF_LOG_WARNING, "produce", "%s; trying again", err->text);
+        of_log_changed(&last, OF_LOG_WARNING, "produce", "%s; trying again", err->text);
         rest(of_back_off_next(&jitter, &back_off_ns, produce->wait_ms)); /* ends early at a signal */
         produce->wait_ms = 0;
     }

@@ -23,6 +23,7 @@ struct run {
     struct of_service *service;     /* NULL without a service manager that listens */
     struct of_end_check *end_check; /* NULL without --exit-at-end */
     int64_t next_check_ns;
+    struct of_log_last last; /* said about the end check */
 };
 
 static const char *
@@ -36,7 +37,7 @@ end_is_reached(void *context, int *exit_status)
     enum of_status status = of_end_check_step(run->end_check, &err);
     run->next_check_ns = of_clock_mono_ns(run->session.clock) + END_CHECK_MS * OF_MS_NS;
     if (status == OF_RETRY)
-        of_log_limited(OF_LOG_WARNING, "run", "cannot tell whether the end is reached: %s", err.text);
+        of_log_changed(&run->last, OF_LOG_WARNING, "run", "cannot tell whether the end is reached: %s", err.text);
     return status == OF_OK ? "the end is reached" : NULL;
 }
 
@@ -177,6 +178,7 @@ of_command_run(int argc, char **argv)
     if (!of_settings_load(&line, OF_COMMAND_RUN, argc, argv, &status))
         return status;
     of_interrupt_install();
+    of_interrupt_install_requests();
     status = open_and_run(&line);
     of_settings_fini(&line);
     return status;

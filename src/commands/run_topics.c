@@ -135,6 +135,7 @@ of_run_prepare_topics(struct of_kafka_options *options, const struct of_settings
                       int32_t *orders_partitions, char **cluster, struct of_error *err)
 {
     struct of_admin *admin;
+    struct of_log_last last = { 0 };
     enum of_status status = of_admin_open(options, &admin, err);
     if (status != OF_OK)
         return status;
@@ -142,7 +143,7 @@ of_run_prepare_topics(struct of_kafka_options *options, const struct of_settings
            || (status == OF_OK && (status = of_admin_cluster_id(admin, LOOK_UP_MS, cluster, err)) == OF_RETRY)) {
         if (of_interrupt_requested())
             break;
-        of_log_limited(OF_LOG_WARNING, "run", "%s; trying again", err->text);
+        of_log_changed(&last, OF_LOG_WARNING, "run", "%s; trying again", err->text);
         nanosleep(&(struct timespec) { .tv_nsec = PAUSE_MS * OF_MS_NS }, NULL);
     }
     of_admin_close(&admin);

@@ -51,13 +51,14 @@ insist(struct question *question, enum of_registry_answer (*ask)(struct question
     const struct of_clock *clock = of_clock_system();
     int64_t deadline_ns = of_clock_mono_ns(clock) + PATIENCE_MS * OF_MS_NS, back_off_ns = 0;
     struct of_jitter jitter = { (uint64_t)deadline_ns };
+    struct of_log_last last = { 0 };
     for (;;) {
         enum of_registry_answer answer = ask(question, err);
         int64_t wait_ns = of_back_off_next(&jitter, &back_off_ns, of_registry_client_wait_ms(question->client));
         if (answer != OF_REGISTRY_UNAVAILABLE || of_interrupt_requested() ||
             of_clock_mono_ns(clock) + wait_ns > deadline_ns)
             return answer;
-        of_log_limited(OF_LOG_WARNING, "schema", "%s; trying again", err->text);
+        of_log_changed(&last, OF_LOG_WARNING, "schema", "%s; trying again", err->text);
         nanosleep(&(struct timespec) { .tv_sec = wait_ns / OF_SECOND_NS, .tv_nsec = wait_ns % OF_SECOND_NS }, NULL);
     }
 }

@@ -34,6 +34,8 @@ init(struct of_session *session)
     session->clock = of_clock_system();
     session->lanes = (uint32_t)session->settings->fetch_threads;
     session->groups = of_groups_create((uint32_t)session->settings->max_groups);
+    of_reload_init(&session->reload, session->line);
+    atomic_store(&session->retry_delay_ms, session->settings->retry_delay_ms);
 }
 
 static void
@@ -120,7 +122,7 @@ open_console(struct of_session *session)
             .instance = session->identity != NULL ? of_identity_name(session->identity) : NULL,
             .about = session->about,
             .max_retries = settings->max_retries,
-            .retry_delay_ms = settings->retry_delay_ms,
+            .retry_delay_ms = &session->retry_delay_ms,
             .options = &session->line->options,
         },
         .live = live_totals,
@@ -257,6 +259,7 @@ build_pipeline(struct of_session *session, struct of_error *err)
         .group_by_field = of_slice_str(settings->group_by_field),
         .listeners = session->console != NULL ? session->listeners : NULL,
         .partition_events = session->console != NULL ? session->partition_events : NULL,
+        .quiet = isatty(STDOUT_FILENO) && isatty(STDERR_FILENO) && settings->console != OF_CONSOLE_NONE,
         .groups = session->groups,
         .schemas = session->schemas,
         .group = of_slice_str(settings->group),
@@ -332,6 +335,7 @@ of_session_close(struct of_session *session)
     of_console_destroy(&session->console);
     of_schema_cache_destroy(&session->schemas);
     of_groups_destroy(&session->groups);
+    of_reload_fini(&session->reload);
 }
 
 /* ---- running ---- */
@@ -340,6 +344,30 @@ static void
 rest(int64_t ms)
 {
     nanosleep(&(struct timespec) { ms / 1000, ms % 1000 * OF_MS_NS }, NULL);
+}
+
+static void
+dump(struct of_session *session)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    if (out == NULL)
+        return;
+    fprintf(out, "state of process %ld\n", (long)getpid());
+    of_pipeline_dump(session->pipeline, out);
+    fclose(out);
+    of_log_block(OF_LOG_INFO, session->command, text);
+    free(text);
+}
+
+static void
+take_requests(struct of_session *session)
+{
+    if (of_interrupt_take_reload())
+        of_reload_now(&session->reload, session->pipeline, &session->retry_delay_ms);
+    if (of_interrupt_take_dump())
+        dump(session);
 }
 
 /* Why the run is to stop now; NULL: it goes on. */
@@ -369,6 +397,7 @@ watch(struct of_session *session, int *exit_status)
             of_log_debug(session->command, "stopping: %s", reason);
             return;
         }
+        take_requests(session);
         rest(LOOK_MS);
     }
 }
@@ -381,8 +410,10 @@ stop(struct of_session *session, int *exit_status)
     int64_t deadline_ns = of_clock_mono_ns(session->clock) + patience_ms * OF_MS_NS;
     struct of_pipeline *pipeline = session->pipeline;
     of_pipeline_stop(pipeline);
-    while (of_pipeline_state(pipeline) == OF_PIPELINE_RUNNING && of_clock_mono_ns(session->clock) < deadline_ns)
+    while (of_pipeline_state(pipeline) == OF_PIPELINE_RUNNING && of_clock_mono_ns(session->clock) < deadline_ns) {
+        take_requests(session);
         rest(5);
+    }
     bool fenced;
     switch (of_pipeline_state(pipeline)) {
     case OF_PIPELINE_RUNNING:

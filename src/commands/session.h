@@ -11,6 +11,7 @@
 
 #include "commands/identity.h"
 #include "commands/aggregate_schema.h"
+#include "commands/reload.h"
 #include "commands/settings.h"
 #include "kafka/options.h"
 #include "ops/console.h"
@@ -34,6 +35,8 @@ struct of_session {
     struct of_schema_cache *schemas;
     struct of_console *console;
     struct of_pipeline *_Atomic pipeline;
+    struct of_reload reload;
+    _Atomic int64_t retry_delay_ms; /* as it is now, for the console */
     bool direct; /* which kind of source */
     struct of_source sources[OF_THREADS_PER_STAGE];
     struct of_sink sinks[OF_THREADS_PER_STAGE];
@@ -47,7 +50,7 @@ struct of_session {
 /* Opens and starts everything; topics must exist. OF_FATAL, OF_RETRY: the text says why there can be no run. */
 OF_MUST_USE enum of_status of_session_open(struct of_session *session, struct of_error *err);
 
-/* Until Ctrl+C, the exit time-out, a reader that is gone, a reason to stop, or the pipeline's own end; then drains,
+/* Takes the requests of commands/interrupt.h meanwhile. Until Ctrl+C, the exit time-out, a reader that is gone, a reason to stop, or the pipeline's own end; then drains,
  * commits and leaves the group, bounded by the drain time-out and some seconds. Returns the exit status. */
 OF_MUST_USE int of_session_run(struct of_session *session);
 

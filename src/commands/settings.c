@@ -7,6 +7,7 @@
 #include "commands/identity.h"
 #include "commands/registry_options.h"
 #include "commands/schema_file.h"
+#include "core/assert.h"
 #include "core/log.h"
 #include "kafka/options.h"
 #include "ops/console.h"
@@ -14,7 +15,7 @@
 #include "registry/url.h"
 
 enum {
-    RUN = 1 << OF_COMMAND_RUN,
+    RUN = 1 << OF_COMMAND_RUN | 1 << OF_COMMAND_DOCTOR, /* which checks what a run with the same options would meet */
     PRODUCE = 1 << OF_COMMAND_PRODUCE,
     DEMO = 1 << OF_COMMAND_DEMO,
     STATS = 1 << OF_COMMAND_STATS,
@@ -255,8 +256,12 @@ static const struct of_option rows[] = {
       .help = "go on, and print again when something changed" },
     { .name = "yes", SECTION, BOOL, AT(yes), .commands = RESET, .initial = "false",
       .help = "do what would be done; without it nothing is changed" },
-    { .name = "log-level", SECTION, CHOICE(of_log_level_names), AT(log_level), .commands = ALL, .initial = "info",
-      .placeholder = "LEVEL", .help = "least important messages that are logged to standard error" },
+    { .name = "log-level", SECTION, STRING, AT(log_level), .commands = ALL, .initial = "info",
+      .placeholder = "LEVEL,...", .complaint = of_log_levels_complaint,
+      .help = "least important messages that are logged to standard error: error, warning, info or debug; of a module "
+              "apart: info,registry=debug" },
+    { .name = "log-format", SECTION, CHOICE(of_log_format_names), AT(log_format), .commands = ALL, .initial = "text",
+      .placeholder = "FORMAT", .help = "what a line of the log looks like" },
     { .name = "http", SECTION, STRING, AT(http), .commands = RUN, .placeholder = "ADDRESS",
       .complaint = of_http_server_complaint,
       .help = "serve health at /healthz and /readyz: PORT (this machine alone), HOST:PORT or [IPV6]:PORT" },
@@ -265,7 +270,7 @@ static const struct of_option rows[] = {
 #undef SECTION
 };
 
-static const char *const command_names[] = { "run", "produce", "demo", "stats", "reset", "schema", NULL };
+static const char *const command_names[] = { "run", "produce", "demo", "stats", "reset", "schema", "doctor", NULL };
 
 const struct of_option_table of_settings_table = {
     .options = rows,
@@ -282,8 +287,15 @@ const struct of_option_table of_settings_table = {
 /* ---- what no single value can tell ---- */
 
 static enum of_status
-check_topics(const struct of_settings *settings, struct of_error *err)
+check_registry(const struct of_command_line *line, struct of_error *err)
 {
+    return of_registry_settings_check(&line->settings, err);
+}
+
+static enum of_status
+check_topics(const struct of_command_line *line, struct of_error *err)
+{
+    const struct of_settings *settings = &line->settings;
     const char *const names[] = { settings->topic, settings->retry_topic, settings->dlq_topic,
                                   settings->aggregates_topic };
     static const char *const flags[] = { "--topic", "--retry-topic", "--dlq-topic", "--aggregates-topic" };
@@ -297,23 +309,24 @@ check_topics(const struct of_settings *settings, struct of_error *err)
 }
 
 static enum of_status
-check_reader_schema(const char *path, struct of_error *err)
+check_reader_schema(const struct of_command_line *line, struct of_error *err)
 {
     char *text;
-    if (path == NULL)
+    if (line->settings.reader_schema == NULL)
         return OF_OK;
-    enum of_status status = of_schema_file_read(path, &text, err);
+    enum of_status status = of_schema_file_read(line->settings.reader_schema, &text, err);
     free(text);
     return status == OF_OK ? OF_OK : of_error_prefix(err, "--reader-schema");
 }
 
 static enum of_status
-check_consuming(const struct of_settings *settings, struct of_error *err)
+check_limits(const struct of_command_line *line, struct of_error *err)
 {
+    const struct of_settings *settings = &line->settings;
     if (settings->min_value > settings->max_value)
         return of_error_set(err, OF_FATAL, "--min-value %.15g is above --max-value %.15g", settings->min_value,
                             settings->max_value);
-    return check_topics(settings, err);
+    return OF_OK;
 }
 
 static enum of_status
@@ -327,33 +340,62 @@ check_publishing(const struct of_command_line *line, struct of_error *err)
     return OF_OK;
 }
 
+static const struct {
+    uint32_t commands;
+    enum of_status (*check)(const struct of_command_line *line, struct of_error *err);
+} combinations[] = {
+    { REGISTRY, check_registry },
+    { READS, check_reader_schema },
+    { CONSUMES, check_limits },
+    { TOTALS, check_topics },
+    { PUBLISHES, check_publishing },
+};
+
+static enum of_status
+read_all(struct of_command_line *line, bool collects, enum of_command_index command, const char *const *arguments,
+         const char *const *environment, struct of_error *err)
+{
+    memset(&line->settings, 0, sizeof line->settings);
+    line->command = command;
+    line->arguments = NULL;
+    of_options_init(&line->options, &of_settings_table, command);
+    line->options.collects = collects;
+    enum of_status status = of_options_load(&line->options, arguments, environment, &line->settings, err);
+    if (status != OF_OK || line->options.help)
+        return status;
+    if (line->options.operand_count > 0 && command != OF_COMMAND_SCHEMA) {
+        status = of_error_set(err, OF_FATAL, "unexpected argument '%s'", line->options.operands[0]);
+        status = of_options_complain(&line->options, status, err);
+    }
+    uint32_t commands = command == OF_COMMAND_ALL ? ALL : 1u << command;
+    for (size_t i = 0; status == OF_OK && i < sizeof combinations / sizeof *combinations; i++)
+        if (commands & combinations[i].commands)
+            status = of_options_complain(&line->options, combinations[i].check(line, err), err);
+    return status;
+}
+
 enum of_status
 of_settings_read(struct of_command_line *line, enum of_command_index command, const char *const *arguments,
                  const char *const *environment, struct of_error *err)
 {
-    memset(&line->settings, 0, sizeof line->settings);
-    of_options_init(&line->options, &of_settings_table, command);
-    enum of_status status = of_options_load(&line->options, arguments, environment, &line->settings, err);
-    if (status != OF_OK || line->options.help)
-        return status;
-    if (line->options.operand_count > 0 && command != OF_COMMAND_SCHEMA)
-        return of_error_set(err, OF_FATAL, "unexpected argument '%s'", line->options.operands[0]);
-    uint32_t commands = command == OF_COMMAND_ALL ? ALL : 1u << command;
-    if (commands & REGISTRY)
-        status = of_registry_settings_check(&line->settings, err);
-    if (status == OF_OK && commands & READS)
-        status = check_reader_schema(line->settings.reader_schema, err);
-    if (status == OF_OK && commands & CONSUMES)
-        status = check_consuming(&line->settings, err);
-    else if (status == OF_OK && commands & TOTALS)
-        status = check_topics(&line->settings, err);
-    if (status == OF_OK && commands & PUBLISHES)
-        status = check_publishing(line, err);
-    return status;
+    return read_all(line, false, command, arguments, environment, err);
+}
+
+void
+of_settings_collect(struct of_command_line *line, enum of_command_index command, const char *const *arguments,
+                    const char *const *environment)
+{
+    struct of_error err;
+    enum of_status status = read_all(line, true, command, arguments, environment, &err);
+    OF_ASSERT(status == OF_OK);
 }
 
 void
 of_settings_fini(struct of_command_line *line)
 {
     of_options_fini(&line->options);
+    for (size_t i = 0; line->arguments != NULL && line->arguments[i] != NULL; i++)
+        free(line->arguments[i]);
+    free(line->arguments);
+    line->arguments = NULL;
 }

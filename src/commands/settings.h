@@ -16,6 +16,7 @@ enum of_command_index {
     OF_COMMAND_STATS,
     OF_COMMAND_RESET,
     OF_COMMAND_SCHEMA,
+    OF_COMMAND_DOCTOR,
     OF_COMMAND_COUNT,
     OF_COMMAND_ALL = OF_EVERY_COMMAND,
 };
@@ -65,7 +66,8 @@ struct of_settings {
     /* output */
     int console;   /* enum of_console_mode */
     int color;     /* enum of_color */
-    int log_level; /* enum of_log_level */
+    const char *log_level; /* as of_log_set_levels takes it */
+    int log_format;        /* enum of_log_format */
     bool print_wiring;
     const char *http; /* NULL: none */
     bool json, follow; /* of stats */
@@ -83,6 +85,8 @@ struct of_settings {
 struct of_command_line {
     struct of_settings settings;
     struct of_options options; /* where values came from, and the properties for librdkafka */
+    enum of_command_index command;
+    char **arguments; /* of_settings_load: copies of what followed the command's name, to read all again; else NULL */
 };
 
 extern const struct of_option_table of_settings_table;
@@ -96,6 +100,10 @@ OF_MUST_USE bool of_settings_load(struct of_command_line *line, enum of_command_
 OF_MUST_USE enum of_status of_settings_read(struct of_command_line *line, enum of_command_index command,
                                             const char *const *arguments, const char *const *environment,
                                             struct of_error *err);
+
+/* The same, but whatever is wrong goes to line->options.problems, and does not end the reading. */
+void of_settings_collect(struct of_command_line *line, enum of_command_index command, const char *const *arguments,
+                         const char *const *environment);
 
 void of_settings_fini(struct of_command_line *line);
 

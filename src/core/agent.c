@@ -1,5 +1,6 @@
 #include "core/agent.h"
 
+#include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -230,10 +231,69 @@ wake_others(struct of_crew *crew)
     crew->to_wake_count = 0;
 }
 
+/* ---- what it says of itself ---- */
+
+static void
+describe(struct of_crew *crew, uint32_t number)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    if (out == NULL)
+        return; /* no memory for an answer: asked again, it may be there */
+    for (uint32_t i = 0; i < crew->agent_count; i++) {
+        const struct of_port *agent = crew->agents[i];
+        fprintf(out, "%s[%u]: busy for %.1f s in all", agent->ops->name, agent->instance,
+                (double)of_counter_read(&agent->stats.busy_ns) / (double)OF_SECOND_NS);
+        if (agent->input_count > 0)
+            fprintf(out, "; %" PRIu64 " items taken, %" PRIu64 " times not able to take one",
+                    of_counter_read(&agent->stats.items), of_counter_read(&agent->stats.refused));
+        fputc('\n', out);
+        if (agent->ops->describe != NULL)
+            agent->ops->describe(agent->stage, of_clock_mono_ns(crew->clock), out);
+    }
+    fclose(out);
+    pthread_mutex_lock(&crew->answer.mutex);
+    free(crew->answer.text);
+    crew->answer.text = text;
+    crew->answer.number = number;
+    pthread_mutex_unlock(&crew->answer.mutex);
+}
+
+static void
+answer(struct of_crew *crew)
+{
+    uint32_t asked = atomic_load_explicit(&crew->answer.asked, memory_order_relaxed);
+    if (asked == crew->answer.seen)
+        return;
+    crew->answer.seen = asked;
+    describe(crew, asked);
+}
+
+uint32_t
+of_crew_ask(struct of_crew *crew)
+{
+    uint32_t number = atomic_fetch_add_explicit(&crew->answer.asked, 1, memory_order_relaxed) + 1;
+    of_bell_ring(&crew->bell);
+    return number;
+}
+
+/* A later question may have been answered in its place. */
+char *
+of_crew_answer(struct of_crew *crew, uint32_t number)
+{
+    pthread_mutex_lock(&crew->answer.mutex);
+    bool there = crew->answer.text != NULL && (int32_t)(crew->answer.number - number) >= 0;
+    char *text = there ? of_strdup(crew->answer.text) : NULL;
+    pthread_mutex_unlock(&crew->answer.mutex);
+    return text;
+}
+
 uint32_t
 of_crew_turn(struct of_crew *crew, int64_t *deadline_ns)
 {
     uint32_t done = 0;
+    answer(crew);
     int64_t began_ns = of_clock_mono_ns(crew->clock);
     for (uint32_t i = 0; i < crew->agent_count; i++) {
         struct of_port *agent = crew->agents[i];
@@ -258,6 +318,7 @@ of_crew_init(struct of_crew *crew, const char *name, enum of_bell_kind bell, con
     memset(crew, 0, sizeof *crew);
     snprintf(crew->name, sizeof crew->name, "%s", name);
     crew->clock = clock;
+    pthread_mutex_init(&crew->answer.mutex, NULL);
     return of_bell_init(&crew->bell, bell, err);
 }
 
@@ -266,6 +327,8 @@ of_crew_fini(struct of_crew *crew)
 {
     OF_ASSERT(!crew->running);
     of_bell_fini(&crew->bell);
+    pthread_mutex_destroy(&crew->answer.mutex);
+    free(crew->answer.text);
     free(crew->agents);
     free(crew->to_wake);
 }

@@ -14,7 +14,8 @@
  *   of_agent_add_*            while building, before any crew starts
  *   of_crew_turn              the crew's own thread; or any single thread that turns all crews, in tests
  *   of_crew_start, _stop      the thread that built it
- *   of_agent_stats            any thread */
+ *   of_agent_stats            any thread
+ *   of_crew_ask, _answer      any thread; the crew answers at its next turn */
 #ifndef OF_CORE_AGENT_H
 #define OF_CORE_AGENT_H
 
@@ -71,6 +72,16 @@ struct of_port { /* an agent, as its stage sees it */
     struct of_agent_stats stats;
 };
 
+/* What a crew says of itself when it is asked: by its own thread, between two of its agents' turns, so that what it tells
+ * is of one moment. */
+struct of_crew_answer {
+    _Atomic uint32_t asked; /* counts questions; any thread */
+    uint32_t seen;          /* the crew's: the last question that it has answered */
+    pthread_mutex_t mutex;  /* of what follows */
+    uint32_t number;        /* the question that text answers */
+    char *text;
+};
+
 struct of_crew {
     char name[16]; /* of the thread */
     struct of_port **agents;
@@ -83,6 +94,7 @@ struct of_crew {
     bool running;
     _Atomic bool stop;
     _Atomic int64_t turned_ns; /* when the last turn ended; 0: there is no thread. Read by any */
+    struct of_crew_answer answer;
 };
 
 void of_agent_init(struct of_port *agent, const struct of_stage_ops *ops, void *stage, uint32_t instance,
@@ -101,6 +113,11 @@ OF_MUST_USE enum of_status of_crew_init(struct of_crew *crew, const char *name, 
                                         const struct of_clock *clock, struct of_error *err);
 void of_crew_fini(struct of_crew *crew);
 void of_crew_add(struct of_crew *crew, struct of_port *agent); /* order of adding is order of turning */
+
+/* Asks the crew to describe itself; returns the number of the question. Any thread. */
+uint32_t of_crew_ask(struct of_crew *crew);
+/* The answer, to be freed; NULL: not there yet. Any thread. */
+char *of_crew_answer(struct of_crew *crew, uint32_t number);
 
 /* One turn of all its agents. Returns how much was done; lowers *deadline_ns to when it must turn again at the latest. */
 uint32_t of_crew_turn(struct of_crew *crew, int64_t *deadline_ns);

@@ -21,14 +21,14 @@ trim(char *text)
 }
 
 static enum of_status
-read_line(const char *path, char *text, int line, of_config_visit *visit, void *context, struct of_error *err)
+read_line(char *text, int line, of_config_visit *visit, void *context, struct of_error *err)
 {
     char *key = trim(text);
     if (*key == '\0' || *key == '#' || *key == '!')
         return OF_OK;
     char *equals = strchr(key, '=');
     if (equals == NULL || equals == key)
-        return of_error_set(err, OF_FATAL, "%s:%d: '%s' is not of the form key = value", path, line, key);
+        return visit(context, key, NULL, line, err);
     *equals = '\0';
     return visit(context, trim(key), trim(equals + 1), line, err);
 }
@@ -47,7 +47,7 @@ read_lines(FILE *file, const char *path, of_config_visit *visit, void *context, 
         else if (memchr(text, '\0', (size_t)length) != NULL)
             status = of_error_set(err, OF_FATAL, "%s:%d: contains a NUL byte", path, line);
         else
-            status = read_line(path, text, line, visit, context, err);
+            status = read_line(text, line, visit, context, err);
     }
     if (status == OF_OK && ferror(file))
         status = of_error_set(err, OF_FATAL, "%s: cannot be read: %s", path, strerror(errno));

@@ -8,12 +8,12 @@
 
 #include "core/error.h"
 
-/* One line. key and value live for the call; `line` counts from 1. Anything but OF_OK ends the reading. */
+/* One line. key and value live for the call; value NULL: the line, `key`, is no `key = value`. `line` counts from 1.
+ * Anything but OF_OK ends the reading. */
 typedef enum of_status of_config_visit(void *context, const char *key, const char *value, int line,
                                        struct of_error *err);
 
-/* OF_FATAL with "path: ..." or "path:line: ..." when the file cannot be read or a line is no `key = value`; what
- * `visit` answers otherwise. */
+/* OF_FATAL with "path: ..." or "path:line: ..." when the file cannot be read; what `visit` answers otherwise. */
 OF_MUST_USE enum of_status of_config_read(const char *path, of_config_visit *visit, void *context,
                                           struct of_error *err);
 

@@ -26,6 +26,9 @@ of_options_fini(struct of_options *options)
     }
     for (size_t i = 0; i < options->warning_count; i++)
         free(options->warnings[i]);
+    for (size_t i = 0; i < options->problem_count; i++)
+        free(options->problems[i]);
+    free(options->problems);
     free(options->values);
     free(options->properties);
     free(options->operands);
@@ -40,6 +43,16 @@ of_option_find(const struct of_option_table *table, const char *name, size_t len
         if (strncmp(table->options[i].name, name, length) == 0 && table->options[i].name[length] == '\0')
             return &table->options[i];
     return NULL;
+}
+
+enum of_status
+of_options_complain(struct of_options *options, enum of_status status, const struct of_error *err)
+{
+    if (status == OF_OK || !options->collects)
+        return status;
+    options->problems = of_realloc_array(options->problems, options->problem_count + 1, sizeof *options->problems);
+    options->problems[options->problem_count++] = of_strdup(err->text);
+    return OF_OK;
 }
 
 const char *

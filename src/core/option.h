@@ -97,6 +97,9 @@ struct of_options {
     char **warnings; /* unknown environment variables: for the caller to log */
     size_t warning_count;
     bool help; /* -h or --help was given: nothing else has been looked at */
+    bool collects;   /* set between init and load: what is wrong goes to `problems`, and reading goes on */
+    char **problems; /* "orderflow.conf:3: unknown key 'tpoic'; did you mean 'topic'?" */
+    size_t problem_count;
 };
 
 /* The option's default for this command; NULL: none. */
@@ -109,6 +112,25 @@ void of_options_fini(struct of_options *options);
  * environment: as `environ`. */
 OF_MUST_USE enum of_status of_options_load(struct of_options *options, const char *const *arguments,
                                            const char *const *environment, void *settings, struct of_error *err);
+
+/* Deals with what is wrong as these options want it: collected, and OF_OK, or returned as it is. */
+OF_MUST_USE enum of_status of_options_complain(struct of_options *options, enum of_status status,
+                                               const struct of_error *err);
+
+/* The row named so, with or without dashes before it, or as its environment variable; options->table->count: none. */
+size_t of_options_index(const struct of_options *options, const char *name);
+
+/* Where the value of row `index` stands, for people: "orderflow.conf:3: topic", "--topic", "ORDERFLOW_TOPIC", "topic
+ * (default)". Returns out. */
+const char *of_options_place(const struct of_options *options, size_t index, char *out, size_t size);
+
+/* The same for a property: "orderflow.conf:3: kafka.acks", "-X acks". */
+const char *of_options_property_place(const struct of_options *options, const struct of_property *property, char *out,
+                                      size_t size);
+
+/* All there is to say about row `index`: help, type, range, unit, default, names, the commands that have it, and the
+ * present value with its place. */
+void of_options_explain(const struct of_options *options, size_t index, FILE *out);
 
 /* Where the value of the option comes from; the name must be one of the table. */
 enum of_option_origin of_options_origin(const struct of_options *options, const char *name);

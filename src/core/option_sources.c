@@ -9,7 +9,7 @@
 #include "core/nearest.h"
 #include "core/option_value.h"
 
-enum { NAME_BYTES = 128 };
+enum { NAME_BYTES = OF_OPTION_NAME_BYTES };
 
 static struct of_option_value *
 value_of(const struct of_options *options, const struct of_option *option)
@@ -78,13 +78,11 @@ foreign_flag(const struct of_options *options, const struct of_option *option, s
     return of_error_set(err, OF_FATAL, "--%s is no option of '%s'", option->name, commands[options->command]);
 }
 
-static void environment_name(const struct of_option_table *table, const struct of_option *option, char out[NAME_BYTES]);
-
 static enum of_status
 secret_flag(const struct of_options *options, const struct of_option *option, struct of_error *err)
 {
     char variable[NAME_BYTES];
-    environment_name(options->table, option, variable);
+    of_option_variable(options->table, option, variable);
     return of_error_set(err, OF_FATAL,
                         "--%s would show a secret to everybody who lists processes; set %s, or '%s = ...' in the "
                         "configuration file",
@@ -162,6 +160,7 @@ of_options_read_flags(struct of_options *options, const char *const *arguments, 
             status = read_property_flag(options, argument + 2, arguments[i + 1], &taken, err);
         else
             status = of_error_set(err, OF_FATAL, "unknown option '%s'", argument);
+        status = of_options_complain(options, status, err);
         i += taken;
     }
     return status;
@@ -169,12 +168,13 @@ of_options_read_flags(struct of_options *options, const char *const *arguments, 
 
 /* ---- environment ---- */
 
-static void
-environment_name(const struct of_option_table *table, const struct of_option *option, char out[NAME_BYTES])
+const char *
+of_option_variable(const struct of_option_table *table, const struct of_option *option, char out[OF_OPTION_NAME_BYTES])
 {
     snprintf(out, NAME_BYTES, "%s%s", table->environment_prefix, option->name);
     for (char *c = out; *c != '\0'; c++)
         *c = *c == '-' ? '_' : (char)toupper((unsigned char)*c);
+    return out;
 }
 
 static void
@@ -191,7 +191,7 @@ warn_unknown_variable(struct of_options *options, const char *name)
     char (*known)[NAME_BYTES] = of_alloc_array(table->count, sizeof *known);
     struct of_nearest nearest = of_nearest_to(name);
     for (size_t i = 0; i < table->count; i++) {
-        environment_name(table, &table->options[i], known[i]);
+        of_option_variable(table, &table->options[i], known[i]);
         of_nearest_try(&nearest, known[i]);
     }
     char text[4 * NAME_BYTES];
@@ -213,7 +213,7 @@ read_variable(struct of_options *options, const char *variable, struct of_error 
     size_t length = (size_t)(equals - variable);
     snprintf(name, sizeof name, "%.*s", (int)(length < NAME_BYTES ? length : NAME_BYTES - 1), variable);
     for (size_t i = 0; i < options->table->count; i++) {
-        environment_name(options->table, &options->table->options[i], known);
+        of_option_variable(options->table, &options->table->options[i], known);
         if (strcmp(name, known) != 0)
             continue;
         enum of_status status = take_value(options, &options->table->options[i], equals + 1,
@@ -231,7 +231,7 @@ of_options_read_environment(struct of_options *options, const char *const *envir
     enum of_status status = OF_OK;
     for (size_t i = 0; status == OF_OK && environment[i] != NULL; i++)
         if (strncmp(environment[i], prefix, strlen(prefix)) == 0)
-            status = read_variable(options, environment[i], err);
+            status = of_options_complain(options, read_variable(options, environment[i], err), err);
     return status;
 }
 
@@ -276,8 +276,12 @@ static enum of_status
 visit_line(void *context, const char *key, const char *text, int line, struct of_error *err)
 {
     const struct file_reading *reading = context;
-    enum of_status status = take_key(reading->options, key, text, line, err);
-    return status == OF_OK ? OF_OK : of_error_prefix(err, "%s:%d", reading->path, line);
+    enum of_status status = text == NULL
+        ? of_error_set(err, OF_FATAL, "'%s' is not of the form key = value", key)
+        : take_key(reading->options, key, text, line, err);
+    if (status != OF_OK)
+        status = of_error_prefix(err, "%s:%d", reading->path, line);
+    return of_options_complain(reading->options, status, err);
 }
 
 /* The file's properties were read after the flags' and move before them. */
@@ -303,6 +307,7 @@ of_options_read_file(struct of_options *options, struct of_error *err)
             continue;
         struct file_reading reading = { options, options->values[i].text };
         enum of_status status = of_config_read(reading.path, visit_line, &reading, err);
+        status = of_options_complain(options, status, err);
         if (status != OF_OK)
             return status;
     }

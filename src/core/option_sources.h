@@ -22,6 +22,12 @@ of_option_belongs(uint32_t commands, unsigned command)
 /* The row whose name is the first `length` bytes of `name`, or NULL. */
 const struct of_option *of_option_find(const struct of_option_table *table, const char *name, size_t length);
 
+enum { OF_OPTION_NAME_BYTES = 128 }; /* of an environment variable, longer names are cut */
+
+/* "ORDERFLOW_RETRY_DELAY_MS". Returns out. */
+const char *of_option_variable(const struct of_option_table *table, const struct of_option *option,
+                               char out[OF_OPTION_NAME_BYTES]);
+
 OF_MUST_USE enum of_status of_options_read_flags(struct of_options *options, const char *const *arguments,
                                                  struct of_error *err);
 OF_MUST_USE enum of_status of_options_read_environment(struct of_options *options, const char *const *environment,

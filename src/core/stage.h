@@ -8,6 +8,8 @@
 #ifndef OF_CORE_STAGE_H
 #define OF_CORE_STAGE_H
 
+#include <stdio.h>
+
 #include "core/flow.h"
 
 /* What a stage may do with what it holds. Implemented by the agent. */
@@ -48,6 +50,10 @@ struct of_stage_ops {
     /* Called once a turn, whether or not there was work. Returns how much it did; *deadline_ns may be lowered to when it
      * wants to be called again at the latest. Optional. */
     uint32_t (*tick)(void *self, struct of_port *port, int64_t now_ns, int64_t *deadline_ns);
+
+    /* Says for people what it holds and waits for, whole lines that begin with two spaces. On the thread that runs the
+     * stage, when somebody asks. Optional. */
+    void (*describe)(const void *self, int64_t now_ns, FILE *out);
 };
 
 #endif

@@ -57,4 +57,11 @@ bool of_kafka_secret_property(const char *name);
  * names that librdkafka does not know and values that it does not take. OF_OK or OF_FATAL. */
 enum of_status of_kafka_check_properties(const struct of_kafka_options *options, struct of_error *err) OF_MUST_USE;
 
+/* Whether librdkafka can make a client of the properties together, connecting to nothing: a mechanism without its
+ * password, a certificate that cannot be read. OF_OK or OF_FATAL. */
+enum of_status of_kafka_check_together(const struct of_kafka_options *options, struct of_error *err) OF_MUST_USE;
+
+/* The default of a property of librdkafka as text, empty where it has none; false: it knows no such property. */
+bool of_kafka_property_default(const char *name, char *out, size_t size) OF_MUST_USE;
+
 #endif

@@ -44,3 +44,30 @@ of_kafka_check_properties(const struct of_kafka_options *options, struct of_erro
     rd_kafka_conf_destroy(conf);
     return status;
 }
+
+/* A consumer without brokers. */
+enum of_status
+of_kafka_check_together(const struct of_kafka_options *options, struct of_error *err)
+{
+    enum { CLOSE_MS = 1000 };
+    struct of_kafka_client client;
+    enum of_status status = of_kafka_client_open(&client, RD_KAFKA_CONSUMER, options, NULL, 0, 0, err);
+    of_kafka_client_mute(&client);
+    of_kafka_client_close(&client, CLOSE_MS);
+    return status;
+}
+
+/* A name that only topics have falls through to the default topic's configuration. */
+bool
+of_kafka_property_default(const char *name, char *out, size_t size)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_topic_conf_t *topic = rd_kafka_topic_conf_new();
+    size_t length = size;
+    bool known = rd_kafka_conf_get(conf, name, out, &length) == RD_KAFKA_CONF_OK;
+    length = size;
+    known = known || rd_kafka_topic_conf_get(topic, name, out, &length) == RD_KAFKA_CONF_OK;
+    rd_kafka_topic_conf_destroy(topic);
+    rd_kafka_conf_destroy(conf);
+    return known;
+}

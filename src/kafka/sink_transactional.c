@@ -50,10 +50,10 @@ enum {
     PAUSE_MS = 50,          /* before a retriable call is made again */
     END_MS = 30000,         /* for ending a transaction, all calls together */
     TAKE_OVER_MS = 30000,   /* for taking over the identity */
+    SPARE_MS = 15000, /* that the broker waits longer than a transaction may be open */
     /* A dead process holds up the next owner of its partitions, if that has another identity, until its transaction times
      * out, which the broker looks for every 10 s: together no longer than a session. */
-    LEAST_TIMEOUT_MS = 20000,
-    SPARE_MS = 15000, /* that the broker waits longer than a transaction may be open */
+    LEAST_TIMEOUT_MS = OF_TRANSACTION_MS + SPARE_MS,
     REPLACED_MOST = 3,      /* in so long: */
     REPLACED_WINDOW_S = 300,
     CLOSE_MS = 2000,

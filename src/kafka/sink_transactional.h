@@ -12,6 +12,9 @@
 #include "core/sink.h"
 #include "kafka/options.h"
 
+/* However short longest_ms is, a transaction may be open this long. */
+enum { OF_TRANSACTION_MS = 5000 };
+
 /* options, whose transactional_id is set, must outlive the sink. longest_ms: how long a transaction may be open. OF_FATAL: a
  * property is refused, or the system has no thread left. */
 enum of_status of_sink_transactional_open(const struct of_kafka_options *options, int64_t longest_ms,

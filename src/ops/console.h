@@ -23,6 +23,7 @@
 #ifndef OF_OPS_CONSOLE_H
 #define OF_OPS_CONSOLE_H
 
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "core/clock.h"
@@ -43,7 +44,8 @@ struct of_console_banner {
     const char *guarantee;
     const char *instance; /* fixed name in the group; NULL: none */
     const char *about; /* further lines for people, each ended by a newline; NULL: none */
-    int64_t max_retries, retry_delay_ms;
+    int64_t max_retries;
+    const _Atomic int64_t *retry_delay_ms; /* may change meanwhile */
     const struct of_options *options; /* all settings, for `started`; may be NULL */
 };
 
@@ -60,6 +62,12 @@ struct of_console_config {
     void (*detail)(void *context, struct of_live_detail *detail);
     void *context;
 };
+
+static inline int64_t
+of_console_retry_delay_ms(const struct of_console_banner *banner)
+{
+    return atomic_load_explicit(banner->retry_delay_ms, memory_order_relaxed);
+}
 
 /* The end of a run. */
 struct of_console_result {

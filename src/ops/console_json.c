@@ -69,7 +69,7 @@ json_started(FILE *out, const struct of_console_config *config, int64_t wall_ms)
     of_json_string(&json, "guarantee", banner->guarantee);
     of_json_string(&json, "instance", banner->instance);
     of_json_int(&json, "max_retries", banner->max_retries);
-    of_json_int(&json, "retry_delay_ms", banner->retry_delay_ms);
+    of_json_int(&json, "retry_delay_ms", of_console_retry_delay_ms(banner));
     if (banner->options != NULL)
         put_settings(&json, banner->options);
     end(&json);

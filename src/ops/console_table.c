@@ -87,7 +87,7 @@ describe(const struct of_console_banner *banner, const struct of_event *event, c
     switch (event->kind) {
     case OF_EVENT_RETRY:
         snprintf(what, 32, "retry %" PRIu32 "/%" PRId64, event->attempt, banner->max_retries);
-        snprintf(result, LINE_BYTES, "%s; due in %" PRId64 " ms", reason, banner->retry_delay_ms);
+        snprintf(result, LINE_BYTES, "%s; due in %" PRId64 " ms", reason, of_console_retry_delay_ms(banner));
         return OF_STYLE_WARN;
     case OF_EVENT_DEAD_LETTER:
         strcpy(what, "dead letter");

@@ -100,7 +100,7 @@ of_console_text_started(FILE *out, const struct of_console_config *config, int64
             "Waiting for orders. Ctrl+C stops.\n\n",
             ORDERFLOW_VERSION, banner->brokers, of_registry_url_print(banner->registry, registry, sizeof registry),
             banner->group, banner->topic, banner->retry_topic, banner->dlq_topic, banner->max_retries,
-            banner->retry_delay_ms, banner->guarantee, banner->about != NULL ? banner->about : "");
+            of_console_retry_delay_ms(banner), banner->guarantee, banner->about != NULL ? banner->about : "");
 }
 
 /* ---- events of records ---- */
@@ -171,7 +171,7 @@ print_retry(FILE *out, const struct of_console_banner *banner, const struct of_e
     char what[32];
     snprintf(what, sizeof what, "retry %" PRIu32 "/%" PRId64, event->attempt, banner->max_retries);
     put_line(out, what, event);
-    fprintf(out, "  sent to %s, due in %" PRId64 " ms\n", banner->retry_topic, banner->retry_delay_ms);
+    fprintf(out, "  sent to %s, due in %" PRId64 " ms\n", banner->retry_topic, of_console_retry_delay_ms(banner));
 }
 
 static void

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/log.h"
 #include "core/memory.h"
 #include "registry/call.h"
 #include "registry/http.h"
@@ -148,11 +149,15 @@ ask_one(struct of_registry_client *client, const struct endpoint *endpoint, cons
         struct of_error *err)
 {
     struct of_http_answer answer;
+    int64_t began_ns = of_clock_mono_ns(of_clock_system());
     enum of_status status = endpoint->http != NULL
                                 ? of_http_exchange(endpoint->http, call->path, call->body, &answer, err)
                                 : of_registry_mock_exchange(endpoint->mock_url + sizeof mock_scheme - 1, call->path,
                                                             call->body, &answer, err);
     client->wait_ms = 0;
+    of_log_debug("registry", "%s %s%s: %s after %lld ms", call->body != NULL ? "POST" : "GET", endpoint->url, call->path,
+                 status == OF_OK ? "answered" : err != NULL ? err->text : "no answer",
+                 (long long)((of_clock_mono_ns(of_clock_system()) - began_ns) / OF_MS_NS));
     if (status != OF_OK)
         return OF_REGISTRY_UNAVAILABLE;
     struct of_reply reply;

@@ -482,6 +482,26 @@ leave(void *self)
     of_schema_cache_leave();
 }
 
+/* An empty pool is where back-pressure shows: everything is with the stages after. */
+static void
+describe(const void *self, int64_t now_ns, FILE *out)
+{
+    (void)now_ns;
+    const struct of_decode *decode = self;
+    for (uint32_t i = 0; i < decode->options.lanes; i++) {
+        uint32_t free = 0, held = 0;
+        for (const struct of_batch *batch = decode->lanes[i].free; batch != NULL; batch = batch->next)
+            free++;
+        for (uint32_t slot = 0; slot < decode->lanes[i].held_room; slot++)
+            held += decode->lanes[i].held_epochs[slot] != 0;
+        fprintf(out, "  lane %u: %u of %u batches under way", i, decode->options.batches_per_lane - free,
+                decode->options.batches_per_lane);
+        if (held > 0)
+            fprintf(out, "; of %u partitions nothing goes on until fetch begins them again", held);
+        fputc('\n', out);
+    }
+}
+
 const struct of_stage_ops of_decode_stage = {
     .name = "decode",
     .enter = enter,
@@ -489,4 +509,5 @@ const struct of_stage_ops of_decode_stage = {
     .process = decode_item,
     .open = open_slot,
     .home = take_home,
+    .describe = describe,
 };

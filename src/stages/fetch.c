@@ -1,10 +1,12 @@
 #include "stages/fetch.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "core/assert.h"
 #include "core/crash_point.h"
+#include "core/log.h"
 #include "core/memory.h"
 #include "stages/reading.h"
 #include "stages/restoring.h"
@@ -38,7 +40,7 @@ struct of_fetch {
     _Atomic bool barrier_wanted; /* publish asks for one before the interval is over */
     enum barrier_place place;
     bool revoke_sent; /* the last barrier of this assignment is on its way or through */
-    int64_t next_barrier_ns;
+    int64_t barrier_sent_ns; /* or when reading began */
     int64_t recommit_ns; /* when to send a commit again that failed; 0: it is under way */
     struct of_offset *offsets;
     uint32_t offset_count;
@@ -112,6 +114,17 @@ of_fetch_ledger(struct of_fetch *fetch)
     return &fetch->ledger;
 }
 
+const char *
+of_fetch_phase_name(enum of_fetch_phase phase)
+{
+    static const char *const names[] = {
+        [OF_FETCH_JOINING] = "joining",   [OF_FETCH_ASSIGNING] = "assigning", [OF_FETCH_RESTORING] = "restoring",
+        [OF_FETCH_READING] = "reading",   [OF_FETCH_DRAINING] = "draining",   [OF_FETCH_CLEARING] = "clearing",
+        [OF_FETCH_LEFT] = "left",         [OF_FETCH_FAILED] = "failed",
+    };
+    return names[phase];
+}
+
 static const struct of_source_ops *
 source_ops(const struct of_fetch *fetch)
 {
@@ -127,6 +140,9 @@ source_self(const struct of_fetch *fetch)
 static void
 set_phase(struct of_fetch *fetch, enum of_fetch_phase phase)
 {
+    if (phase != fetch->phase)
+        of_log_debug("fetch", "lane %u: %s, was %s", fetch->options.lane, of_fetch_phase_name(phase),
+                     of_fetch_phase_name(fetch->phase));
     fetch->phase = phase;
     atomic_store_explicit(&fetch->status.phase, (int)phase, memory_order_release);
 }
@@ -161,7 +177,7 @@ send_barrier(struct of_fetch *fetch, struct of_port *port, enum of_barrier_kind 
     memset(barrier->snapshots, 0, sizeof barrier->snapshots);
     fetch->place = OUT;
     fetch->reading.moved = false;
-    fetch->next_barrier_ns = now_ns + fetch->options.commit_interval_ns;
+    fetch->barrier_sent_ns = now_ns;
     of_port_broadcast(port, barrier);
 }
 
@@ -224,8 +240,10 @@ barrier_failed(struct of_fetch *fetch)
 static void
 restart(struct of_fetch *fetch, enum of_cause cause, const char *text)
 {
-    if (fetch->phase == OF_FETCH_READING || fetch->phase == OF_FETCH_DRAINING)
-        of_reading_restart_all(&fetch->reading, cause, text);
+    if (fetch->phase != OF_FETCH_READING && fetch->phase != OF_FETCH_DRAINING)
+        return;
+    of_log_limited(OF_LOG_DEBUG, "fetch", "lane %u begins again from what is committed: %s", fetch->options.lane, text);
+    of_reading_restart_all(&fetch->reading, cause, text);
 }
 
 static void
@@ -352,7 +370,7 @@ begin_reading(struct of_fetch *fetch, struct of_port *port, int64_t now_ns)
     int64_t never = 0;
     atomic_compare_exchange_strong(&fetch->status.first_assigned_ns, &never, now_ns);
     atomic_store_explicit(&fetch->status.slots, count, memory_order_relaxed);
-    fetch->next_barrier_ns = now_ns + fetch->options.commit_interval_ns;
+    fetch->barrier_sent_ns = now_ns;
     of_reading_tell_all(&fetch->reading, OF_EVENT_ASSIGNED, &fetch->ledger);
     set_phase(fetch, OF_FETCH_READING);
 }
@@ -494,12 +512,13 @@ read_on(struct of_fetch *fetch, struct of_port *port, int64_t now_ns, int64_t *d
     bool at_once = atomic_load_explicit(&fetch->barrier_wanted, memory_order_relaxed);
     if (fetch->place != HOME || !(fetch->reading.moved || at_once || has_starts(fetch)))
         return done;
-    if (now_ns >= fetch->next_barrier_ns || at_once) {
+    int64_t due_ns = fetch->barrier_sent_ns + of_tuning_commit_interval_ns(fetch->options.tuning);
+    if (now_ns >= due_ns || at_once) {
         send_barrier(fetch, port, OF_BARRIER_COMMIT, now_ns);
         return done + 1;
     }
-    if (fetch->next_barrier_ns < *deadline_ns)
-        *deadline_ns = fetch->next_barrier_ns;
+    if (due_ns < *deadline_ns)
+        *deadline_ns = due_ns;
     return done;
 }
 
@@ -619,8 +638,46 @@ take_home(void *self, struct of_port *port, struct of_item *item)
     }
 }
 
+/* ---- for people ---- */
+
+static void
+describe_barrier(const struct of_fetch *fetch, int64_t now_ns, FILE *out)
+{
+    double seconds = (double)(now_ns - fetch->barrier_sent_ns) / (double)OF_SECOND_NS;
+    static const char *const places[] = {
+        [HOME] = "is home",
+        [OUT] = "is on its way through the stages",
+        [COMMITTING] = "is through, and its offsets are being committed",
+    };
+    if (fetch->barrier.number == 0)
+        fprintf(out, "  no barrier was sent yet\n");
+    else
+        fprintf(out, "  barrier %" PRIu64 "%s was sent %.1f s ago and %s\n", fetch->barrier.number,
+                fetch->barrier.kind == OF_BARRIER_REVOKE ? ", the last of this assignment," : "", seconds,
+                places[fetch->place]);
+    if (fetch->phase == OF_FETCH_DRAINING)
+        fprintf(out, "  what is not through in %.1f s is dropped\n",
+                (double)(fetch->drain_deadline_ns - now_ns) / (double)OF_SECOND_NS);
+}
+
+static void
+describe(const void *self, int64_t now_ns, FILE *out)
+{
+    const struct of_fetch *fetch = self;
+    fprintf(out, "  lane %u: %s; source %s; %u of %u chunks under way\n", fetch->options.lane,
+            of_fetch_phase_name(fetch->phase), source_ops(fetch)->name,
+            fetch->options.chunks - fetch->reading.free_count, fetch->options.chunks);
+    if (fetch->phase == OF_FETCH_RESTORING)
+        fprintf(out, "  the recorded state of %u partitions is being read\n", fetch->restoring.waiting);
+    if (fetch->phase == OF_FETCH_FAILED)
+        fprintf(out, "  %s\n", fetch->error.text);
+    describe_barrier(fetch, now_ns, out);
+    of_reading_describe(&fetch->reading, &fetch->ledger, now_ns, out);
+}
+
 const struct of_stage_ops of_fetch_stage = {
     .name = "fetch",
+    .describe = describe,
     .home = take_home,
     .tick = tick,
 };

@@ -34,6 +34,7 @@
 #include "core/clock.h"
 #include "core/source.h"
 #include "core/stage.h"
+#include "core/tuning.h"
 #include "order/event_queue.h"
 #include "order/restorer.h"
 #include "registry/cache.h"
@@ -46,10 +47,10 @@ struct of_fetch_options {
     struct of_source source;
     struct of_restorer restorer;
     uint32_t chunks; /* under way at most */
-    int64_t commit_interval_ns;
+    const struct of_tuning *tuning; /* commit interval, retry delay */
     int64_t drain_timeout_ns;
-    int64_t retry_delay_ns; /* a retry record never waits longer than this */
     struct of_event_queue *events;           /* about partitions; NULL: nobody listens */
+    bool quiet;                              /* the user is told of them elsewhere: the log says it at level debug */
     const struct of_schema_cache *schemas;   /* its version says when to try held slots again; NULL: never */
 };
 
@@ -63,6 +64,9 @@ enum of_fetch_phase {
     OF_FETCH_LEFT,
     OF_FETCH_FAILED,
 };
+
+/* "joining", "reading", ... */
+const char *of_fetch_phase_name(enum of_fetch_phase phase);
 
 /* What other threads may read at any time. */
 struct of_fetch_status {

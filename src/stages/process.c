@@ -1,6 +1,7 @@
 #include "stages/process.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/memory.h"
@@ -71,21 +72,22 @@ validate(const struct of_process_options *options, struct of_batch *batch)
 
 /* Where the order first stood decides, so that a retry draws again and a repeated run draws the same. */
 static bool
-fails(const struct of_process_options *options, const struct of_batch *batch, uint32_t i, uint64_t slot_prefix)
+fails(const struct of_process_options *options, double rate, const struct of_batch *batch, uint32_t i,
+      uint64_t slot_prefix)
 {
     if (batch->slot->role == OF_ROLE_ORDERS)
-        return of_failure_at(slot_prefix, batch->offset[i], 1, options->failure_rate);
+        return of_failure_at(slot_prefix, batch->offset[i], 1, rate);
     const struct of_origin *origin = &batch->origins[i];
     uint64_t prefix = of_failure_prefix(options->seed, of_fnv1a64(origin->topic), origin->partition);
-    return of_failure_at(prefix, origin->offset, origin->attempts + 1, options->failure_rate);
+    return of_failure_at(prefix, origin->offset, origin->attempts + 1, rate);
 }
 
 static void
-simulate(const struct of_process_options *options, struct of_batch *batch)
+simulate(const struct of_process_options *options, double rate, struct of_batch *batch)
 {
     uint64_t prefix = of_failure_prefix(options->seed, batch->slot->topic_hash, batch->slot->partition);
     for (uint32_t i = 0; i < batch->count; i++)
-        if (batch->status[i] == OF_CAUSE_NONE && fails(options, batch, i, prefix))
+        if (batch->status[i] == OF_CAUSE_NONE && fails(options, rate, batch, i, prefix))
             fail(batch, i, OF_CAUSE_SIMULATED);
 }
 
@@ -96,14 +98,26 @@ process_item(void *self, struct of_port *port, struct of_item *item)
     struct of_batch *batch = (struct of_batch *)item;
     if (!of_slot_dropped(batch->slot, batch->epoch)) {
         validate(&process->options, batch);
-        if (process->options.failure_rate > 0)
-            simulate(&process->options, batch);
+        double rate = of_tuning_failure_rate(process->options.tuning);
+        if (rate > 0)
+            simulate(&process->options, rate, batch);
     }
     of_port_forward(port, item);
     return true;
 }
 
+static void
+describe(const void *self, int64_t now_ns, FILE *out)
+{
+    (void)now_ns;
+    const struct of_process *process = self;
+    double rate = of_tuning_failure_rate(process->options.tuning);
+    if (rate > 0)
+        fprintf(out, "  %g of all attempts fail as a simulation\n", rate);
+}
+
 const struct of_stage_ops of_process_stage = {
+    .describe = describe,
     .name = "process",
     .process = process_item,
 };

@@ -7,10 +7,12 @@
 #define OF_STAGES_PROCESS_H
 
 #include "core/stage.h"
+#include "core/tuning.h"
 
 struct of_process_options {
     double min_value, max_value; /* both allowed; infinities: no limit */
-    double failure_rate;         /* 0 to 1 */
+    double failure_rate;         /* at the start, 0 to 1 */
+    const struct of_tuning *tuning; /* what it is now; the pipeline's */
     uint64_t seed;
 };
 

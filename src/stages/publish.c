@@ -1,5 +1,6 @@
 #include "stages/publish_private.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -157,7 +158,7 @@ gather_facts(const struct of_publish *publish, const struct of_batch *batch, uin
     /* Poison was refused before it came to an attempt. */
     bool attempted = of_cause_class(cause) == OF_CLASS_TRANSIENT || cause == OF_CAUSE_NONE;
     facts->attempts = facts->origin.attempts + attempted;
-    facts->due_ms = facts->now_ms + publish->options.retry_delay_ms;
+    facts->due_ms = facts->now_ms + of_tuning_retry_delay_ms(publish->options.tuning);
 }
 
 /* What only a failed record needs. */
@@ -372,7 +373,57 @@ tick(void *self, struct of_port *port, int64_t now_ns, int64_t *deadline_ns)
     return done;
 }
 
+/* ---- for people ---- */
+
+static const char *const steps[] = {
+    [OF_STEP_NONE] = "waits for a barrier",
+    [OF_STEP_ASIDE] = "has a barrier, and hands over first what was put aside",
+    [OF_STEP_LETTERS] = "has a barrier, and waits until the letters before it are acknowledged",
+    [OF_STEP_ROWS] = "has a barrier, and writes the aggregates that changed",
+    [OF_STEP_MARKERS] = "has a barrier, and writes the markers of partitions",
+    [OF_STEP_ENDING] = "has a barrier, and waits until its transaction is committed",
+};
+
+static void
+describe_transaction(const struct of_publish *publish, int64_t now_ns, FILE *out)
+{
+    if (publish->ending)
+        fprintf(out, "  transaction %" PRIu64 " is being ended\n", publish->transaction);
+    else if (publish->opened_ns != 0)
+        fprintf(out, "  transaction %" PRIu64 " is open for %.1f s and holds %u letters\n", publish->transaction,
+                (double)(now_ns - publish->opened_ns) / (double)OF_SECOND_NS, publish->used);
+    if (publish->doomed)
+        fprintf(out, "  nothing since the last barrier counts: %s\n", publish->verdict_text);
+}
+
+static void
+describe(const void *self, int64_t now_ns, FILE *out)
+{
+    const struct of_publish *publish = self;
+    uint32_t aside = 0;
+    for (const struct of_batch *batch = publish->aside; batch != NULL; batch = batch->next)
+        aside++;
+    fprintf(out, "  lane %u: %s\n", publish->options.lane, steps[publish->step]);
+    if (publish->transactional)
+        describe_transaction(publish, now_ns, out);
+    else
+        fprintf(out, "  %u letters and %u records of state are not acknowledged yet\n",
+                publish->unsettled[0] + publish->unsettled[1], publish->state_unsettled);
+    if (aside > 0)
+        fprintf(out, "  %u batches wait for the next transaction\n", aside);
+    if (publish->full)
+        fprintf(out, "  a batch waits because the producer's queue is full, or too many letters are under way\n");
+    if (publish->options.state_schema_id != NULL
+        && atomic_load_explicit(publish->options.state_schema_id, memory_order_relaxed) < 0)
+        fprintf(out, "  the schema of totals has no id yet: nothing is committed until the registry gives one\n");
+    for (uint32_t i = 0; i < publish->slot_count; i++)
+        if (publish->slots[i].failed && publish->slots[i].slot != NULL)
+            fprintf(out, "  %s %" PRId32 ": nothing more of epoch %u counts; fetch begins it again\n",
+                    publish->slots[i].slot->topic, publish->slots[i].slot->partition, publish->slots[i].epoch);
+}
+
 const struct of_stage_ops of_publish_stage = {
+    .describe = describe,
     .name = "publish",
     .process = publish_item,
     .open = open_slot,

@@ -27,6 +27,7 @@
 #include "core/counter.h"
 #include "core/sink.h"
 #include "core/stage.h"
+#include "core/tuning.h"
 #include "order/event_queue.h"
 #include "order/groups.h"
 
@@ -44,12 +45,12 @@ struct of_publish_options {
     struct of_sink sink;
     struct of_slice group;   /* consumer group */
     uint32_t max_retries;    /* after the first attempt */
-    int64_t retry_delay_ms;
+    const struct of_tuning *tuning; /* retry delay, commit interval */
     uint32_t in_flight;      /* letters handed over and not acknowledged, at most; in one transaction, about */
     const struct of_groups *groups;
     const _Atomic int64_t *state_schema_id; /* of the aggregates topic's values; negative: not known yet */
     struct of_slice value_field, group_by_field; /* recorded with the state */
-    int64_t transaction_limit_ns; /* after which a transaction is aborted whose barrier has not come */
+    int64_t barrier_limit_ns; /* beyond the commit interval, after which a transaction is aborted whose barrier has not come */
     struct of_listener listener;
 };
 

@@ -362,8 +362,9 @@ write_state(struct of_publish *publish, int64_t now_ns, int64_t *deadline_ns)
 static void
 limit_transaction(struct of_publish *publish, int64_t now_ns)
 {
+    const struct of_publish_options *options = &publish->options;
     if (publish->opened_ns != 0 && !publish->ending && !publish->doomed
-        && now_ns - publish->opened_ns > publish->options.transaction_limit_ns)
+        && now_ns - publish->opened_ns > of_tuning_commit_interval_ns(options->tuning) + options->barrier_limit_ns)
         of_publish_abort(publish, "its barrier did not come in time");
 }
 

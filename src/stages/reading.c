@@ -8,6 +8,7 @@
 #include "core/memory.h"
 #include "order/failure.h"
 #include "order/retry_header.h"
+#include "stages/partition_log.h"
 #include "stages/tell.h"
 
 enum { CHUNKS_PER_TURN = 16 };
@@ -45,6 +46,7 @@ of_reading_init(struct of_reading *reading, const struct of_fetch_options *optio
         .status = status,
         .board = board,
         .barrier_wanted = barrier_wanted,
+        .retry_delay_ms = of_tuning_retry_delay_ms(options->tuning),
     };
     reading->chunks = of_alloc_array(options->chunks, sizeof *reading->chunks);
     reading->free_chunks = of_alloc_array(options->chunks, sizeof *reading->free_chunks);
@@ -165,6 +167,8 @@ tell(struct of_reading *reading, enum of_event_kind kind, const struct of_readin
      enum of_cause cause, const char *text)
 {
     struct of_event_queue *queue = reading->options->events;
+    if (kind == OF_EVENT_HELD || kind == OF_EVENT_RESUMED)
+        of_partition_log(kind, &slot->slot, offset, cause, text, reading->options->quiet);
     if (queue == NULL)
         return;
     struct of_event *event = of_event_queue_borrow(queue);
@@ -182,6 +186,7 @@ of_reading_tell_all(struct of_reading *reading, enum of_event_kind kind, const s
     for (uint32_t i = 0; i < reading->count; i++)
         if (ledger->slots[i].was_known)
             tell(reading, kind, reading->slots[i], ledger->slots[i].state.next_offset, OF_CAUSE_NONE, NULL);
+    of_partition_log_all(kind, reading->handles, reading->count, reading->options->quiet);
 }
 
 /* A schema that is being looked up, or a transaction that is begun again at once. Otherwise the first of a row of holds is
@@ -492,7 +497,9 @@ of_reading_take_notice(struct of_reading *reading, const struct of_notice *notic
     of_slot_drop(&slot->slot, slot->epoch); /* a hold may have begun a new one meanwhile, which builds on the void */
     slot->cut_offset = notice->offset;
     atomic_store_explicit(&slot->slot.cut_cause, notice->cause, memory_order_relaxed);
-    hold(reading, slot, true, slot->next_offset, (enum of_cause)notice->cause, notice->text);
+    /* It begins again from the ledger; what is told is the record that cannot go on. */
+    int64_t offset = notice->offset >= 0 ? notice->offset : slot->next_offset;
+    hold(reading, slot, true, offset, (enum of_cause)notice->cause, notice->text);
     return true;
 }
 
@@ -511,7 +518,7 @@ due_ns(const struct of_reading *reading, struct of_reading_slot *slot, const str
         || !of_retry_header_parse(value, &header))
         return now_ns;
     int64_t wait_ms = header.due_ms - of_clock_wall_ms(reading->options->clock);
-    int64_t delay_ms = reading->options->retry_delay_ns / OF_MS_NS;
+    int64_t delay_ms = reading->retry_delay_ms;
     if (wait_ms <= 0)
         return now_ns;
     int64_t looked_ns = of_clock_mono_ns(reading->options->clock); /* the turn's time is older than this look */
@@ -565,6 +572,20 @@ read_retry(struct of_reading *reading, struct of_port *port, struct of_reading_s
     return 1;
 }
 
+/* Who waits at a head waits by the new delay from now on. */
+static void
+look_at_delay(struct of_reading *reading)
+{
+    int64_t delay_ms = of_tuning_retry_delay_ms(reading->options->tuning);
+    if (delay_ms == reading->retry_delay_ms)
+        return;
+    reading->retry_delay_ms = delay_ms;
+    for (uint32_t i = 0; i < reading->count; i++) {
+        reading->slots[i]->head_offset = -1;
+        reading->slots[i]->shift_ms = INT64_MAX;
+    }
+}
+
 /* ---- a turn ---- */
 
 static bool
@@ -591,6 +612,7 @@ of_reading_turn(struct of_reading *reading, struct of_port *port, const struct o
 {
     uint32_t done = 0;
     bool news = schema_news(reading);
+    look_at_delay(reading);
     for (uint32_t i = 0; i < reading->count; i++) {
         struct of_reading_slot *slot = reading->slots[i];
         if (slot->held && news && waits_for_schema(slot))

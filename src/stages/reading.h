@@ -62,6 +62,7 @@ struct of_reading {
     uint64_t schema_version; /* seen */
     struct of_reading_gone *gone; /* one per partition at most */
     uint32_t gone_count;
+    int64_t retry_delay_ms;  /* that heads are waiting by */
 };
 
 void of_reading_init(struct of_reading *reading, const struct of_fetch_options *options,
@@ -113,6 +114,9 @@ void of_reading_restart_all(struct of_reading *reading, enum of_cause cause, con
 
 /* What the barrier carries is committed: slots that got somewhere forget their back-off. */
 void of_reading_committed(struct of_reading *reading, const struct of_barrier *barrier);
+
+/* What every slot does and waits for, as lines for people. */
+void of_reading_describe(const struct of_reading *reading, const struct of_ledger *ledger, int64_t now_ns, FILE *out);
 
 /* Tells the console about every slot. */
 void of_reading_tell_all(struct of_reading *reading, enum of_event_kind kind, const struct of_ledger *ledger);

@@ -111,7 +111,7 @@ what_stands_in_the_way_can_be_asked(void **state)
     (void)state;
     struct of_error why;
     int64_t begun_ns = of_clock_mono_ns(of_clock_system()), since_ns;
-    of_log_set_level(OF_LOG_ERROR);
+    of_log_set_levels("error");
     of_registry_mock_reset(MOCK);
     of_registry_mock_inject(MOCK, 503, NULL, OF_MOCK_FOREVER);
     struct of_aggregate_schema *schema = open_schema();
@@ -123,14 +123,14 @@ what_stands_in_the_way_can_be_asked(void **state)
     await_id(schema);
     assert_false(of_aggregate_schema_obstacle(schema, &since_ns, &why));
     of_aggregate_schema_close(&schema);
-    of_log_set_level(OF_LOG_INFO);
+    of_log_set_levels("info");
 }
 
 static void
 closing_does_not_wait_for_the_registry(void **state)
 {
     (void)state;
-    of_log_set_level(OF_LOG_ERROR);
+    of_log_set_levels("error");
     of_registry_mock_reset(MOCK);
     of_registry_mock_inject(MOCK, 503, NULL, OF_MOCK_FOREVER);
     struct of_aggregate_schema *schema = open_schema();
@@ -139,7 +139,7 @@ closing_does_not_wait_for_the_registry(void **state)
     of_aggregate_schema_close(&schema);
     assert_in_range(of_clock_mono_ns(of_clock_system()) - begun_ns, 0, OF_SECOND_NS);
     assert_int_equal(atomic_load(&woken), 0);
-    of_log_set_level(OF_LOG_INFO);
+    of_log_set_levels("info");
 }
 
 /* A directory for schemas spares the registry the second time. */

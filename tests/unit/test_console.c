@@ -12,6 +12,8 @@
 #include "core/log.h"
 #include "ops/console.h"
 
+static _Atomic int64_t retry_delay_ms = 2000;
+
 /* A console on a fake clock, turned by the test, printing into memory. */
 struct stand {
     struct of_clock clock;
@@ -42,7 +44,7 @@ open_stand_on(struct stand *stand, FILE *out, enum of_console_mode mode, uint32_
         .mode = mode, .out = stand->out, .clock = &stand->clock, .lanes = lanes, .live = answer_live, .context = stand,
         .banner = { .brokers = "b:1", .registry = "http://me:secret@r:2/x", .group = "g", .topic = "orders",
                     .retry_topic = "orders-retry", .dlq_topic = "orders-dlq", .guarantee = "at-least-once",
-                    .max_retries = 3, .retry_delay_ms = 2000 },
+                    .max_retries = 3, .retry_delay_ms = &retry_delay_ms },
     };
     stand->console = of_console_create(&config);
 }
@@ -527,7 +529,7 @@ a_reader_that_goes_away_stops_nothing(void **state)
     struct stand stand;
     open_stand(&stand, OF_CONSOLE_JSON, 1);
     signal(SIGPIPE, SIG_IGN);
-    of_log_set_level(OF_LOG_ERROR);
+    of_log_set_levels("error");
     int ends[2];
     assert_int_equal(pipe(ends), 0);
     close(ends[0]);

@@ -11,6 +11,8 @@
 #include "core/log.h"
 #include "ops/console_live.h"
 
+static _Atomic int64_t retry_delay_ms = 2000;
+
 /* ---- paper ---- */
 
 struct paper {
@@ -71,7 +73,7 @@ table_of(struct paper *paper, struct of_terminal terminal, const struct of_event
 {
     struct of_console_config config = {
         .terminal = terminal,
-        .banner = { .max_retries = 3, .retry_delay_ms = 2000 },
+        .banner = { .max_retries = 3, .retry_delay_ms = &retry_delay_ms },
     };
     struct of_tally tally = { .orders_processed = 2 };
     of_exact_sum_add(&tally.sum, 3);

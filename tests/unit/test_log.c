@@ -5,12 +5,13 @@
 #include <string.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include <jansson.h>
 
 #include "core/clock.h"
 #include "core/log.h"
 
 static int ends[2];
-static char text[16384];
+static char text[65536];
 
 static int
 open_pipe(void **state)
@@ -19,7 +20,7 @@ open_pipe(void **state)
     if (pipe(ends) != 0)
         return -1;
     of_log_set_descriptor(ends[1]);
-    of_log_set_level(OF_LOG_INFO);
+    of_log_set_levels("info");
     return 0;
 }
 
@@ -57,13 +58,13 @@ static void
 less_important_messages_are_left_out(void **state)
 {
     (void)state;
-    of_log_set_level(OF_LOG_WARNING);
+    of_log_set_levels("warning");
     of_log_info("x", "not written");
     of_log_warning("x", "written");
     assert_null(strstr(logged(), "not written"));
     assert_non_null(strstr(text, "written"));
-    assert_false(of_log_enabled(OF_LOG_INFO));
-    assert_true(of_log_enabled(OF_LOG_ERROR));
+    assert_false(of_log_enabled(OF_LOG_INFO, "x"));
+    assert_true(of_log_enabled(OF_LOG_ERROR, "x"));
 }
 
 static void
@@ -119,6 +120,154 @@ limited_messages_are_counted_per_site(void **state)
     assert_non_null(strstr(text, "second\n"));
 }
 
+/* ---- levels by module ---- */
+
+static void
+a_module_can_have_a_level_of_its_own(void **state)
+{
+    (void)state;
+    char levels[128];
+    of_log_set_levels("warning,registry=debug,kafka=error");
+    assert_true(of_log_enabled(OF_LOG_DEBUG, "registry"));
+    assert_false(of_log_enabled(OF_LOG_WARNING, "kafka"));
+    assert_true(of_log_enabled(OF_LOG_WARNING, "fetch"));
+    assert_false(of_log_enabled(OF_LOG_INFO, "fetch"));
+    assert_string_equal(of_log_print_levels(levels, sizeof levels), "warning,kafka=error,registry=debug");
+    of_log_debug("registry", "said");
+    of_log_debug("fetch", "not said");
+    assert_non_null(strstr(logged(), "debug registry: said\n"));
+    assert_null(strstr(text, "not said"));
+    of_log_set_levels("registry=debug");
+    assert_true(of_log_enabled(OF_LOG_INFO, "fetch"));
+    of_log_set_levels("info");
+    assert_false(of_log_enabled(OF_LOG_DEBUG, "registry"));
+}
+
+static void
+wrong_levels_are_told_with_the_nearest(void **state)
+{
+    (void)state;
+    assert_null(of_log_levels_complaint("debug"));
+    assert_null(of_log_levels_complaint("kafka=error,info"));
+    assert_string_equal(of_log_levels_complaint("info,registri=debug"),
+                        "names no module 'registri'; did you mean 'registry'?");
+    assert_string_equal(of_log_levels_complaint("inf"), "names no level 'inf'; did you mean 'info'?");
+    assert_string_equal(of_log_levels_complaint("kafka=debgu"), "names no level 'debgu'; did you mean 'debug'?");
+    assert_non_null(of_log_levels_complaint("info,"));
+    assert_non_null(of_log_levels_complaint("=debug"));
+    assert_non_null(of_log_levels_complaint("kafka="));
+    char longest[3000];
+    memset(longest, 'a', sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0';
+    assert_non_null(of_log_levels_complaint(longest));
+}
+
+/* ---- places, and JSON ---- */
+
+static const struct of_log_place place = { .topic = "or\"ders", .partition = 3, .offset = 120, .cause = "c" };
+
+static void
+a_place_follows_the_text(void **state)
+{
+    (void)state;
+    of_log_at(OF_LOG_WARNING, "fetch", &place, "held: %s", "why");
+    assert_non_null(strstr(logged(), "warning fetch: held: why topic=or\"ders partition=3 offset=120 cause=c\n"));
+    of_log_at(OF_LOG_INFO, "fetch", &(struct of_log_place) { .partition = -1, .offset = 0 }, "x");
+    assert_non_null(strstr(logged(), "info fetch: x offset=0\n"));
+}
+
+static int
+json_format(void **state)
+{
+    int rc = open_pipe(state);
+    of_log_set_format(OF_LOG_JSON);
+    return rc;
+}
+
+static int
+text_format(void **state)
+{
+    of_log_set_format(OF_LOG_TEXT);
+    return close_pipe(state);
+}
+
+/* Of the pipe's first line. */
+static json_t *
+parsed(void)
+{
+    json_error_t error;
+    logged();
+    *strchr(text, '\n') = '\0';
+    json_t *line = json_loads(text, JSON_REJECT_DUPLICATES, &error);
+    if (line == NULL)
+        fail_msg("%s in %s", error.text, text);
+    return line;
+}
+
+static void
+json_holds_text_and_place(void **state)
+{
+    (void)state;
+    of_log_at(OF_LOG_WARNING, "fetch", &place, "a \"b\"\n\\ \x01 \xC3\xA9 \xFF");
+    json_t *line = parsed();
+    assert_string_equal(json_string_value(json_object_get(line, "level")), "warning");
+    assert_string_equal(json_string_value(json_object_get(line, "module")), "fetch");
+    assert_string_equal(json_string_value(json_object_get(line, "text")), "a \"b\"\n\\ \x01 \xC3\xA9 \\xFF");
+    assert_string_equal(json_string_value(json_object_get(line, "topic")), "or\"ders");
+    assert_int_equal(json_integer_value(json_object_get(line, "partition")), 3);
+    assert_int_equal(json_integer_value(json_object_get(line, "offset")), 120);
+    assert_string_equal(json_string_value(json_object_get(line, "cause")), "c");
+    assert_null(json_object_get(line, "stage"));
+    assert_int_equal(strlen(json_string_value(json_object_get(line, "time"))), strlen("2026-01-31T09:30:00.123Z"));
+    json_decref(line);
+}
+
+static void
+the_longest_texts_are_still_json(void **state)
+{
+    (void)state;
+    char longest[5000];
+    static const char bytes[] = { 'a', '\x01', '"', '\xFF' };
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        memset(longest, bytes[i], sizeof longest - 1);
+        longest[sizeof longest - 1] = '\0';
+        of_log_at(OF_LOG_INFO, "fetch", &(struct of_log_place) { .topic = longest, .partition = 1, .offset = 2 }, "%s",
+                  longest);
+        json_t *line = parsed();
+        const char *found = json_string_value(json_object_get(line, "text"));
+        assert_string_equal(found + strlen(found) - 3, "...");
+        assert_int_equal(json_integer_value(json_object_get(line, "offset")), 2);
+        json_decref(line);
+    }
+}
+
+/* ---- changes ---- */
+
+static uint32_t
+times_said(const char *what)
+{
+    uint32_t count = 0;
+    for (const char *at = logged(); (at = strstr(at, what)) != NULL; at++)
+        count++;
+    return count;
+}
+
+static void
+what_is_tried_again_is_said_when_it_changes(void **state)
+{
+    (void)state;
+    struct of_log_last last = { 0 };
+    for (int i = 0; i < 100; i++)
+        of_log_changed(&last, OF_LOG_WARNING, "x", "no broker; trying again");
+    assert_int_equal(times_said("no broker"), 1);
+    of_log_changed(&last, OF_LOG_WARNING, "x", "no leader; trying again");
+    of_log_changed(&last, OF_LOG_WARNING, "x", "no broker; trying again");
+    assert_int_equal(times_said("trying again"), 2);
+    for (int i = 0; i < 100; i++)
+        of_log_changed(&last, OF_LOG_WARNING, "x", "reason %d", i);
+    assert_int_equal(times_said("reason"), 2); /* five in ten seconds, whatever they say */
+}
+
 int
 main(void)
 {
@@ -127,6 +276,12 @@ main(void)
         TEST(a_line_has_time_level_and_component),   TEST(less_important_messages_are_left_out),
         TEST(bytes_from_outside_cannot_fake_a_line), TEST(long_texts_are_cut),
         TEST(a_site_speaks_five_times_in_ten_seconds), TEST(limited_messages_are_counted_per_site),
+        cmocka_unit_test_setup_teardown(a_module_can_have_a_level_of_its_own, open_pipe, close_pipe),
+        cmocka_unit_test(wrong_levels_are_told_with_the_nearest),
+        cmocka_unit_test_setup_teardown(a_place_follows_the_text, open_pipe, close_pipe),
+        cmocka_unit_test_setup_teardown(json_holds_text_and_place, json_format, text_format),
+        cmocka_unit_test_setup_teardown(the_longest_texts_are_still_json, json_format, text_format),
+        cmocka_unit_test_setup_teardown(what_is_tried_again_is_said_when_it_changes, open_pipe, close_pipe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

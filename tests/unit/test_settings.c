@@ -71,7 +71,7 @@ defaults_are_those_of_the_design(void **state)
     assert_int_equal(s->max_field_bytes, 1048576);
     assert_int_equal(s->from, OF_FROM_EARLIEST);
     assert_int_equal(s->console, OF_CONSOLE_AUTO);
-    assert_int_equal(s->log_level, OF_LOG_INFO);
+    assert_string_equal(s->log_level, "info");
     assert_string_equal(s->instance_id, "auto");
     assert_null(s->lock_folder);
     assert_int_equal(s->on_stop, OF_ON_STOP_LEAVE);
