@@ -25,6 +25,7 @@ struct world_options {
     uint32_t letters_in_flight;  /* 0: 1000 */
     bool exactly_once;
     bool events; /* of partitions are kept until they are taken */
+    bool unmeasured;
 };
 
 struct world {

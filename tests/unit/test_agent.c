@@ -141,8 +141,8 @@ test_a_barrier_waits_for_all_inputs_of_its_lane(void **state)
     struct bench bench;
     bench_open(&bench, false);
     struct named items[] = {
-        { { OF_ITEM_BATCH, 0, 0 }, 'a' }, { { OF_ITEM_BATCH, 0, 0 }, 'b' }, { { OF_ITEM_BATCH, 0, 1 }, 'c' },
-        { { OF_ITEM_BATCH, 1, 0 }, 'd' }, { { OF_ITEM_BATCH, 1, 0 }, 'e' }, { { OF_ITEM_BATCH, 0, 1 }, 'f' },
+        { BATCH(0, 0), 'a' }, { BATCH(0, 0), 'b' }, { BATCH(0, 1), 'c' },
+        { BATCH(1, 0), 'd' }, { BATCH(1, 0), 'e' }, { BATCH(0, 1), 'f' },
     };
     struct of_barrier barrier = { .item = { .kind = OF_ITEM_BARRIER } };
     of_ring_push(&bench.rings[0], &items[0]);
@@ -204,8 +204,8 @@ test_a_refused_item_stays_at_the_head(void **state)
     struct bench bench;
     bench_open(&bench, false);
     struct named items[] = {
-        { { OF_ITEM_BATCH, 0, 0 }, 'a' }, { { OF_ITEM_BATCH, 0, 0 }, 'b' }, { { OF_ITEM_BATCH, 0, 0 }, 'c' },
-        { { OF_ITEM_BATCH, 1, 0 }, 'd' },
+        { BATCH(0, 0), 'a' }, { BATCH(0, 0), 'b' }, { BATCH(0, 0), 'c' },
+        { BATCH(1, 0), 'd' },
     };
     for (int i = 0; i < 3; i++)
         of_ring_push(&bench.rings[0], &items[i]);
@@ -228,9 +228,9 @@ test_one_input_does_not_starve_the_others(void **state)
     (void)state;
     struct bench bench;
     bench_open(&bench, false);
-    struct named many[40], other = { { OF_ITEM_BATCH, 1, 0 }, 'x' };
+    struct named many[40], other = { BATCH(1, 0), 'x' };
     for (int i = 0; i < 40; i++) {
-        many[i] = (struct named) { { OF_ITEM_BATCH, 0, 0 }, 'm' };
+        many[i] = (struct named) { BATCH(0, 0), 'm' };
         of_ring_push(&bench.rings[0], &many[i]);
     }
     of_ring_push(&bench.rings[2], &other);
@@ -297,7 +297,7 @@ test_what_comes_home_comes_first(void **state)
     struct of_ring home;
     of_ring_init(&home, 10);
     of_agent_add_homecoming(&bench.agent, &home);
-    struct named items[] = { { { OF_ITEM_BATCH, 0, 0 }, 'a' }, { { OF_ITEM_BATCH, 0, 0 }, 'b' } };
+    struct named items[] = { { BATCH(0, 0), 'a' }, { BATCH(0, 0), 'b' } };
     of_ring_push(&bench.rings[0], &items[0]);
     of_ring_push(&home, &items[1]);
     assert_int_equal(turn(&bench), 2);
