@@ -12,6 +12,7 @@ const struct of_command of_commands[] = {
     { "reset", "start over: forget the offsets and totals of a group", of_command_reset, NULL },
     { "schema", "explain how orders of a schema are read; register, check and list schemas", of_command_schema,
       of_schema_print_usage },
+    { "doctor", "check the surroundings of a run, and say what to fix first", of_command_doctor, NULL },
     { "config", "check, show and explain what is configured; a configuration file to begin with", of_command_config,
       NULL },
     { "completion", "complete commands and options in bash, zsh or fish", of_command_completion,

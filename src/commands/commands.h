@@ -33,6 +33,7 @@ int of_command_demo(int argc, char **argv);
 int of_command_stats(int argc, char **argv);
 int of_command_reset(int argc, char **argv);
 int of_command_schema(int argc, char **argv);
+int of_command_doctor(int argc, char **argv);
 int of_command_config(int argc, char **argv);
 int of_command_completion(int argc, char **argv);
 int of_command_help(int argc, char **argv);

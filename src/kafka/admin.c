@@ -351,3 +351,44 @@ of_admin_check_compaction(struct of_admin *admin, const char *topic, int timeout
 {
     return check(admin, topic, judge_compaction, -1, timeout_ms, err);
 }
+
+/* ---- all settings ---- */
+
+static enum of_status
+visit_description(struct of_admin *admin, const char *topic, rd_kafka_event_t *event, of_admin_setting *visit,
+                  void *context, struct of_error *err)
+{
+    if (event == NULL)
+        return fail(admin, RD_KAFKA_RESP_ERR__TIMED_OUT, "look at", topic, NULL, err);
+    rd_kafka_resp_err_t code = rd_kafka_event_error(event);
+    const char *text = rd_kafka_event_error_string(event);
+    const rd_kafka_DescribeConfigs_result_t *result = rd_kafka_event_DescribeConfigs_result(event);
+    size_t count = 0, entries = 0;
+    const rd_kafka_ConfigResource_t **resources =
+        result == NULL ? NULL : rd_kafka_DescribeConfigs_result_resources(result, &count);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && count == 1) {
+        code = rd_kafka_ConfigResource_error(resources[0]);
+        text = rd_kafka_ConfigResource_error_string(resources[0]);
+    }
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR || count != 1)
+        return fail(admin, code, "look at the settings of", topic, text, err);
+    const rd_kafka_ConfigEntry_t **entry = rd_kafka_ConfigResource_configs(resources[0], &entries);
+    for (size_t i = 0; i < entries; i++)
+        visit(context, rd_kafka_ConfigEntry_name(entry[i]), rd_kafka_ConfigEntry_value(entry[i]));
+    return OF_OK;
+}
+
+enum of_status
+of_admin_settings(struct of_admin *admin, const char *topic, int timeout_ms, of_admin_setting *visit, void *context,
+                  struct of_error *err)
+{
+    struct call call = begin_call(admin, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, timeout_ms);
+    rd_kafka_ConfigResource_t *resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+    rd_kafka_DescribeConfigs(admin->client.rk, &resource, 1, call.options, call.queue);
+    call.event = rd_kafka_queue_poll(call.queue, timeout_ms);
+    enum of_status status = visit_description(admin, topic, call.event, visit, context, err);
+    end_call(&call);
+    rd_kafka_ConfigResource_destroy(resource);
+    of_kafka_client_serve(&admin->client);
+    return status;
+}

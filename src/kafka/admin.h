@@ -47,6 +47,12 @@ OF_MUST_USE enum of_status of_admin_check_compaction(struct of_admin *admin, con
 OF_MUST_USE enum of_status of_admin_check_retention(struct of_admin *admin, const char *topic, int64_t keep_ms,
                                                     int timeout_ms, struct of_error *err);
 
+/* Visits every setting of the topic, which exists: value NULL where it is not told. OF_OK; OF_RETRY: no answer; OF_FATAL:
+ * not allowed, or no such topic. */
+typedef void of_admin_setting(void *context, const char *name, const char *value);
+OF_MUST_USE enum of_status of_admin_settings(struct of_admin *admin, const char *topic, int timeout_ms,
+                                             of_admin_setting *visit, void *context, struct of_error *err);
+
 /* The cluster's id, a string to be freed. OF_OK; OF_RETRY: no answer. */
 OF_MUST_USE enum of_status of_admin_cluster_id(struct of_admin *admin, int timeout_ms, char **id, struct of_error *err);
 

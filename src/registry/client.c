@@ -27,6 +27,7 @@ struct of_registry_client {
     size_t current;  /* the one that answered last */
     char *urls;      /* as given, without credentials */
     int64_t wait_ms; /* of the last call */
+    int64_t date_ms; /* what the last answer says; -1: nothing */
     int64_t no_guids_until_ns;
 };
 
@@ -81,6 +82,7 @@ of_registry_client_open(const struct of_registry_options *options, struct of_reg
                         struct of_error *err)
 {
     struct of_registry_client *client = of_alloc(sizeof *client);
+    client->date_ms = -1;
     enum of_status status = OF_OK;
     const char *rest = options->urls;
     for (char *url; status == OF_OK && (url = of_registry_url_next(&rest)) != NULL; free(url))
@@ -125,6 +127,12 @@ of_registry_client_urls(const struct of_registry_client *client)
 }
 
 int64_t
+of_registry_client_date_ms(const struct of_registry_client *client)
+{
+    return client->date_ms;
+}
+
+int64_t
 of_registry_client_wait_ms(const struct of_registry_client *client)
 {
     return client->wait_ms;
@@ -148,7 +156,7 @@ static enum of_registry_answer
 ask_one(struct of_registry_client *client, const struct endpoint *endpoint, const struct of_registry_call *call,
         struct of_error *err)
 {
-    struct of_http_answer answer;
+    struct of_http_answer answer = { 0 };
     int64_t began_ns = of_clock_mono_ns(of_clock_system());
     enum of_status status = endpoint->http != NULL
                                 ? of_http_exchange(endpoint->http, call->path, call->body, &answer, err)
@@ -158,6 +166,7 @@ ask_one(struct of_registry_client *client, const struct endpoint *endpoint, cons
     of_log_debug("registry", "%s %s%s: %s after %lld ms", call->body != NULL ? "POST" : "GET", endpoint->url, call->path,
                  status == OF_OK ? "answered" : err != NULL ? err->text : "no answer",
                  (long long)((of_clock_mono_ns(of_clock_system()) - began_ns) / OF_MS_NS));
+    client->date_ms = status == OF_OK && answer.date_ms > 0 ? answer.date_ms : -1;
     if (status != OF_OK)
         return OF_REGISTRY_UNAVAILABLE;
     struct of_reply reply;

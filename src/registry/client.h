@@ -93,6 +93,13 @@ struct of_registry_subject {
     char *type;       /* "AVRO", "JSON", "PROTOBUF" */
 };
 
+/* The subject's latest version. On FOUND the caller releases *subject as a list of one. */
+OF_MUST_USE enum of_registry_answer of_registry_latest(struct of_registry_client *client, const char *name,
+                                                       struct of_registry_subject **subject, struct of_error *err);
+
+/* When the registry that answered last thought that was, in milliseconds since 1970, to the second; -1: it did not say. */
+int64_t of_registry_client_date_ms(const struct of_registry_client *client);
+
 /* All subjects by name. On FOUND the caller releases them. */
 OF_MUST_USE enum of_registry_answer of_registry_list(struct of_registry_client *client,
                                                      struct of_registry_subject **subjects, size_t *count,

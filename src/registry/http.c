@@ -305,6 +305,22 @@ explain(const struct of_http *http, CURLcode code, struct of_error *err)
     }
 }
 
+/* libcurl shows headers from 7.84 on. */
+static int64_t
+date_of(CURL *curl)
+{
+#if LIBCURL_VERSION_NUM >= 0x075400
+    struct curl_header *header;
+    if (curl_easy_header(curl, "Date", 0, CURLH_HEADER, -1, &header) == CURLHE_OK) {
+        time_t date = curl_getdate(header->value, NULL);
+        return date > 0 ? (int64_t)date * 1000 : 0;
+    }
+#else
+    (void)curl;
+#endif
+    return 0;
+}
+
 enum of_status
 of_http_exchange(struct of_http *http, const char *path, const char *body, struct of_http_answer *answer,
                  struct of_error *err)
@@ -332,6 +348,7 @@ of_http_exchange(struct of_http *http, const char *path, const char *body, struc
         curl_off_t seconds = 0;
         curl_easy_getinfo(http->curl, CURLINFO_RESPONSE_CODE, &answer->status);
         curl_easy_getinfo(http->curl, CURLINFO_RETRY_AFTER, &seconds);
+        answer->date_ms = date_of(http->curl);
         answer->retry_after_ms = seconds < INT32_MAX ? (int64_t)seconds * 1000 : INT32_MAX;
         return OF_OK;
     }

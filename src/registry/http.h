@@ -31,6 +31,7 @@ struct of_http_identity {
 struct of_http_answer {
     long status; /* HTTP's: 200, 404, ... */
     int64_t retry_after_ms; /* what the header of that name asks for; 0: nothing */
+    int64_t date_ms; /* of the header Date, since 1970; 0: there is none */
     char *body;  /* not NUL-terminated; may be NULL when empty */
     size_t length;
 };

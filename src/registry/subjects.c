@@ -209,6 +209,19 @@ look_at(struct of_registry_client *client, const char *name, struct of_registry_
 }
 
 enum of_registry_answer
+of_registry_latest(struct of_registry_client *client, const char *name, struct of_registry_subject **subject,
+                   struct of_error *err)
+{
+    *subject = of_alloc(sizeof **subject);
+    enum of_registry_answer answer = look_at(client, name, *subject, err);
+    if (answer == OF_REGISTRY_NOT_FOUND)
+        of_error_set(err, OF_POISON, "there is no subject %s", name);
+    if (answer != OF_REGISTRY_FOUND)
+        of_registry_subjects_destroy(subject, 1);
+    return answer;
+}
+
+enum of_registry_answer
 of_registry_list(struct of_registry_client *client, struct of_registry_subject **subjects, size_t *count,
                  struct of_error *err)
 {

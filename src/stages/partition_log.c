@@ -7,11 +7,28 @@
 
 enum { LIST_BYTES = 512 };
 
+/* Which stage could not go on; the fetch stage, which holds partitions, tells it. */
+static const char *
+stage_of(enum of_cause cause)
+{
+    switch (cause) {
+    case OF_CAUSE_SCHEMA_PENDING:
+    case OF_CAUSE_REGISTRY_UNAVAILABLE:
+    case OF_CAUSE_REGISTRY_DENIED: return "decode";
+    case OF_CAUSE_RETRY_REFUSED:
+    case OF_CAUSE_DEAD_LETTER_REFUSED:
+    case OF_CAUSE_STATE_REFUSED:
+    case OF_CAUSE_TRANSACTION_ABORTED: return "publish";
+    default: return "fetch";
+    }
+}
+
 void
 of_partition_log(enum of_event_kind kind, const struct of_slot *slot, int64_t offset, enum of_cause cause,
                  const char *text, bool quiet)
 {
     const struct of_log_place place = {
+        .stage = kind == OF_EVENT_HELD ? stage_of(cause) : NULL,
         .topic = slot->topic,
         .partition = slot->partition,
         .offset = offset,

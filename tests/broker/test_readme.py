@@ -306,6 +306,12 @@ class Walk(Newcomer):
         self.assertIn("sasl.password", text)
         self.assertNotIn("open-sesame", text)
 
+    @shows("orderflow doctor", "orderflow config check")
+    def test_what_finds_what_is_wrong(self, doctor, check):
+        self.publish(1)
+        self.assertIn("nothing is wrong", self.output(check))
+        self.assertRegex(self.output(doctor), r"(?m)^ok    registry  ")
+
     @shows("orderflow run --brokers kafka.example.com:9093 -X security.protocol=sasl_ssl "
            "-X sasl.mechanisms=PLAIN -X sasl.username=orders -X sasl.password=... "
            "-X ssl.ca.location=/etc/ssl/kafka-ca.pem")

@@ -84,6 +84,7 @@ of_connection_fail(struct of_connection *connection, int64_t now_ns, const char 
         connection->backoff_ms = settings->backoff_most_ms;
     connection->next_try_ns = now_ns + with_jitter(connection, connection->backoff_ms, now_ns) * OF_MS_NS;
     close_all(connection);
+    connection->failed_in = connection->state;
     connection->state = OF_CONNECTION_DOWN;
     connection->downs++;
 }

@@ -62,6 +62,7 @@ struct of_connection {
     int64_t backoff_ms;    /* the last one */
     uint32_t downs;        /* times that it went down */
     struct of_error error; /* why it went down last */
+    enum of_connection_state failed_in; /* and in which state */
     int32_t correlation;
     struct of_asked asked[OF_REQUESTS_UNDER_WAY]; /* oldest first */
     uint32_t asked_count;
