@@ -257,6 +257,9 @@ static const struct of_option rows[] = {
       .help = "go on, and print again when something changed" },
     { .name = "yes", SECTION, BOOL, AT(yes), .commands = RESET, .initial = "false",
       .help = "do what would be done; without it nothing is changed" },
+    { .name = "progress-seconds", SECTION, INT(0, 86400), AT(progress_seconds), .commands = PRODUCE, .initial = "0",
+      .placeholder = "SECONDS",
+      .help = "print a line of progress so often where output is no terminal, which has a bar; 0 is never" },
     { .name = "log-level", SECTION, STRING, AT(log_level), .commands = ALL, .initial = "info",
       .placeholder = "LEVEL,...", .complaint = of_log_levels_complaint,
       .help = "least important messages that are logged to standard error: error, warning, info or debug; of a module "

@@ -69,6 +69,7 @@ struct of_settings {
     const char *log_level; /* as of_log_set_levels takes it */
     int log_format;        /* enum of_log_format */
     bool print_wiring;
+    int64_t progress_seconds; /* 0: none */
     const char *http; /* NULL: none */
     const char *http_token, *http_token_file; /* NULL: none */
     bool json, follow; /* of stats */
