@@ -89,6 +89,7 @@ struct of_slot {
     struct of_open open;            /* fetch's while it is home */
     struct of_notice notices[2];    /* publish's, used in turn; fetch's from when it is pushed until the open behind it is home */
     _Atomic bool *barrier_wanted;   /* the lane's: publish asks for a barrier before the interval is over */
+    int32_t start_epoch;            /* of the leader that wrote what is before where reading begins; -1: not known */
     void *source;                   /* the source's own; the fetch thread's */
 };
 
@@ -252,6 +253,7 @@ struct of_barrier {
     struct of_slot *const *slots; /* all of the lane, by slot index */
     uint32_t slot_count;
     const int64_t *starts; /* by slot index: where the slot begins if nothing is committed of it yet; otherwise -1 */
+    const int32_t *leader_epochs; /* by slot index: of_source_ops.leader_epoch, as of now; NULL: none is known */
     void *membership;      /* the source's, as of now; may be NULL */
     struct of_snapshot *snapshots[OF_THREADS_PER_STAGE]; /* aggregate instance i writes element i */
 

@@ -16,6 +16,8 @@ struct recorder {
     bool sends_home; /* what it takes, instead of forward; then every item is a real batch and called B */
 };
 
+#define BATCH(lane_, rank_) { .kind = OF_ITEM_BATCH, .lane = (lane_), .rank = (rank_) }
+
 struct named {
     struct of_item item;
     char name;
@@ -249,8 +251,8 @@ test_an_open_goes_the_way_of_its_batches(void **state)
     (void)state;
     struct bench bench;
     bench_open(&bench, false);
-    struct of_open open = { .item = { OF_ITEM_OPEN, 0, 5 } };
-    struct named batch = { { OF_ITEM_BATCH, 0, 5 }, 'a' };
+    struct of_open open = { .item = { OF_ITEM_OPEN, 0, 5, 0, 0 } };
+    struct named batch = { BATCH(0, 5), 'a' };
     of_ring_push(&bench.rings[1], &open);
     of_ring_push(&bench.rings[1], &batch);
     turn(&bench);
@@ -272,8 +274,8 @@ test_the_way_home(void **state)
         for (uint32_t owner = 0; owner < 2; owner++)
             of_agent_add_home_batch(&bench.agent, lane, owner, &bench.rings[4 + owner], &bench.next);
     }
-    static struct of_batch batch = { .item = { OF_ITEM_BATCH, 1, 4 }, .owner = 1 };
-    struct of_open open = { .item = { OF_ITEM_OPEN, 1, 5 } };
+    static struct of_batch batch = { .item = BATCH(1, 4), .owner = 1 };
+    struct of_open open = { .item = { OF_ITEM_OPEN, 1, 5, 0, 0 } };
     struct of_barrier barrier = { .item = { .kind = OF_ITEM_BARRIER, .lane = 1 } };
     bench.recorder.sends_home = true;
     of_ring_push(&bench.rings[2], &open);
