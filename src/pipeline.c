@@ -130,6 +130,7 @@ make_stage(struct of_pipeline *pipeline, enum stage stage, uint32_t instance)
             .retry_delay_ns = options->retry_delay_ms * OF_MS_NS,
             .events = options->partition_events != NULL ? options->partition_events[instance] : NULL,
             .schemas = options->schemas,
+            .measure = options->measure,
         });
     case DECODE:
         return of_decode_create(&(struct of_decode_options) {
@@ -140,6 +141,7 @@ make_stage(struct of_pipeline *pipeline, enum stage stage, uint32_t instance)
             .group = options->group,
             .groups = options->groups,
             .schemas = options->schemas,
+            .measure = options->measure,
         });
     case PROCESS: return of_process_create(&options->process);
     case AGGREGATE: return of_aggregator_create(instance, pipeline->lanes);
@@ -158,6 +160,7 @@ make_stage(struct of_pipeline *pipeline, enum stage stage, uint32_t instance)
             .group_by_field = options->group_by_field,
             .transaction_limit_ns = options->commit_interval_ms * OF_MS_NS + BARRIER_LIMIT_NS,
             .listener = options->listeners != NULL ? options->listeners[instance] : (struct of_listener) { 0 },
+            .measure = options->measure,
         });
     case STAGES: break;
     }
@@ -520,6 +523,42 @@ of_pipeline_lane(const struct of_pipeline *pipeline, uint32_t lane, struct of_pi
         .board = of_fetch_board(fetch),
     };
     return true;
+}
+
+bool
+of_pipeline_part(const struct of_pipeline *pipeline, uint32_t index, struct of_pipeline_part *out)
+{
+    for (enum stage stage = FETCH; stage < STAGES; index -= pipeline->counts[stage++])
+        if (index < pipeline->counts[stage]) {
+            const struct of_port *port = &pipeline->instances[stage][index].port;
+            *out = (struct of_pipeline_part) { port->ops, port->instance, &port->stats, port->stage };
+            return true;
+        }
+    return false;
+}
+
+bool
+of_pipeline_ring(const struct of_pipeline *pipeline, uint32_t index, struct of_pipeline_ring *out)
+{
+    if (index >= pipeline->wire_count)
+        return false;
+    const struct wire *wire = &pipeline->wires[index];
+    *out = (struct of_pipeline_ring) {
+        .from = stages[edges[wire->edge].from].name,
+        .to = stages[edges[wire->edge].to].name,
+        .lane = wire->lane,
+        .from_instance = wire->from,
+        .to_instance = wire->to,
+        .used = of_ring_count(wire->ring),
+        .capacity = wire->capacity,
+    };
+    return true;
+}
+
+uint32_t
+of_pipeline_chunks(const struct of_pipeline *pipeline)
+{
+    return pipeline->chunks;
 }
 
 const char *

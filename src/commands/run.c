@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "commands/commands.h"
-#include "commands/health.h"
+#include "commands/endpoints.h"
 #include "commands/interrupt.h"
 #include "commands/kafka_options.h"
 #include "commands/run_topics.h"
@@ -18,7 +18,7 @@ struct run {
     struct of_identity *identity;
     char about[400];
     int refused; /* exit status if the run does not begin */
-    struct of_health *health;       /* NULL without --http */
+    struct of_endpoints *endpoints; /* NULL without --http */
     struct of_end_check *end_check; /* NULL without --exit-at-end */
     int64_t next_check_ns;
 };
@@ -36,24 +36,6 @@ end_is_reached(void *context, int *exit_status)
     if (status == OF_RETRY)
         of_log_limited(OF_LOG_WARNING, "run", "cannot tell whether the end is reached: %s", err.text);
     return status == OF_OK ? "the end is reached" : NULL;
-}
-
-static enum of_status
-open_health(struct run *run, struct of_error *err)
-{
-    const struct of_health_options options = {
-        .address = run->session.settings->http,
-        .clock = of_clock_system(),
-        .pipeline = &run->session.pipeline,
-        .kafka = &run->kafka,
-        .state_schema = &run->session.state_schema,
-    };
-    if (options.address == NULL)
-        return OF_OK;
-    enum of_status status = of_health_open(&options, &run->health, err);
-    if (status == OF_OK)
-        of_log_info("run", "health at http://%s/healthz and /readyz", of_health_address(run->health));
-    return status;
 }
 
 static enum of_status
@@ -85,14 +67,14 @@ open_identity(struct run *run, const char *cluster, struct of_error *err)
     return OF_OK;
 }
 
-/* Health first: it also tells of a broker that has to be waited for. */
+/* Endpoints first: health also tells of a broker that has to be waited for. */
 static enum of_status
 begin(struct run *run, struct of_error *err)
 {
     const struct of_settings *settings = run->session.settings;
     int32_t orders_partitions;
     char *cluster = NULL;
-    enum of_status status = open_health(run, err);
+    enum of_status status = of_endpoints_open(&run->session, &run->kafka, &run->endpoints, err);
     if (status == OF_OK)
         status = of_run_prepare_topics(&run->kafka, settings, &orders_partitions, &cluster, err);
     if (status == OF_OK)
@@ -113,14 +95,14 @@ run_to_end(struct run *run)
     if (begin(run, &err) == OF_OK) {
         struct of_totals totals;
         exit_status = of_session_run(&run->session);
-        of_health_close(&run->health);
+        of_endpoints_close(&run->endpoints);
         of_session_report(&run->session, &totals);
         of_totals_fini(&totals);
     } else if (!of_interrupt_requested()) {
         fprintf(stderr, "orderflow run: %s\n", err.text);
         exit_status = run->refused;
     }
-    of_health_close(&run->health);
+    of_endpoints_close(&run->endpoints);
     of_session_close(&run->session);
     of_end_check_close(&run->end_check);
     of_identity_close(&run->identity);

@@ -68,6 +68,7 @@ struct of_settings {
     int log_level; /* enum of_log_level */
     bool print_wiring;
     const char *http; /* NULL: none */
+    const char *http_token, *http_token_file; /* NULL: none */
     bool json, follow; /* of stats */
     bool yes;          /* of reset: do it */
     /* orders to publish */

@@ -46,6 +46,8 @@ struct of_item {
     enum of_item_kind kind;
     uint32_t lane;
     uint32_t rank; /* chooses the thread of each stage, so that a partition always takes the same; unused by barriers */
+    uint32_t weight;  /* for how many records its time in a stage stands; 0: it is not measured */
+    int64_t stamp_ns; /* measured ones: when the stage before handed it on; the agents' */
 };
 
 /* ---- slots ---- */

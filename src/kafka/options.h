@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "core/error.h"
+#include "kafka/statistics.h"
 
 /* Where to begin in a partition for which the group has committed nothing. */
 enum of_kafka_from { OF_KAFKA_FROM_EARLIEST, OF_KAFKA_FROM_LATEST };
@@ -44,6 +45,7 @@ struct of_kafka_options {
     const struct of_kafka_property *properties;
     size_t property_count;
     of_kafka_log *log; /* NULL: nothing is logged */
+    struct of_kafka_statistics *consumer_statistics, *producer_statistics; /* of the lane's handles; NULL: not wanted */
 };
 
 /* Why the property must not be set to this value, because delivery depends on it, or which option sets it; NULL when it

@@ -20,6 +20,7 @@ struct of_fetch {
     struct of_fetch_options options;
     struct of_fetch_status status;
     struct of_board board;
+    struct of_positions positions;
     struct of_reading reading;
     struct of_ledger ledger;
     struct of_restoring restoring;
@@ -46,6 +47,7 @@ struct of_fetch {
 
     int64_t drain_deadline_ns;
     int64_t next_behind_ns;
+    struct of_position *places; /* as they are told next */
 };
 
 struct of_fetch *
@@ -54,6 +56,7 @@ of_fetch_create(const struct of_fetch_options *options)
     struct of_fetch *fetch = of_alloc_lines(sizeof *fetch);
     fetch->options = *options;
     of_board_init(&fetch->board);
+    of_positions_init(&fetch->positions);
     of_reading_init(&fetch->reading, &fetch->options, &fetch->status, &fetch->board, &fetch->barrier_wanted);
     of_ledger_init(&fetch->ledger);
     of_restoring_init(&fetch->restoring, &fetch->options, &fetch->reading, &fetch->ledger);
@@ -74,6 +77,8 @@ of_fetch_destroy(struct of_fetch **fetch)
     of_restoring_fini(&(*fetch)->restoring);
     of_reading_fini(&(*fetch)->reading);
     of_board_fini(&(*fetch)->board);
+    of_positions_fini(&(*fetch)->positions);
+    free((*fetch)->places);
     of_ledger_fini(&(*fetch)->ledger);
     free((*fetch)->partitions);
     free((*fetch)->offsets);
@@ -98,6 +103,12 @@ struct of_board *
 of_fetch_board(struct of_fetch *fetch)
 {
     return &fetch->board;
+}
+
+struct of_positions *
+of_fetch_positions(struct of_fetch *fetch)
+{
+    return &fetch->positions;
 }
 
 const char *
@@ -176,11 +187,23 @@ publish_committed(struct of_fetch *fetch)
 }
 
 static void
+note_commit(struct of_fetch *fetch)
+{
+    for (uint32_t i = 0; i < fetch->barrier.slot_count; i++)
+        if (fetch->barrier.reached[i].next_offset >= 0) {
+            atomic_store_explicit(&fetch->status.last_commit_ms, of_clock_wall_ms(fetch->options.clock),
+                                  memory_order_relaxed);
+            return;
+        }
+}
+
+static void
 settle_commit(struct of_fetch *fetch)
 {
     const struct of_barrier *barrier = &fetch->barrier;
     of_ledger_commit(&fetch->ledger, barrier);
     publish_committed(fetch);
+    note_commit(fetch);
     of_reading_committed(&fetch->reading, barrier);
     for (uint32_t i = 0; i < barrier->slot_count; i++)
         if (barrier->reached[i].next_offset >= 0)
@@ -296,6 +319,7 @@ take_assignment(struct of_fetch *fetch, const struct of_source_event *event, int
         memcpy(fetch->partitions, event->partitions, event->count * sizeof *fetch->partitions);
     fetch->partition_count = event->count;
     fetch->assigned = true;
+    of_counter_add(&fetch->status.assigned, 1);
     fetch->positions_ns = now_ns;
     if (fetch->phase == OF_FETCH_JOINING)
         set_phase(fetch, OF_FETCH_ASSIGNING);
@@ -324,6 +348,7 @@ look_up(struct of_fetch *fetch, int64_t now_ns)
     of_ledger_open(&fetch->ledger, count);
     fetch->barrier.reached = of_realloc_array(fetch->barrier.reached, count, sizeof *fetch->barrier.reached);
     fetch->offsets = of_realloc_array(fetch->offsets, count, sizeof *fetch->offsets);
+    fetch->places = of_realloc_array(fetch->places, count, sizeof *fetch->places);
     of_restoring_begin(&fetch->restoring, fetch->partitions, count);
     fetch->restore_deadline_ns = now_ns + RESTORE_PATIENCE_NS;
     set_phase(fetch, OF_FETCH_RESTORING);
@@ -397,6 +422,7 @@ finish_assignment(struct of_fetch *fetch)
     of_restoring_end(&fetch->restoring);
     of_reading_forget(&fetch->reading);
     fetch->revoke_sent = false;
+    of_positions_set(&fetch->positions, NULL, 0);
     atomic_store_explicit(&fetch->status.slots, 0, memory_order_relaxed);
     set_phase(fetch, fetch->assigned ? OF_FETCH_ASSIGNING : OF_FETCH_JOINING);
 }
@@ -408,6 +434,7 @@ take_revoke(struct of_fetch *fetch, bool lost, int64_t now_ns)
 {
     if (fetch->phase == OF_FETCH_DRAINING && !lost)
         return; /* it is being given up already */
+    of_counter_add(lost ? &fetch->status.lost : &fetch->status.revoked, 1);
     if (fetch->phase == OF_FETCH_READING && !lost) {
         fetch->drain_deadline_ns = now_ns + fetch->options.drain_timeout_ns;
         set_phase(fetch, OF_FETCH_DRAINING);
@@ -466,12 +493,35 @@ count_behind(const struct of_fetch *fetch)
 }
 
 static void
+tell_positions(struct of_fetch *fetch)
+{
+    for (uint32_t i = 0; i < fetch->reading.count; i++) {
+        const struct of_reading_slot *slot = fetch->reading.slots[i];
+        const struct of_ledger_slot *committed = &fetch->ledger.slots[i];
+        fetch->places[i] = (struct of_position) {
+            .topic = slot->slot.topic,
+            .partition = slot->slot.partition,
+            .lane = slot->slot.lane,
+            .role = slot->slot.role,
+            .read = slot->next_offset,
+            .committed = committed->known ? committed->state.next_offset : -1,
+            .end = source_ops(fetch)->high != NULL ? source_ops(fetch)->high(source_self(fetch), &slot->slot) : -1,
+            .held = slot->held,
+            .cause = (uint8_t)slot->cause,
+        };
+    }
+    of_positions_set(&fetch->positions, fetch->places, fetch->reading.count);
+}
+
+static void
 look_up_behind(struct of_fetch *fetch, int64_t now_ns)
 {
     if (now_ns < fetch->next_behind_ns)
         return;
     fetch->next_behind_ns = now_ns + BEHIND_NS;
     atomic_store_explicit(&fetch->status.behind, count_behind(fetch), memory_order_relaxed);
+    if (fetch->options.measure)
+        tell_positions(fetch);
 }
 
 /* ---- turns, by phase ---- */

@@ -32,6 +32,7 @@
 #define OF_STAGES_FETCH_H
 
 #include "core/clock.h"
+#include "core/histogram.h"
 #include "core/source.h"
 #include "core/stage.h"
 #include "order/event_queue.h"
@@ -39,6 +40,7 @@
 #include "registry/cache.h"
 #include "stages/board.h"
 #include "stages/ledger.h"
+#include "stages/positions.h"
 
 struct of_fetch_options {
     uint32_t lane;
@@ -51,6 +53,7 @@ struct of_fetch_options {
     int64_t retry_delay_ns; /* a retry record never waits longer than this */
     struct of_event_queue *events;           /* about partitions; NULL: nobody listens */
     const struct of_schema_cache *schemas;   /* its version says when to try held slots again; NULL: never */
+    bool measure; /* chunks, and where every slot is */
 };
 
 enum of_fetch_phase {
@@ -76,6 +79,12 @@ struct of_fetch_status {
     _Atomic int64_t committed;          /* sum of the committed offsets of the slots, or of the last that there were */
     _Atomic bool drain_timed_out;       /* something was dropped because draining took too long */
     _Atomic bool fenced;                /* FAILED because another instance has the same identity */
+    _Atomic uint32_t chunks_out;        /* chunks under way */
+    _Atomic int64_t last_commit_ms;     /* wall time of the last barrier that committed something; 0: never yet */
+    of_counter restored_rows;           /* of recorded state, read at assignments */
+    of_counter assigned, revoked, lost; /* assignments that came and went, in whichever way */
+    of_counter holds[OF_CAUSE_COUNT];   /* times a slot was stopped */
+    struct of_histogram lateness;       /* of retries: from being due to being read */
 };
 
 struct of_fetch;
@@ -91,6 +100,9 @@ const struct of_fetch_status *of_fetch_status(const struct of_fetch *fetch);
 
 /* What is held, for any thread to list. */
 struct of_board *of_fetch_board(struct of_fetch *fetch);
+
+/* How far it is in each slot, for any thread to list; empty where nothing is measured. */
+struct of_positions *of_fetch_positions(struct of_fetch *fetch);
 
 /* Why the phase is FAILED. Valid once that phase was read. */
 const char *of_fetch_error(const struct of_fetch *fetch);

@@ -86,7 +86,10 @@ struct of_publish {
     char verdict_text[200];
 
     struct of_letter *letter;
+    int64_t barrier_ns; /* when everything before the barrier was through */
+    int64_t commit_ns;  /* when the sink was last asked to commit */
     struct of_publish_counts counts;
+    struct of_recent recent;
     struct of_port *port; /* during a call */
 };
 

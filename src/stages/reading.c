@@ -202,6 +202,7 @@ hold(struct of_reading *reading, struct of_reading_slot *slot, bool restore, int
         atomic_fetch_add_explicit(&reading->status->held, 1, memory_order_relaxed);
         slot->restore = false;
         slot->held = true;
+        of_counter_add(&reading->status->holds[cause], 1);
     } else if (slot->restore && !restore) {
         return;
     } else if (!restore && slot->resume_offset < offset) {
@@ -353,6 +354,13 @@ reopen(struct of_reading *reading, struct of_port *port, struct of_reading_slot 
 
 /* ---- chunks ---- */
 
+static void
+note_chunks(struct of_reading *reading)
+{
+    atomic_store_explicit(&reading->status->chunks_out, reading->options->chunks - reading->free_count,
+                          memory_order_relaxed);
+}
+
 static struct of_chunk *
 borrow_chunk(struct of_reading *reading)
 {
@@ -366,6 +374,7 @@ borrow_chunk(struct of_reading *reading)
     chunk->batches_out = 0;
     chunk->held = false;
     chunk->held_text[0] = '\0';
+    note_chunks(reading);
     return chunk;
 }
 
@@ -374,6 +383,7 @@ give_back_chunk(struct of_reading *reading, struct of_chunk *chunk)
 {
     chunk->count = 0;
     reading->free_chunks[reading->free_count++] = chunk;
+    note_chunks(reading);
 }
 
 static void
@@ -383,6 +393,7 @@ emit(struct of_reading *reading, struct of_port *port, struct of_chunk *chunk)
     OF_ASSERT(!slot->held);
     chunk->epoch = slot->epoch;
     chunk->item.rank = slot->slot.rank;
+    chunk->item.weight = reading->options->measure ? chunk->count : 0;
     slot->next_offset = chunk->next_offset;
     slot->chunks_out++;
     reading->moved = true;
@@ -498,8 +509,10 @@ read_retry(struct of_reading *reading, struct of_port *port, struct of_reading_s
     struct of_chunk *chunk = borrow_chunk(reading);
     if (chunk == NULL)
         return 0;
-    while (chunk->count < OF_CHUNK_RECORDS && head_is_due(reading, slot, now_ns, deadline_ns))
+    while (chunk->count < OF_CHUNK_RECORDS && head_is_due(reading, slot, now_ns, deadline_ns)) {
+        of_histogram_add(&reading->status->lateness, now_ns - slot->due_ns, 1);
         source_ops(reading)->take(source_self(reading), &slot->slot, chunk);
+    }
     if (chunk->count == 0) {
         int64_t end = source_ops(reading)->end(source_self(reading), &slot->slot);
         if (end <= slot->next_offset) {
