@@ -85,7 +85,7 @@ create_pipeline(struct world *world)
         .drain_timeout_ms = world->options.drain_timeout_ms,
         .memory_bytes = 8 << 20,
         .letters_in_flight = world->options.letters_in_flight,
-        .measure = true,
+        .measure = !world->options.unmeasured,
         .process = {
             .min_value = world->options.min_value,
             .max_value = world->options.max_value,

@@ -24,6 +24,7 @@ struct world_options {
     int64_t commit_interval_ms;  /* 0: 100 */
     uint32_t letters_in_flight;  /* 0: 1000 */
     bool exactly_once;
+    bool unmeasured;
 };
 
 struct world {
