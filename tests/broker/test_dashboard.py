@@ -55,8 +55,9 @@ class Dashboard(TestCase):
     def test_it_shows_what_the_metrics_tell(self):
         flow = Flow(self, failure_rate=0.3, max_retries=1)
         flow.publish_orders(ORDERS)
-        self.publish_hostile(flow)
         with flow.run("--http", self.address) as program, Browser(self.folder) as browser:
+            self.drained(ORDERS)
+            self.publish_hostile(flow)      # among the last dead letters, which are few
             self.drained(ORDERS + 3)
             browser.open(self.url + "/")
             sums, products = self.metrics()
