@@ -61,7 +61,7 @@ class Dashboard(TestCase):
             self.drained(ORDERS + 3)
             browser.open(self.url + "/")
             sums, products = self.metrics()
-            browser.wait_for("document.querySelectorAll('#products tbody tr').length > 0", 60)
+            browser.wait_for("document.querySelectorAll('#products tbody tr').length > 0", 120)
 
             def shown(selector):
                 return float(browser.text(selector).replace(",", ""))
@@ -105,12 +105,12 @@ class Dashboard(TestCase):
             flow.publish_orders(40, first_id=9001)
             self.drained(ORDERS + 43)
             wanted = int(self.metrics()[0]["orderflow_live_orders"])
-            browser.wait_for(f"document.querySelector('#live-orders').textContent === '{wanted}'", 60)
+            browser.wait_for(f"document.querySelector('#live-orders').textContent === '{wanted}'", 120)
 
             # And says so when it is not any more.
             program.terminate()
             program.final(60)
-            browser.wait_for("document.querySelector('#status').textContent === 'not connected'", 60)
+            browser.wait_for("document.querySelector('#status').textContent === 'not connected'", 120)
 
     def test_it_asks_for_the_token(self):
         secret = self.folder / "token"
@@ -122,10 +122,10 @@ class Dashboard(TestCase):
             browser.open(self.url + "/")
             for given, seen in (("wrong", "document.querySelector('#denied').textContent !== ''"),
                                 ("open sesame", "document.querySelector('#live-orders').textContent === '10'")):
-                browser.wait_for("document.querySelector('#login') && !document.querySelector('#login').hidden", 60)
+                browser.wait_for("document.querySelector('#login') && !document.querySelector('#login').hidden", 120)
                 browser.value(f"document.querySelector('#token').value = '{given}'")
                 browser.value("document.querySelector('#login').requestSubmit()")
-                browser.wait_for(seen, 60)
+                browser.wait_for(seen, 120)
             self.assertTrue(browser.value("document.querySelector('#login').hidden"))
             program.terminate()
             program.final(60)
@@ -136,16 +136,16 @@ class Dashboard(TestCase):
         with flow.run("--http", self.address) as program, Browser(self.folder) as browser:
             browser.resize(390, 844, phone=True)
             browser.open(self.url + "/")
-            browser.wait_for("document.querySelectorAll('#products tbody tr').length > 0", 60)
+            browser.wait_for("document.querySelectorAll('#products tbody tr').length > 0", 120)
             self.assertLessEqual(browser.value("document.documentElement.scrollWidth"), 390)
             # Every chart says what it shows, can be reached, and moved in with the keys; its data is a table, too.
             self.assertEqual(browser.value("[...document.querySelectorAll('section svg')].filter(svg => "
                                            "svg.tabIndex !== 0 || !svg.getAttribute('aria-label')).length"), 0)
             browser.value("document.querySelector('#chart-average svg').focus()")
             browser.call("Input.dispatchKeyEvent", type="keyDown", key="Home")
-            browser.wait_for("document.querySelector('#chart-average .read').textContent.includes(' at ')", 30)
+            browser.wait_for("document.querySelector('#chart-average .read').textContent.includes(' at ')", 120)
             browser.value("document.querySelector('#chart-average details').open = true")
-            browser.wait_for("document.querySelectorAll('#chart-average tbody tr').length > 0", 30)
+            browser.wait_for("document.querySelectorAll('#chart-average tbody tr').length > 0", 120)
             program.terminate()
             program.final(60)
 

@@ -46,7 +46,7 @@ class Metrics(TestCase):
     def drained(self, flow):
         self.wait_until(lambda: flow.settled() == ORDERS, 120, "all orders settled")
         self.wait_until(lambda: self.total("orderflow_partition_lag") == 0
-                        and self.total("orderflow_live_orders") == self.total("orderflow_orders_total"), 60, "no lag")
+                        and self.total("orderflow_live_orders") == self.total("orderflow_orders_total"), 120, "no lag")
 
     def test_what_happened_is_told(self):
         flow = Flow(self, failure_rate=0.3, max_retries=2)
@@ -71,7 +71,7 @@ class Metrics(TestCase):
             self.assertGreater(self.total("orderflow_transaction_commit_duration_seconds_count"), 0)
             self.assertEqual(self.total("orderflow_registry_requests_total", answer="found"), 1)
             # librdkafka tells every five seconds.
-            self.wait_until(lambda: self.total("orderflow_kafka_broker_up", client="producer") >= 1, 60, "brokers")
+            self.wait_until(lambda: self.total("orderflow_kafka_broker_up", client="producer") >= 1, 120, "brokers")
             self.assertGreater(self.total("orderflow_kafka_sent_bytes_total", client="producer"), 0)
             stats = json.loads(get(f"{self.url}/api/stats")[2])
             self.assertEqual(stats["run"]["orders"], ORDERS - dead)
@@ -126,7 +126,7 @@ class Metrics(TestCase):
         flow = Flow(self)
         port = process.free_port()
         with flow.run("--http", f"0.0.0.0:{port}") as program:
-            self.wait_until(lambda: "--http-token-file" in program.stderr(), 60, "a warning")
+            self.wait_until(lambda: "--http-token-file" in program.stderr(), 120, "a warning")
             program.terminate()
             program.final(60)
 

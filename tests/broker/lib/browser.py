@@ -34,7 +34,7 @@ def chromium():
 class Socket:
     """The client's side of a WebSocket."""
 
-    def __init__(self, url, seconds=30):
+    def __init__(self, url, seconds=60):
         host, _, path = url.removeprefix("ws://").partition("/")
         name, port = host.split(":")
         self.socket = socket.create_connection((name, int(port)), seconds)
@@ -111,7 +111,7 @@ class Browser:
 
     def _connect(self):
         port_file = self.folder / "profile" / "DevToolsActivePort"
-        process.wait_until(lambda: port_file.exists() and port_file.read_text().count("\n"), 60, "the browser listens")
+        process.wait_until(lambda: port_file.exists() and port_file.read_text().count("\n"), 120, "the browser listens")
         port = port_file.read_text().split("\n")[0]
         pages = process.wait_until(lambda: self._pages(port), 30, "the browser has a page")
         self.socket = Socket(pages[0]["webSocketDebuggerUrl"])
@@ -129,7 +129,7 @@ class Browser:
         self.messages += 1
         number = self.messages
         self.socket.send(json.dumps({"id": number, "method": method, "params": arguments}))
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while True:
             message = json.loads(self.socket.receive(max(0.1, deadline - time.monotonic())))
             if message.get("id") == number:
