@@ -41,7 +41,7 @@ test_thread_counts(void **state)
     }
 }
 
-/* What a live view reads meanwhile. */
+/* What a live view and the metrics read meanwhile. */
 static void
 look(struct world *world, uint64_t appended)
 {
@@ -58,6 +58,13 @@ look(struct world *world, uint64_t appended)
         orders += totals.rows[i].orders_processed;
     assert_int_equal(orders, totals.orders_processed);
     of_totals_fini(&totals);
+    struct of_measured measured;
+    of_measured_init(&measured);
+    of_pipeline_measure(world->pipeline, &measured);
+    assert_true(measured.stage_count >= 5 && measured.lane_count == world->options.lanes);
+    for (uint32_t i = 0; i < measured.pool_count; i++)
+        assert_true(measured.pools[i].used <= measured.pools[i].capacity);
+    of_measured_fini(&measured);
 }
 
 static void
