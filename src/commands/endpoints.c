@@ -36,8 +36,6 @@ static enum of_status
 find_token(const struct of_settings *settings, char token[TOKEN_BYTES], bool *found, struct of_error *err)
 {
     *found = settings->http_token != NULL || settings->http_token_file != NULL;
-    if (settings->http_token != NULL && settings->http_token_file != NULL)
-        return of_error_set(err, OF_FATAL, "http-token and --http-token-file exclude each other");
     if (settings->http_token_file != NULL)
         return read_token(settings->http_token_file, token, err);
     if (settings->http_token != NULL && snprintf(token, TOKEN_BYTES, "%s", settings->http_token) >= TOKEN_BYTES)

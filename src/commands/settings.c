@@ -339,6 +339,8 @@ check_limits(const struct of_command_line *line, struct of_error *err)
     if (settings->min_value > settings->max_value)
         return of_error_set(err, OF_FATAL, "--min-value %.15g is above --max-value %.15g", settings->min_value,
                             settings->max_value);
+    if (settings->http_token != NULL && settings->http_token_file != NULL)
+        return of_error_set(err, OF_FATAL, "http-token and --http-token-file exclude each other");
     return OF_OK;
 }
 

@@ -10,9 +10,10 @@
 #include "core/memory.h"
 
 struct of_kafka_statistics {
-    pthread_mutex_t mutex;
-    char *text; /* NULL: none yet */
-    size_t length;
+    pthread_mutex_t mutex; /* over text */
+    char *text;            /* the latest, until it is read; NULL: no news */
+    pthread_mutex_t reading; /* over numbers */
+    struct of_kafka_numbers numbers;
 };
 
 struct of_kafka_statistics *
@@ -20,6 +21,7 @@ of_kafka_statistics_create(void)
 {
     struct of_kafka_statistics *statistics = of_alloc(sizeof *statistics);
     pthread_mutex_init(&statistics->mutex, NULL);
+    pthread_mutex_init(&statistics->reading, NULL);
     return statistics;
 }
 
@@ -29,6 +31,7 @@ of_kafka_statistics_destroy(struct of_kafka_statistics **statistics)
     if (*statistics == NULL)
         return;
     pthread_mutex_destroy(&(*statistics)->mutex);
+    pthread_mutex_destroy(&(*statistics)->reading);
     free((*statistics)->text);
     free(*statistics);
     *statistics = NULL;
@@ -42,7 +45,6 @@ of_kafka_statistics_put(struct of_kafka_statistics *statistics, const char *json
     pthread_mutex_lock(&statistics->mutex);
     char *before = statistics->text;
     statistics->text = copy;
-    statistics->length = length;
     pthread_mutex_unlock(&statistics->mutex);
     free(before);
 }
@@ -133,16 +135,27 @@ read_text(const json_t *root, struct of_kafka_numbers *numbers)
     }
 }
 
+static void
+take_text(struct of_kafka_statistics *statistics, const char *text)
+{
+    json_t *root = json_loads(text, 0, NULL);
+    memset(&statistics->numbers, 0, sizeof statistics->numbers);
+    if (json_is_object(root))
+        read_text(root, &statistics->numbers);
+    json_decref(root);
+}
+
 void
 of_kafka_statistics_read(struct of_kafka_statistics *statistics, struct of_kafka_numbers *numbers)
 {
-    memset(numbers, 0, sizeof *numbers);
     pthread_mutex_lock(&statistics->mutex);
-    char *text = statistics->text != NULL ? of_strdup(statistics->text) : NULL;
+    char *text = statistics->text;
+    statistics->text = NULL;
     pthread_mutex_unlock(&statistics->mutex);
-    json_t *root = text != NULL ? json_loads(text, 0, NULL) : NULL;
+    pthread_mutex_lock(&statistics->reading);
+    if (text != NULL)
+        take_text(statistics, text);
+    *numbers = statistics->numbers;
+    pthread_mutex_unlock(&statistics->reading);
     free(text);
-    if (json_is_object(root))
-        read_text(root, numbers);
-    json_decref(root);
 }

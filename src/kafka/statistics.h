@@ -1,7 +1,7 @@
 /* What librdkafka tells about itself every few seconds, kept for whoever asks.
  *
- * A client's owner leaves the latest text of its handle here; readers take it apart when they want it, on their own
- * thread, so that it costs the pipeline a copy of some kilobytes every five seconds.
+ * A client's owner leaves the latest text of its handle here; the first who wants to know takes it apart, on a thread of
+ * his own, so that it costs the pipeline a copy of some kilobytes every five seconds.
  *
  *   create, destroy   one thread, no other using it
  *   put               the thread that serves the client's queue

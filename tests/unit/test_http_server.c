@@ -320,6 +320,7 @@ everybody_who_listens_gets_the_same_events(void **state)
     enum { LISTENERS = 20 };
     int fds[LISTENERS];
     char text[4096];
+    int64_t began_ns = of_clock_mono_ns(of_clock_system());
     assert_int_equal(events, 0);
     for (int i = 0; i < LISTENERS; i++)
         fds[i] = listen_to_events(text, sizeof text);
@@ -338,7 +339,8 @@ everybody_who_listens_gets_the_same_events(void **state)
     }
     for (int i = 0; i < LISTENERS; i++)
         close(fds[i]);
-    assert_in_range(events, 2, 60);
+    int64_t took_s = (of_clock_mono_ns(of_clock_system()) - began_ns) / OF_SECOND_NS;
+    assert_in_range(events, 2, took_s + 3);
 }
 
 static void

@@ -583,6 +583,24 @@ files_name_metrics_that_exist(void **state)
     free(text);
 }
 
+static void
+each_alert_says_what_to_do(void **state)
+{
+    (void)state;
+    char *alerts = read_source("etc/prometheus/alerts.yml"), *operations = read_source("docs/operations.md");
+    uint32_t count = 0;
+    for (const char *at = alerts; (at = strstr(at, "- alert: ")) != NULL; count++) {
+        char row[128];
+        at += strlen("- alert: ");
+        snprintf(row, sizeof row, "\n| `%.*s` |", (int)strcspn(at, "\n"), at);
+        if (strstr(operations, row) == NULL)
+            fail_msg("docs/operations.md does not say what to do about %s", row);
+    }
+    assert_true(count > 10);
+    free(alerts);
+    free(operations);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -604,6 +622,7 @@ main(int argc, char **argv)
         TEST(the_page_has_no_way_in_and_no_way_out),
         TEST(the_reference_is_current),
         TEST(files_name_metrics_that_exist),
+        TEST(each_alert_says_what_to_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -382,6 +382,7 @@ credentials_of_the_registry_must_fit_together(void **state)
         { { "--registry-user=me", "--registry-password-file=x" }, { "ORDERFLOW_REGISTRY_PASSWORD=x" }, "exclude" },
         { { "--registry-token-file=x" }, { "ORDERFLOW_REGISTRY_TOKEN=x" }, "exclude" },
         { { "--registry-key=x" }, { NULL }, "--registry-cert" },
+        { { "--http-token-file=x" }, { "ORDERFLOW_HTTP_TOKEN=x" }, "http-token" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct of_command_line line;
