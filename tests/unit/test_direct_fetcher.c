@@ -605,7 +605,7 @@ a_broker_that_is_too_old_is_seen(void **state)
     } rows[] = {
         { OF_API_FETCH, 3, "speaks no version of Fetch from 4 to 12" },
         { OF_API_FETCH, -1, "speaks no version of Fetch from 4 to 12" },
-        { OF_API_METADATA, -1, "speaks no version of Metadata from 1 to 9" },
+        { OF_API_METADATA, -1, "speaks no version of Metadata from 1 to 10" },
         { OF_API_FETCH, 4, NULL },
         { OF_API_OFFSET_FOR_LEADER_EPOCH, -1, NULL },
     };

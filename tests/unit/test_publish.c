@@ -70,6 +70,7 @@ static const struct of_chunk_ops empty_ops = { .record = empty_record, .header =
 
 struct bench {
     struct of_clock clock;
+    struct of_tuning tuning;
     struct of_crew crew, others;
     struct of_port agent;
     struct of_ring input, to_decode, to_fetch;
@@ -94,6 +95,7 @@ bench_open(struct bench *bench)
         .sink = { &refusing_ops, &bench->sink },
         .group = of_slice_str("g"),
         .in_flight = ROOM,
+        .tuning = &bench->tuning,
         .state_schema_id = &bench->schema_id,
         .value_field = of_slice_str("price"),
         .group_by_field = of_slice_str("product"),
