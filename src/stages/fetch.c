@@ -596,11 +596,13 @@ take_chunk(struct of_fetch *fetch, struct of_chunk *chunk)
     of_reading_take_chunk(&fetch->reading, chunk);
 }
 
+/* A topic that refuses state may be gone, or made anew, and with it what was recorded before: it is read again. To go on with
+ * what is known here would leave a topic behind that nobody could go on from. */
 static void
 take_notice(struct of_fetch *fetch, const struct of_notice *notice)
 {
-    if (is_serving(fetch))
-        of_reading_take_notice(&fetch->reading, notice);
+    if (is_serving(fetch) && of_reading_take_notice(&fetch->reading, notice) && notice->cause == OF_CAUSE_STATE_REFUSED)
+        of_ledger_doubt_slot(&fetch->ledger, notice->slot->index);
 }
 
 static void

@@ -1,6 +1,8 @@
 #include "stages/reading.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/assert.h"
 #include "core/memory.h"
@@ -64,6 +66,7 @@ of_reading_fini(struct of_reading *reading)
         free(reading->chunks[i].records);
     free(reading->chunks);
     free(reading->free_chunks);
+    free(reading->gone);
 }
 
 void
@@ -177,12 +180,12 @@ void
 of_reading_tell_all(struct of_reading *reading, enum of_event_kind kind, const struct of_ledger *ledger)
 {
     for (uint32_t i = 0; i < reading->count; i++)
-        if (ledger->slots[i].known)
+        if (ledger->slots[i].was_known)
             tell(reading, kind, reading->slots[i], ledger->slots[i].state.next_offset, OF_CAUSE_NONE, NULL);
 }
 
 /* A schema that is being looked up, or a transaction that is begun again at once. Otherwise the first of a row of holds is
- * news. */
+ * news, and later on another cause. */
 static bool
 is_everyday(const struct of_reading_slot *slot, enum of_cause cause)
 {
@@ -220,9 +223,10 @@ hold(struct of_reading *reading, struct of_reading_slot *slot, bool restore, int
     if (text[0] == '\0')
         text = of_cause_text(cause);
     of_board_hold(reading->board, &slot->slot, offset, cause, text, of_clock_wall_ms(reading->options->clock));
-    if (!slot->told)
+    if (!slot->told || slot->told_cause != cause)
         tell(reading, OF_EVENT_HELD, slot, offset, cause, text);
     slot->told = true;
+    slot->told_cause = cause;
 }
 
 /* Only a commit shows that a slot gets anywhere: what was merely read may be refused again. */
@@ -242,11 +246,50 @@ of_reading_committed(struct of_reading *reading, const struct of_barrier *barrie
     }
 }
 
+/* ---- places that are gone ---- */
+
+static struct of_reading_gone *
+find_gone(const struct of_reading *reading, const struct of_slot *slot)
+{
+    for (uint32_t i = 0; i < reading->gone_count; i++)
+        if (reading->gone[i].partition == slot->partition && strcmp(reading->gone[i].topic, slot->topic) == 0)
+            return &reading->gone[i];
+    return NULL;
+}
+
+static void
+note_gone(struct of_reading *reading, const struct of_slot *slot, int64_t offset, const char *text)
+{
+    struct of_reading_gone *gone = find_gone(reading, slot);
+    if (gone == NULL) {
+        reading->gone = of_realloc_array(reading->gone, reading->gone_count + 1, sizeof *reading->gone);
+        gone = &reading->gone[reading->gone_count++];
+    }
+    *gone = (struct of_reading_gone) { .topic = slot->topic, .partition = slot->partition, .offset = offset };
+    snprintf(gone->text, sizeof gone->text, "%s", text);
+}
+
+/* Why the slot cannot begin at this offset, whatever the source may find there by now; NULL: it can. At 0 nothing was read
+ * before. */
+static const char *
+why_gone(struct of_reading *reading, const struct of_slot *slot, int64_t offset)
+{
+    struct of_reading_gone *gone = find_gone(reading, slot);
+    if (gone == NULL)
+        return NULL;
+    if (offset > 0 && offset <= gone->offset)
+        return gone->text;
+    *gone = reading->gone[--reading->gone_count];
+    return NULL;
+}
+
 void
 of_reading_break(struct of_reading *reading, struct of_slot *slot, int64_t offset, enum of_cause cause,
                  const char *text)
 {
     struct of_reading_slot *own = of_slot_reading(slot);
+    if (cause == OF_CAUSE_OFFSET_OUT_OF_RANGE)
+        note_gone(reading, slot, offset, text);
     hold(reading, own, false, own->next_offset > offset ? own->next_offset : offset, cause, text);
 }
 
@@ -284,6 +327,9 @@ of_reading_open_all(struct of_reading *reading, struct of_port *port, const stru
                 atomic_fetch_sub_explicit(&reading->status->held, 1, memory_order_relaxed);
             slot->held = false;
             announce(port, slot, true, &ledger->slots[i].state);
+            const char *gone = why_gone(reading, &slot->slot, starts[i]);
+            if (gone != NULL)
+                hold(reading, slot, false, starts[i], OF_CAUSE_OFFSET_OUT_OF_RANGE, gone);
             continue;
         }
         if (slot->held) /* reading its state has failed: it keeps that reason */
@@ -333,6 +379,11 @@ reopen(struct of_reading *reading, struct of_port *port, struct of_reading_slot 
     if (slot->open_out || (slot->restore ? !barrier_home || !committed->known : slot->chunks_out > 0))
         return false;
     int64_t offset = slot->restore ? committed->state.next_offset : slot->resume_offset;
+    const char *gone = why_gone(reading, &slot->slot, offset);
+    if (gone != NULL) {
+        hold(reading, slot, slot->restore, offset, OF_CAUSE_OFFSET_OUT_OF_RANGE, gone);
+        return false;
+    }
     bool cut = slot->restore && slot->cut_offset > offset;
     atomic_store_explicit(&slot->slot.cut_at, cut ? slot->cut_offset : INT64_MAX, memory_order_relaxed);
     struct of_error err;
@@ -432,16 +483,17 @@ of_reading_take_open(struct of_reading *reading, struct of_open *open)
     of_slot_reading(open->slot)->open_out = false;
 }
 
-void
+bool
 of_reading_take_notice(struct of_reading *reading, const struct of_notice *notice)
 {
     struct of_reading_slot *slot = of_slot_reading(notice->slot);
     if (notice->epoch < slot->restored)
-        return;
+        return false;
     of_slot_drop(&slot->slot, slot->epoch); /* a hold may have begun a new one meanwhile, which builds on the void */
     slot->cut_offset = notice->offset;
     atomic_store_explicit(&slot->slot.cut_cause, notice->cause, memory_order_relaxed);
     hold(reading, slot, true, slot->next_offset, (enum of_cause)notice->cause, notice->text);
+    return true;
 }
 
 /* ---- retry partitions ---- */

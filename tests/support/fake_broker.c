@@ -62,7 +62,11 @@ answer_metadata(struct fake_broker *broker, struct of_wire_writer *out, const st
 {
     struct of_metadata_broker node = { NODE, of_slice_str("127.0.0.1"), broker->port, { NULL, 0 } };
     struct of_metadata_partition partition = { .leader_id = NODE, .leader_epoch = broker->leader_epoch };
-    struct of_metadata_topic topic = { .name = of_slice_str(broker->topic), .partitions = one(&partition) };
+    struct of_metadata_topic topic = {
+        .name = of_slice_str(broker->topic),
+        .id = { 1, broker->topic_id },
+        .partitions = one(&partition),
+    };
     const struct of_metadata_answer answer = { .brokers = one(&node), .topics = one(&topic) };
     of_message_write(out, message->answer, version, version >= message->flexible, &answer);
     broker->looks++;

@@ -18,6 +18,7 @@ struct fake_broker {
     int64_t high_watermark;
     struct of_array aborted;         /* of struct of_aborted_transaction */
     int32_t leader_epoch;
+    int64_t topic_id;
     int64_t epoch_end;               /* the answer to OffsetForLeaderEpoch */
     int16_t fetch_error;             /* of the next fetch alone */
     int32_t named_partition;         /* in answers to fetches */

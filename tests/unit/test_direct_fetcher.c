@@ -14,7 +14,7 @@
 #include "support/batches.h"
 #include "support/fake_broker.h"
 
-enum { PATIENCE_MS = 10000, NOT_LEADER = 6, OUT_OF_RANGE = 1 };
+enum { PATIENCE_MS = 10000, OUT_OF_RANGE = 1, UNKNOWN_TOPIC = 3, NOT_LEADER = 6 };
 
 struct world {
     struct fake_broker broker;
@@ -214,6 +214,47 @@ a_new_leader_with_the_same_log_is_read_on(void **state)
     close_world(world);
 }
 
+/* What stands at the offset that was reached is another record than the one that would have come next. */
+static void
+a_topic_that_was_made_anew_is_told(void **state)
+{
+    (void)state;
+    struct world *world = open_world(0);
+    append(world, 0, 10);
+    await_chunk(world);
+    expect_numbers(world, 0, 10, 10);
+    append(world, 10, 10);
+    world->broker.topic_id = 1;
+    world->broker.fetch_error = UNKNOWN_TOPIC;
+    await_broken(world);
+    assert_int_equal(world->part->cause, OF_CAUSE_OFFSET_OUT_OF_RANGE);
+    assert_int_equal(world->part->position, 10);
+    assert_non_null(strstr(world->part->why, "made anew"));
+    assert_false(of_fetcher_read(&world->fetcher, &world->chunk));
+    close_world(world);
+}
+
+/* Nothing was read of the old one: the new one is as good. The id is known from an earlier assignment. */
+static void
+a_topic_that_was_made_anew_is_read_from_its_beginning(void **state)
+{
+    (void)state;
+    struct world *world = open_world(0);
+    append(world, 0, 3);
+    await_chunk(world);
+    expect_numbers(world, 0, 3, 3);
+    of_fetcher_end(&world->fetcher);
+    world->broker.topic_id = 1;
+    struct of_slot *const slots[] = { &world->slot };
+    const int64_t from = 0;
+    of_fetcher_begin(&world->fetcher, slots, &from, 1);
+    world->part = world->slot.source;
+    await_chunk(world);
+    expect_numbers(world, 0, 3, 3);
+    assert_null(of_fetcher_broken(&world->fetcher));
+    close_world(world);
+}
+
 static void
 an_answer_that_was_not_asked_for_ends_the_connection(void **state)
 {
@@ -382,6 +423,8 @@ main(void)
         cmocka_unit_test(an_offset_out_of_range_is_told),
         cmocka_unit_test(a_log_that_was_cut_back_is_told),
         cmocka_unit_test(a_new_leader_with_the_same_log_is_read_on),
+        cmocka_unit_test(a_topic_that_was_made_anew_is_told),
+        cmocka_unit_test(a_topic_that_was_made_anew_is_read_from_its_beginning),
         cmocka_unit_test(an_answer_that_was_not_asked_for_ends_the_connection),
         cmocka_unit_test(a_broker_that_falls_silent_is_left),
         cmocka_unit_test(a_throttled_client_waits),

@@ -116,6 +116,15 @@ of_part_take_error(struct of_fetcher *fetcher, struct of_direct_part *part, int1
 }
 
 void
+of_part_made_anew(struct of_fetcher *fetcher, struct of_direct_part *part)
+{
+    of_part_break(fetcher, part, OF_CAUSE_OFFSET_OUT_OF_RANGE,
+                  "%.80s [%d] is not what was read up to offset %lld: the topic was deleted and made anew; "
+                  "`orderflow reset` starts the group over", part->slot->topic, part->slot->partition,
+                  (long long)part->position);
+}
+
+void
 of_part_diverged(struct of_fetcher *fetcher, struct of_direct_part *part, int32_t epoch, int64_t end)
 {
     of_part_break(fetcher, part, OF_CAUSE_FETCH_FAILED,

@@ -15,7 +15,7 @@
  *
  * Epochs. When the leader's epoch has changed since a batch was read, the new leader is asked where the epoch of that
  * batch ends in its log. An end before our position means that what we read there is gone: the part is broken, with a
- * text that says from where on.
+ * text that says from where on. A topic whose id has changed was made anew: all parts of it that were read are broken.
  *
  * Threads: the fetch thread's; nothing blocks. */
 #ifndef OF_KAFKA_DIRECT_FETCHER_H
@@ -23,6 +23,7 @@
 
 #include "core/source.h"
 #include "kafka/direct/connection.h"
+#include "kafka/direct/messages.h"
 #include "kafka/direct/stretch.h"
 #include "kafka/direct/tls.h"
 
@@ -103,6 +104,7 @@ struct of_fetcher {
     uint32_t part_count;
     struct of_direct_part **by_number[2]; /* by role and partition; NULL where not assigned */
     int32_t numbers[2];
+    struct of_topic_id topic_ids[2]; /* by role, as last told; outlive assignments */
     uint32_t broken_count;
     struct of_stretch *ready, *ready_last; /* orders, in the order in which they came */
     struct of_stretch *free;
@@ -166,6 +168,7 @@ void of_part_take_error(struct of_fetcher *fetcher, struct of_direct_part *part,
 void of_part_back_off(struct of_fetcher *fetcher, struct of_direct_part *part, int64_t now_ns);
 void of_part_break(struct of_fetcher *fetcher, struct of_direct_part *part, uint8_t cause, const char *format, ...)
     OF_PRINTF(4, 5);
+void of_part_made_anew(struct of_fetcher *fetcher, struct of_direct_part *part);
 void of_part_diverged(struct of_fetcher *fetcher, struct of_direct_part *part, int32_t epoch, int64_t end);
 
 static inline struct of_direct_part *
