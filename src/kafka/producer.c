@@ -34,8 +34,10 @@ of_producer_open(struct of_producer *producer, const struct of_kafka_options *op
         { "batch.size", "65536" },
         { "queue.buffering.max.messages", messages },
         { "queue.buffering.max.kbytes", kbytes },
+        /* A topic that is gone must not come back without what was in it; the embedded cluster knows no such thing. */
+        { "allow.auto.create.topics", options->embedded ? "true" : "false" },
     };
-    const size_t own = 5;
+    const size_t own = 6;
     OF_ASSERT(own + count <= SETTINGS_MOST);
     for (size_t i = 0; i < count; i++)
         all[own + i] = settings[i];
