@@ -106,7 +106,7 @@ capacity(const struct of_pipeline *pipeline, uint32_t edge)
     case FORWARD: return (edges[edge].from == FETCH ? pipeline->chunks : BATCHES_PER_LANE * pipeline->counts[DECODE])
                          + OF_LANE_SLOTS + barrier;
     case HOME_BATCH: return BATCHES_PER_LANE;
-    case HOME_FETCH: return edges[edge].from == DECODE ? pipeline->chunks : 2 * OF_LANE_SLOTS + barrier;
+    case HOME_FETCH: return edges[edge].from == DECODE ? pipeline->chunks : 3 * OF_LANE_SLOTS + barrier;
     }
     return 0;
 }

@@ -62,7 +62,8 @@ struct of_open {
 };
 
 /* publish -> fetch: this slot's epoch cannot be finished; drop it, and what holds have begun on top of it. At most one
- * per slot from one restoring open to the next. */
+ * per slot from one restoring open to the next, and at most two under way: fetch may send that open before it has seen the
+ * notice, but not another one before the first is home, which comes behind the notice. */
 struct of_notice {
     struct of_item item;
     struct of_slot *slot;
@@ -84,7 +85,7 @@ struct of_slot {
     _Atomic uint8_t cut_cause;
     _Atomic uint32_t dropped_below; /* epochs below this one are void; written by fetch and publish, only raised */
     struct of_open open;            /* fetch's while it is home */
-    struct of_notice notice;        /* publish's until pushed, then fetch's until the next open restores */
+    struct of_notice notices[2];    /* publish's, used in turn; fetch's from when it is pushed until the open behind it is home */
     _Atomic bool *barrier_wanted;   /* the lane's: publish asks for a barrier before the interval is over */
     void *source;                   /* the source's own; the fetch thread's */
 };

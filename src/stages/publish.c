@@ -119,7 +119,8 @@ of_publish_fail_slot(struct of_publish *publish, struct of_publish_slot *slot, i
     slot->failed = true;
     slot->reached = (struct of_reached) { .next_offset = -1 };
     of_slot_drop(slot->slot, slot->epoch);
-    struct of_notice *notice = &slot->slot->notice;
+    struct of_notice *notice = &slot->slot->notices[slot->next_notice];
+    slot->next_notice ^= 1;
     notice->item.kind = OF_ITEM_NOTICE;
     notice->item.lane = publish->options.lane;
     notice->slot = slot->slot;

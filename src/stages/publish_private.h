@@ -19,6 +19,7 @@ struct of_publish_slot {
     uint32_t epoch;
     uint32_t restored; /* the epoch that last began from committed state: letters of earlier ones concern nobody */
     bool failed;       /* since then: nothing more of it counts, also not of an epoch that a hold begins */
+    uint8_t next_notice; /* of slot->notices */
     struct of_reached reached; /* since the last barrier */
     uint64_t transaction; /* the last one that has records of it */
     uint64_t retries, dead_letters, rows; /* that its marker tells: restored, and taken by barriers since */
