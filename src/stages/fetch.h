@@ -19,11 +19,14 @@
  *             committed offset)
  *   held --back-off over, or the schema cache changed--> reading, in a new epoch that an open announces
  *
+ *   held, its place gone (out of range, or the topic made anew) --> held, as long as the process lives: what the source may
+ *             find there later are other records
+ *
  * The barrier: HOME -> OUT (in the stages) -> HOME where publish has committed it in a transaction, otherwise -> COMMITTING
  * (its state is recorded, its offsets are with the source) -> HOME. Only when its state is recorded does the ledger take over
  * what a barrier carries, so a crash or a drop at any point leaves ledger, recorded state and the totals of the run telling
  * the same; committed offsets are never ahead of it. A transaction whose end is not known makes the ledger doubtful: all slots
- * are restored anew.
+ * are restored anew; so is a slot whose state was refused, as its topic may be gone.
  *
  * Retry partitions are read one record at a time: the head's due time decides when, and nothing else waits for it.
  *
