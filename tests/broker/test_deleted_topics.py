@@ -119,10 +119,16 @@ class DeletedTopics(TestCase):
         flow.check(expected, repeated=True)
 
     def test_totals(self):
+        self.totals_are_gone("--guarantee", "exactly-once")
+
+    def test_totals_at_least_once(self):
+        self.totals_are_gone("--guarantee", "at-least-once")
+
+    def totals_are_gone(self, *arguments):
         flow = Flow(self)
         flow.publish_orders(300)
         before = flow.expected()
-        with self.serve(flow) as program:
+        with self.serve(flow, *arguments) as program:
             self.settle(flow, 300)
             offsets = self.wait_until(lambda: set(self.committed(flow).values()) == {100} and self.committed(flow), 60,
                                       "all committed")
