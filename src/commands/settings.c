@@ -41,6 +41,7 @@ enum {
 #define CHOICE(names) .type = OF_OPTION_CHOICE, .choices = (names)
 
 static const char *const from_names[] = { "earliest", "latest", NULL };
+static const char *const on_out_of_range_names[] = { "error", "earliest", "latest", NULL };
 static const char *const source_names[] = { "auto", "direct", "librdkafka", NULL };
 static const char *const on_stop_names[] = { "leave", "stay", NULL };
 const char *const of_guarantee_names[] = { "exactly-once", "at-least-once", NULL };
@@ -116,6 +117,9 @@ static const struct of_option rows[] = {
       .help = "where the instances of a host lock their names; /run/lock/orderflow or /tmp/orderflow unless given" },
     { .name = "from", SECTION, CHOICE(from_names), AT(from), .commands = RUN, .initial = "earliest",
       .placeholder = "WHERE", .help = "where to start in a partition without committed offset" },
+    { .name = "on-out-of-range", SECTION, CHOICE(on_out_of_range_names), AT(on_out_of_range), .commands = RUN,
+      .initial = "error", .placeholder = "WHAT",
+      .help = "where to go on when retention has passed the committed offset; error: nowhere, the partition is held" },
     { .name = "source", SECTION, CHOICE(source_names), AT(source), .commands = RUN, .initial = "auto",
       .placeholder = "NAME", .help = "what reads from the brokers" },
     { .name = "config", SECTION, STRING, AT(config), .commands = ALL, .placeholder = "FILE", .is_file = true,

@@ -21,6 +21,7 @@ enum of_command_index {
 };
 
 enum of_from { OF_FROM_EARLIEST, OF_FROM_LATEST };
+enum of_on_out_of_range { OF_ON_OUT_OF_RANGE_ERROR, OF_ON_OUT_OF_RANGE_EARLIEST, OF_ON_OUT_OF_RANGE_LATEST };
 enum of_source_choice { OF_SOURCE_AUTO, OF_SOURCE_DIRECT, OF_SOURCE_LIBRDKAFKA };
 enum of_on_stop { OF_ON_STOP_LEAVE, OF_ON_STOP_STAY };
 enum of_guarantee { OF_GUARANTEE_EXACTLY_ONCE, OF_GUARANTEE_AT_LEAST_ONCE };
@@ -39,6 +40,7 @@ struct of_settings {
     const char *registry_cache_dir;
     int64_t registry_timeout_ms;
     int from;   /* enum of_from */
+    int on_out_of_range; /* enum of_on_out_of_range */
     int source; /* enum of_source_choice */
     /* topics */
     const char *topic, *retry_topic, *dlq_topic, *aggregates_topic;

@@ -86,6 +86,7 @@ struct of_slot {
     struct of_open open;            /* fetch's while it is home */
     struct of_notice notice;        /* publish's until pushed, then fetch's until the next open restores */
     _Atomic bool *barrier_wanted;   /* the lane's: publish asks for a barrier before the interval is over */
+    int32_t start_epoch;            /* of the leader that wrote what is before where reading begins; -1: not known */
     void *source;                   /* the source's own; the fetch thread's */
 };
 
@@ -249,6 +250,7 @@ struct of_barrier {
     struct of_slot *const *slots; /* all of the lane, by slot index */
     uint32_t slot_count;
     const int64_t *starts; /* by slot index: where the slot begins if nothing is committed of it yet; otherwise -1 */
+    const int32_t *leader_epochs; /* by slot index: of_source_ops.leader_epoch, as of now; NULL: none is known */
     void *membership;      /* the source's, as of now; may be NULL */
     struct of_snapshot *snapshots[OF_THREADS_PER_STAGE]; /* aggregate instance i writes element i */
 

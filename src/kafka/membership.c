@@ -369,9 +369,12 @@ void
 of_kafka_membership_commit(struct of_kafka_membership *membership, const struct of_offset *offsets, uint32_t count)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
-    for (uint32_t i = 0; i < count; i++)
-        rd_kafka_topic_partition_list_add(list, offsets[i].slot->topic, offsets[i].slot->partition)->offset =
-            offsets[i].next_offset;
+    for (uint32_t i = 0; i < count; i++) {
+        rd_kafka_topic_partition_t *partition =
+            rd_kafka_topic_partition_list_add(list, offsets[i].slot->topic, offsets[i].slot->partition);
+        partition->offset = offsets[i].next_offset;
+        of_kafka_note_leader_epoch(partition, offsets[i].leader_epoch);
+    }
     rd_kafka_resp_err_t code = rd_kafka_commit_queue(membership->client.rk, list, membership->client.queue, NULL, NULL);
     rd_kafka_topic_partition_list_destroy(list);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {

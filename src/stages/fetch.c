@@ -40,6 +40,7 @@ struct of_fetch {
     bool revoke_sent; /* the last barrier of this assignment is on its way or through */
     int64_t next_barrier_ns;
     int64_t recommit_ns; /* when to send a commit again that failed; 0: it is under way */
+    int32_t *leader_epochs; /* of the barrier */
     struct of_offset *offsets;
     uint32_t offset_count;
     bool commit_ignored; /* the answer that is still to come concerns a forgotten assignment */
@@ -77,6 +78,7 @@ of_fetch_destroy(struct of_fetch **fetch)
     of_ledger_fini(&(*fetch)->ledger);
     free((*fetch)->partitions);
     free((*fetch)->offsets);
+    free((*fetch)->leader_epochs);
     free((*fetch)->barrier.reached);
     free(*fetch);
     *fetch = NULL;
@@ -142,7 +144,22 @@ fail(struct of_fetch *fetch, const struct of_error *err, bool fenced)
     set_phase(fetch, OF_FETCH_FAILED);
 }
 
+/* Whether the slots are still the source's. */
+static bool
+is_serving(const struct of_fetch *fetch)
+{
+    return fetch->phase == OF_FETCH_READING || fetch->phase == OF_FETCH_DRAINING;
+}
+
 /* ---- the barrier ---- */
+
+/* What is cut off before the barrier has an epoch that is no higher: nobody takes a log for cut back because of that. */
+static void
+gather_leader_epochs(struct of_fetch *fetch)
+{
+    for (uint32_t i = 0; i < fetch->reading.count; i++)
+        fetch->leader_epochs[i] = source_ops(fetch)->leader_epoch(source_self(fetch), fetch->reading.handles[i]);
+}
 
 static void
 send_barrier(struct of_fetch *fetch, struct of_port *port, enum of_barrier_kind kind, int64_t now_ns)
@@ -155,6 +172,11 @@ send_barrier(struct of_fetch *fetch, struct of_port *port, enum of_barrier_kind 
     barrier->slots = fetch->reading.handles;
     barrier->slot_count = fetch->reading.count;
     barrier->starts = fetch->restoring.starts;
+    barrier->leader_epochs = NULL;
+    if (source_ops(fetch)->leader_epoch != NULL && is_serving(fetch)) {
+        gather_leader_epochs(fetch);
+        barrier->leader_epochs = fetch->leader_epochs;
+    }
     if (source_ops(fetch)->membership != NULL)
         barrier->membership = source_ops(fetch)->membership(source_self(fetch));
     atomic_store_explicit(&fetch->barrier_wanted, false, memory_order_relaxed);
@@ -196,6 +218,7 @@ gather_offsets(struct of_fetch *fetch)
             fetch->offsets[fetch->offset_count++] = (struct of_offset) {
                 .slot = fetch->barrier.slots[i],
                 .next_offset = fetch->barrier.reached[i].next_offset,
+                .leader_epoch = fetch->barrier.leader_epochs != NULL ? fetch->barrier.leader_epochs[i] : -1,
             };
 }
 
@@ -324,6 +347,7 @@ look_up(struct of_fetch *fetch, int64_t now_ns)
     of_ledger_open(&fetch->ledger, count);
     fetch->barrier.reached = of_realloc_array(fetch->barrier.reached, count, sizeof *fetch->barrier.reached);
     fetch->offsets = of_realloc_array(fetch->offsets, count, sizeof *fetch->offsets);
+    fetch->leader_epochs = of_realloc_array(fetch->leader_epochs, count, sizeof *fetch->leader_epochs);
     of_restoring_begin(&fetch->restoring, fetch->partitions, count);
     fetch->restore_deadline_ns = now_ns + RESTORE_PATIENCE_NS;
     set_phase(fetch, OF_FETCH_RESTORING);
@@ -336,9 +360,12 @@ begin_reading(struct of_fetch *fetch, struct of_port *port, int64_t now_ns)
     struct of_error err;
     uint32_t count = fetch->reading.count;
     int64_t *starts = of_alloc_array(count, sizeof *starts);
-    for (uint32_t i = 0; i < count; i++)
-        starts[i] = fetch->ledger.slots[i].known ? fetch->ledger.slots[i].state.next_offset
-                                                 : fetch->partitions[i].start;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct of_partition *partition = &fetch->partitions[i];
+        starts[i] = fetch->ledger.slots[i].known ? fetch->ledger.slots[i].state.next_offset : partition->start;
+        bool as_committed = partition->committed && starts[i] == partition->start;
+        fetch->reading.handles[i]->start_epoch = as_committed ? partition->leader_epoch : -1;
+    }
     enum of_status status = source_ops(fetch)->assign(source_self(fetch), fetch->reading.handles, starts, count, &err);
     if (status == OF_OK)
         of_reading_open_all(&fetch->reading, port, &fetch->ledger, starts);
@@ -439,6 +466,7 @@ take_events(struct of_fetch *fetch, int64_t now_ns)
         case OF_SOURCE_BROKEN:
             of_reading_break(&fetch->reading, event.slot, event.offset, (enum of_cause)event.cause, event.error.text);
             break;
+        case OF_SOURCE_SKIPPED: of_reading_skipped(&fetch->reading, &event); break;
         case OF_SOURCE_LEFT: set_phase(fetch, OF_FETCH_LEFT); break;
         case OF_SOURCE_FAILED: fail(fetch, &event.error, event.fenced); break;
         }
@@ -580,13 +608,6 @@ tick(void *self, struct of_port *port, int64_t now_ns, int64_t *deadline_ns)
     case OF_FETCH_FAILED: break;
     }
     return done;
-}
-
-/* Whether the slots are still the source's to hold. */
-static bool
-is_serving(const struct of_fetch *fetch)
-{
-    return fetch->phase == OF_FETCH_READING || fetch->phase == OF_FETCH_DRAINING;
 }
 
 static void

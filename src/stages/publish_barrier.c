@@ -282,6 +282,7 @@ commit(struct of_publish *publish)
                 .topic = barrier->slots[i]->topic,
                 .partition = barrier->slots[i]->partition,
                 .next_offset = barrier->reached[i].next_offset,
+                .leader_epoch = barrier->leader_epochs != NULL ? barrier->leader_epochs[i] : -1,
             };
     if (count == 0 && publish->opened_ns == 0) {
         send_home(publish, OF_BARRIER_COMMITTED);

@@ -157,20 +157,29 @@ announce(struct of_port *port, struct of_reading_slot *slot, bool restore, const
     of_port_forward(port, &slot->slot.open.item);
 }
 
+/* NULL: nobody listens, or not fast enough. */
+static struct of_event *
+make_event(struct of_reading *reading, enum of_event_kind kind, const struct of_slot *slot, int64_t offset,
+           enum of_cause cause, const char *text)
+{
+    struct of_event_queue *queue = reading->options->events;
+    if (queue == NULL)
+        return NULL;
+    struct of_event *event = of_event_queue_borrow(queue);
+    if (event == NULL)
+        of_event_queue_drop(queue, 1);
+    else
+        of_tell_partition(event, kind, slot, offset, cause, text, of_clock_wall_ms(reading->options->clock));
+    return event;
+}
+
 static void
 tell(struct of_reading *reading, enum of_event_kind kind, const struct of_reading_slot *slot, int64_t offset,
      enum of_cause cause, const char *text)
 {
-    struct of_event_queue *queue = reading->options->events;
-    if (queue == NULL)
-        return;
-    struct of_event *event = of_event_queue_borrow(queue);
-    if (event == NULL) {
-        of_event_queue_drop(queue, 1);
-        return;
-    }
-    of_tell_partition(event, kind, &slot->slot, offset, cause, text, of_clock_wall_ms(reading->options->clock));
-    of_event_queue_send(queue, event);
+    struct of_event *event = make_event(reading, kind, &slot->slot, offset, cause, text);
+    if (event != NULL)
+        of_event_queue_send(reading->options->events, event);
 }
 
 void
@@ -248,6 +257,17 @@ of_reading_break(struct of_reading *reading, struct of_slot *slot, int64_t offse
 {
     struct of_reading_slot *own = of_slot_reading(slot);
     hold(reading, own, false, own->next_offset > offset ? own->next_offset : offset, cause, text);
+}
+
+void
+of_reading_skipped(struct of_reading *reading, const struct of_source_event *skipped)
+{
+    struct of_event *event = make_event(reading, OF_EVENT_SKIPPED, skipped->slot, skipped->offset,
+                                        (enum of_cause)skipped->cause, skipped->error.text);
+    if (event == NULL)
+        return;
+    event->next_offset = skipped->next_offset;
+    of_event_queue_send(reading->options->events, event);
 }
 
 /* A slot that waits to begin from the ledger already keeps its own reason. */

@@ -96,6 +96,9 @@ void of_reading_take_notice(struct of_reading *reading, const struct of_notice *
 void of_reading_break(struct of_reading *reading, struct of_slot *slot, int64_t offset, enum of_cause cause,
                       const char *text);
 
+/* The source has passed over what is gone: says so. */
+void of_reading_skipped(struct of_reading *reading, const struct of_source_event *event);
+
 /* Everything since the last commit is void in all slots: begin again from the ledger. */
 void of_reading_restart_all(struct of_reading *reading, enum of_cause cause, const char *text);
 

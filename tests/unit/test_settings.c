@@ -70,6 +70,7 @@ defaults_are_those_of_the_design(void **state)
     assert_int_equal(s->memory_mb, 256);
     assert_int_equal(s->max_field_bytes, 1048576);
     assert_int_equal(s->from, OF_FROM_EARLIEST);
+    assert_int_equal(s->on_out_of_range, OF_ON_OUT_OF_RANGE_ERROR);
     assert_int_equal(s->console, OF_CONSOLE_AUTO);
     assert_int_equal(s->log_level, OF_LOG_INFO);
     assert_string_equal(s->instance_id, "auto");

@@ -272,7 +272,7 @@ take_leader(struct of_fetcher *fetcher, struct of_direct_part *part, const struc
     if (told->leader_epoch != part->leader_epoch && part->last_epoch >= 0)
         part->check = true;
     if (leader != part->leader || told->leader_epoch != part->leader_epoch)
-        part->checking = false;
+        part->checking = part->edge_asked = false;
     part->unsure = false;
     part->leader = leader;
     part->leader_epoch = told->leader_epoch;
