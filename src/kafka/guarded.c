@@ -4,7 +4,7 @@
 
 #define COMMITS "offsets are committed by orderflow itself, when what came of them is safe; see --commit-interval-ms"
 #define EXACT "no record may be lost, repeated or reordered on its way to the broker"
-#define FROM "use --from; an offset that is gone must hold its partition, not jump"
+#define FROM "use --from, and --on-out-of-range for an offset that is gone"
 
 static const struct {
     const char *name; /* as librdkafka spells it, aliases included */

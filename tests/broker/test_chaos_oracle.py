@@ -349,7 +349,8 @@ class Schedules(unittest.TestCase):
         self.assertEqual(len(set(self.many)), len(self.many))
 
     def test_all_that_is_asked_for_happens(self):
-        for action in ("kill", "term", "freeze", "thaw", "lose", "broker-kill", "broker-start", "registry-down"):
+        for action in ("kill", "term", "freeze", "thaw", "lose", "broker-kill", "broker-start", "registry-down",
+                       "move", "settle", "elect"):
             self.assertGreater(sum(one.has(action) for one in self.many), 10, action)
         self.assertTrue(any(one.fetch_threads == 2 for one in self.many))
         for one in self.many:
@@ -359,7 +360,7 @@ class Schedules(unittest.TestCase):
         """Whoever is harmed is there and well; whoever is repaired was harmed; in the end all brokers are up."""
         for one in self.many:
             self.assertEqual({step.action for step in one.steps[:one.members]}, {"start"})
-            members, down, shut = {}, set(), False
+            members, down, shut, moved = {}, set(), False, False
             for step in one.steps:
                 with self.subTest(one.text(), step=step):
                     state = members.get(step.target, "out")
@@ -374,14 +375,19 @@ class Schedules(unittest.TestCase):
                         self.assertEqual(state, "frozen")
                         members[step.target] = "up"
                     elif step.action == "broker-kill":
-                        self.assertEqual(down, set())
+                        self.assertEqual((down, moved), (set(), False))
                         down.add(step.target)
                     elif step.action == "broker-start":
                         down.remove(step.target)
+                    elif step.action in ("move", "settle"):
+                        self.assertEqual((down, moved, one.brokers), (set(), step.action == "settle", 3))
+                        moved = not moved
+                    elif step.action == "elect":
+                        self.assertEqual(one.brokers, 3)
                     else:
                         self.assertEqual(shut, step.action == "registry-up")
                         shut = not shut
-            self.assertEqual((down, shut), (set(), False))
+            self.assertEqual((down, shut, moved), (set(), False, False))
             self.assertFalse({"killed", "frozen"} & set(members.values()), one.text())
             self.assertIn(one.steps[-1].action, ("start", "lose"))
 

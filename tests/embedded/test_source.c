@@ -210,6 +210,37 @@ test_a_held_partition_stays_silent(void **state)
     fixture_close(&fixture);
 }
 
+/* Brokers keep a text with each offset: in it the epoch of the leader comes back. */
+static void
+test_the_leader_epoch_is_committed_with_the_offset(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct reader reader;
+    bool never = false;
+    fixture_open(&fixture);
+    fixture_produce_orders(&fixture, 0, 0, 10);
+    reader_open(&reader, &fixture.options);
+    assert_true(reader_wait(&reader, &reader.assigned, 10000));
+    const struct of_offset offsets[] = {
+        { reader_slot(&reader, OF_ROLE_ORDERS, 0), 5, 1234567890 },
+        { reader_slot(&reader, OF_ROLE_ORDERS, 1), 0, 0 },
+        { reader_slot(&reader, OF_ROLE_ORDERS, 2), 0, -1 },
+    };
+    reader.source.ops->commit(reader.source.self, offsets, 3);
+    for (int i = 0; i < 100 && reader.commits == 0; i++)
+        reader_wait(&reader, &never, 100);
+    assert_int_equal(reader.commit_status, OF_OK);
+    reader_close(&reader);
+    reader_open(&reader, &fixture.options);
+    assert_true(reader_wait(&reader, &reader.assigned, 10000));
+    static const int32_t epochs[] = { 1234567890, 0, -1, -1 }; /* nothing is committed of the last */
+    for (int32_t p = 0; p < 4; p++)
+        assert_int_equal(reader_slot(&reader, OF_ROLE_ORDERS, p)->start_epoch, epochs[p]);
+    reader_close(&reader);
+    fixture_close(&fixture);
+}
+
 /* A committed offset that the topic does not hold breaks the partition; the others go on; it can be resumed at an offset
  * that exists. */
 static void
@@ -415,6 +446,7 @@ main(void)
         cmocka_unit_test(test_a_restart_goes_on_at_the_committed_offset),
         cmocka_unit_test(test_hold_and_resume_lose_nothing),
         cmocka_unit_test(test_a_held_partition_stays_silent),
+        cmocka_unit_test(test_the_leader_epoch_is_committed_with_the_offset),
         cmocka_unit_test(test_an_offset_out_of_range_breaks_the_partition),
         cmocka_unit_test(test_retry_records_come_one_by_one),
         cmocka_unit_test(test_a_second_member_takes_half),

@@ -177,9 +177,15 @@ partitions_are_told_in_every_text_mode(void **state)
     send(&stand, 0, event_of(OF_EVENT_ASSIGNED, "", "", 0));
     send(&stand, 0, event);
     send(&stand, 0, event_of(OF_EVENT_PROCESSED, "1", "x", 1)); /* made before its maker saw that none is wanted */
+    event = event_of(OF_EVENT_SKIPPED, "", "", 0);
+    event.cause = OF_CAUSE_OFFSET_OUT_OF_RANGE;
+    strcpy(event.text, "10 offsets are skipped");
+    send(&stand, 0, event);
     of_console_turn(stand.console);
     assert_printed(&stand, "assigned    orders[2] at offset 40\n"
-                           "held        orders[2] at offset 40: the schema registry gives no usable answer\n");
+                           "held        orders[2] at offset 40: the schema registry gives no usable answer\n"
+                           "skipped     orders[2] at offset 40: retention has passed the committed offset: "
+                           "10 offsets are skipped\n");
     close_stand(&stand);
 }
 
@@ -374,6 +380,10 @@ json_tells_every_event(void **state)
     event.cause = OF_CAUSE_NULL_VALUE;
     send(&stand, 0, event);
     send(&stand, 0, event_of(OF_EVENT_REVOKED, "", "", 0));
+    event = event_of(OF_EVENT_SKIPPED, "", "", 0);
+    event.cause = OF_CAUSE_OFFSET_OUT_OF_RANGE;
+    event.next_offset = 50;
+    send(&stand, 0, event);
     of_console_turn(stand.console);
     char *text = strdup(printed(&stand)), *rest = text;
 
@@ -401,6 +411,14 @@ json_tells_every_event(void **state)
     line = read_line(&rest);
     assert_string_equal(string_of(line, "event"), "revoked");
     assert_null(json_object_get(line, "order_id"));
+    assert_null(json_object_get(line, "next_offset"));
+    json_decref(line);
+
+    line = read_line(&rest);
+    assert_string_equal(string_of(line, "event"), "skipped");
+    assert_string_equal(string_of(line, "cause"), "offset_out_of_range");
+    assert_int_equal(json_integer_value(json_object_get(line, "offset")), 40);
+    assert_int_equal(json_integer_value(json_object_get(line, "next_offset")), 50);
     json_decref(line);
     assert_string_equal(rest, "");
     free(text);
