@@ -14,6 +14,8 @@ const struct of_command of_commands[] = {
       of_schema_print_usage },
     { "config", "show what is configured and from where, or a configuration file to begin with", of_command_config,
       NULL },
+    { "completion", "complete commands and options in bash, zsh or fish", of_command_completion,
+      of_completion_print_usage },
     { "help", "list the commands, or the options of one", of_command_help, NULL },
     { "version", "print the version", of_command_version, NULL },
     { NULL, NULL, NULL, NULL },

@@ -31,11 +31,14 @@ int of_command_stats(int argc, char **argv);
 int of_command_reset(int argc, char **argv);
 int of_command_schema(int argc, char **argv);
 int of_command_config(int argc, char **argv);
+int of_command_completion(int argc, char **argv);
 int of_command_help(int argc, char **argv);
 int of_command_version(int argc, char **argv);
 
 /* The usage of `schema` with its actions. */
 void of_schema_print_usage(FILE *out);
+/* The usage of `completion` with the shells. */
+void of_completion_print_usage(FILE *out);
 
 /* "orderflow: unknown command 'porduce'; did you mean 'produce'?" to standard error. Returns OF_EXIT_USAGE. */
 int of_command_unknown(const char *name);
