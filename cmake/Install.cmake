@@ -1,0 +1,32 @@
+# What is installed beside the program. Manual and completions are made by the program itself, so not when it is built
+# for another machine.
+if(CMAKE_CROSSCOMPILING)
+  return()
+endif()
+
+set(manual ${CMAKE_CURRENT_BINARY_DIR}/man)
+set(completions ${CMAKE_CURRENT_BINARY_DIR}/completions)
+find_program(GZIP gzip REQUIRED)
+
+# -n: the same bytes whenever they are made.
+add_custom_command(OUTPUT ${manual}/made
+  COMMAND ${CMAKE_COMMAND} -E rm -rf ${manual}
+  COMMAND ${CMAKE_COMMAND} -E make_directory ${manual}
+  COMMAND ${CMAKE_COMMAND} -E env --unset=ORDERFLOW_CONFIG $<TARGET_FILE:orderflow> help --man-pages ${manual}
+  COMMAND ${GZIP} -9nr ${manual}
+  COMMAND ${CMAKE_COMMAND} -E touch ${manual}/made
+  DEPENDS orderflow VERBATIM)
+add_custom_command(OUTPUT ${completions}/orderflow ${completions}/_orderflow ${completions}/orderflow.fish
+  COMMAND ${CMAKE_COMMAND} -E make_directory ${completions}
+  COMMAND orderflow completion bash > ${completions}/orderflow
+  COMMAND orderflow completion zsh > ${completions}/_orderflow
+  COMMAND orderflow completion fish > ${completions}/orderflow.fish
+  DEPENDS orderflow VERBATIM)
+add_custom_target(pages ALL
+  DEPENDS ${manual}/made ${completions}/orderflow ${completions}/_orderflow ${completions}/orderflow.fish)
+
+install(DIRECTORY ${manual}/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 FILES_MATCHING PATTERN "*.1.gz")
+install(DIRECTORY ${manual}/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man5 FILES_MATCHING PATTERN "*.5.gz")
+install(FILES ${completions}/orderflow DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+install(FILES ${completions}/_orderflow DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
+install(FILES ${completions}/orderflow.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
