@@ -6,6 +6,7 @@
 #include "commands/interrupt.h"
 #include "commands/kafka_options.h"
 #include "commands/run_topics.h"
+#include "commands/service.h"
 #include "commands/session.h"
 #include "core/log.h"
 #include "kafka/end_check.h"
@@ -19,6 +20,7 @@ struct run {
     char about[400];
     int refused; /* exit status if the run does not begin */
     struct of_health *health;       /* NULL without --http */
+    struct of_service *service;     /* NULL without a service manager that listens */
     struct of_end_check *end_check; /* NULL without --exit-at-end */
     int64_t next_check_ns;
 };
@@ -56,6 +58,17 @@ open_health(struct run *run, struct of_error *err)
     return status;
 }
 
+static void
+open_service(struct run *run)
+{
+    const struct of_service_options options = {
+        .clock = of_clock_system(),
+        .pipeline = &run->session.pipeline,
+        .stopping = of_interrupt_requested,
+    };
+    of_service_open(&options, &run->service);
+}
+
 static enum of_status
 open_identity(struct run *run, const char *cluster, struct of_error *err)
 {
@@ -85,13 +98,14 @@ open_identity(struct run *run, const char *cluster, struct of_error *err)
     return OF_OK;
 }
 
-/* Health first: it also tells of a broker that has to be waited for. */
+/* Service and health first: they also tell of a broker that has to be waited for. */
 static enum of_status
 begin(struct run *run, struct of_error *err)
 {
     const struct of_settings *settings = run->session.settings;
     int32_t orders_partitions;
     char *cluster = NULL;
+    open_service(run);
     enum of_status status = open_health(run, err);
     if (status == OF_OK)
         status = of_run_prepare_topics(&run->kafka, settings, &orders_partitions, &cluster, err);
@@ -121,6 +135,7 @@ run_to_end(struct run *run)
         exit_status = run->refused;
     }
     of_health_close(&run->health);
+    of_service_close(&run->service);
     of_session_close(&run->session);
     of_end_check_close(&run->end_check);
     of_identity_close(&run->identity);
