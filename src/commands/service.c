@@ -17,6 +17,8 @@ enum {
     TEXT_BYTES = 256,
 };
 
+static const char stopping_lines[] = "STOPPING=1\nSTATUS=stopping";
+
 struct of_service {
     struct of_service_options options;
     struct of_notifier notifier;
@@ -118,7 +120,7 @@ tell_state(struct of_service *service, const struct look *look)
     bool stopping = look->over || (service->options.stopping != NULL && service->options.stopping());
     bool waited = look->now_ns - service->opened_ns >= PATIENCE_MS * OF_MS_NS;
     if (stopping && !service->stopping_told)
-        service->stopping_told = tell(service, "STOPPING=1\nSTATUS=stopping");
+        service->stopping_told = tell(service, stopping_lines);
     if (!stopping && !service->ready_told && !service->reloading && (look->settled || waited))
         service->ready_told = tell(service, "READY=1");
 }
@@ -235,7 +237,7 @@ of_service_close(struct of_service **service)
     pthread_mutex_unlock(&closed->lock);
     if (!closed->options.by_hand)
         pthread_join(closed->thread, NULL);
-    if (!closed->stopping_told && !tell(closed, "STOPPING=1"))
+    if (!closed->stopping_told && !tell(closed, stopping_lines))
         of_log_debug("service", "the service manager was not told of the end");
     destroy(closed);
 }

@@ -153,7 +153,7 @@ ready_is_told_once_with_the_partitions(const char *name)
     assert_int_equal(sscanf(turn(), "STATUS=6 partitions, %u records read", &records), 1);
     assert_true(records >= 30);
     of_service_close(&service);
-    assert_string_equal(heard(), "STOPPING=1|");
+    assert_string_equal(heard(), "STOPPING=1\nSTATUS=stopping|");
 }
 
 static void
