@@ -30,3 +30,31 @@ install(DIRECTORY ${manual}/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man5 FILES_MATC
 install(FILES ${completions}/orderflow DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
 install(FILES ${completions}/_orderflow DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
 install(FILES ${completions}/orderflow.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+
+# ---- service and configuration ----
+
+# GNUInstallDirs knows that /usr goes with /etc; other prefixes keep everything below themselves.
+if(CMAKE_INSTALL_PREFIX STREQUAL "/usr")
+  set(configuration ${CMAKE_INSTALL_FULL_SYSCONFDIR}/orderflow)
+else()
+  set(configuration ${CMAKE_INSTALL_SYSCONFDIR}/orderflow)
+endif()
+install(FILES ${PROJECT_SOURCE_DIR}/etc/orderflow.conf DESTINATION ${configuration})
+file(READ ${PROJECT_SOURCE_DIR}/etc/systemd/orderflow.service unit)
+string(REPLACE "/usr/bin/" "${CMAKE_INSTALL_FULL_BINDIR}/" unit "${unit}")
+file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/orderflow.service CONTENT "${unit}" @ONLY)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/orderflow.service DESTINATION lib/systemd/system)
+
+# ---- documents ----
+
+# The second is what Debian wants to know of its package.
+set(changelogs ${CMAKE_CURRENT_BINARY_DIR}/changelog.gz ${CMAKE_CURRENT_BINARY_DIR}/changelog.Debian.gz)
+add_custom_command(OUTPUT ${changelogs}
+  COMMAND ${GZIP} -9nc ${PROJECT_SOURCE_DIR}/CHANGELOG.md > ${CMAKE_CURRENT_BINARY_DIR}/changelog.gz
+  COMMAND ${GZIP} -9nc ${PROJECT_SOURCE_DIR}/packaging/debian/changelog > ${CMAKE_CURRENT_BINARY_DIR}/changelog.Debian.gz
+  DEPENDS ${PROJECT_SOURCE_DIR}/CHANGELOG.md ${PROJECT_SOURCE_DIR}/packaging/debian/changelog VERBATIM)
+add_custom_target(changelog ALL DEPENDS ${changelogs})
+install(FILES ${changelogs} ${PROJECT_SOURCE_DIR}/packaging/debian/copyright ${PROJECT_SOURCE_DIR}/README.md
+        DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/etc/kubernetes DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
