@@ -45,8 +45,13 @@ string(REPLACE "/usr/bin/" "${CMAKE_INSTALL_FULL_BINDIR}/" unit "${unit}")
 file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/orderflow.service CONTENT "${unit}" @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/orderflow.service DESTINATION lib/systemd/system)
 
-# ---- documents ----
+install(FILES ${PROJECT_SOURCE_DIR}/packaging/debian/copyright DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
+# ---- documents: an image is built without them ----
+
+if(NOT EXISTS ${PROJECT_SOURCE_DIR}/docs)
+  return()
+endif()
 # The second is what Debian wants to know of its package.
 set(changelogs ${CMAKE_CURRENT_BINARY_DIR}/changelog.gz ${CMAKE_CURRENT_BINARY_DIR}/changelog.Debian.gz)
 add_custom_command(OUTPUT ${changelogs}
@@ -54,7 +59,6 @@ add_custom_command(OUTPUT ${changelogs}
   COMMAND ${GZIP} -9nc ${PROJECT_SOURCE_DIR}/packaging/debian/changelog > ${CMAKE_CURRENT_BINARY_DIR}/changelog.Debian.gz
   DEPENDS ${PROJECT_SOURCE_DIR}/CHANGELOG.md ${PROJECT_SOURCE_DIR}/packaging/debian/changelog VERBATIM)
 add_custom_target(changelog ALL DEPENDS ${changelogs})
-install(FILES ${changelogs} ${PROJECT_SOURCE_DIR}/packaging/debian/copyright ${PROJECT_SOURCE_DIR}/README.md
-        DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES ${changelogs} ${PROJECT_SOURCE_DIR}/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/etc/kubernetes DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
