@@ -98,6 +98,18 @@ live_detail(void *context, struct of_live_detail *detail)
 }
 
 static void
+restoring(void *context, uint64_t *done, uint64_t *all)
+{
+    const struct of_session *session = context;
+    for (uint32_t lane = 0; lane < session->lanes; lane++) {
+        uint64_t of_lane, whole;
+        session->restorers[lane].ops->progress(session->restorers[lane].self, &of_lane, &whole);
+        *done += of_lane;
+        *all += whole;
+    }
+}
+
+static void
 open_console(struct of_session *session)
 {
     const struct of_settings *settings = session->settings;
@@ -125,6 +137,7 @@ open_console(struct of_session *session)
         },
         .live = live_totals,
         .detail = live_detail,
+        .restoring = restoring,
         .context = session,
     });
     for (uint32_t lane = 0; lane < session->lanes; lane++) {

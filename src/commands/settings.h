@@ -67,6 +67,7 @@ struct of_settings {
     int color;     /* enum of_color */
     int log_level; /* enum of_log_level */
     bool print_wiring;
+    int64_t progress_seconds; /* 0: none */
     const char *http; /* NULL: none */
     bool json, follow; /* of stats */
     bool yes;          /* of reset: do it */
