@@ -13,7 +13,7 @@ import unittest
 
 from surroundings import PROGRAM, main, need, output
 
-SECONDS = 60    # for a shell to answer on a busy machine
+SECONDS = 120   # for a shell to answer on a busy machine
 
 # In zsh, the Tab key writes what is offered to $offered, and a last line END. compadd is what all completion ends in.
 ZSH = r"""
