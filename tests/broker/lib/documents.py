@@ -10,7 +10,7 @@ import re
 from lib import places
 
 FOLDER = places.ROOT / "docs"
-TOOLS = ("orderflow", "./dev", "docker", "kubectl", "systemctl", "systemd-analyze", "journalctl", "editor", "apt", "kcat",
+TOOLS = ("orderflow", "./dev", "docker", "kubectl", "systemctl", "systemd-analyze", "journalctl", "editor", "apt", "kill", "kcat",
          "kafka-console-consumer.sh", "kafka-consumer-groups.sh", "kafka-topics.sh", "kafka-avro-console-consumer", "cmake",
          "ninja", "CC=clang", "build/fuzz/tests/fuzz/fuzz_plan_decode")
 
