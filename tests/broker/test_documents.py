@@ -221,9 +221,13 @@ class Read(unittest.TestCase):
 
     def test_service_manager(self):
         unit = (places.ROOT / "etc" / "systemd" / "orderflow.service").stem
-        for command in self.each("systemctl", "systemd-analyze", "journalctl"):
-            wanted = service_manager().parse_args(command)
-            self.assertEqual(wanted.unit, unit, command)
+        for _, *command in self.each("systemctl"):
+            verb, *units = [word for word in command if not word.startswith("-")]
+            self.assertIn(verb, ("enable", "disable", "start", "stop", "restart", "status", "edit", "reload"))
+            self.assertLessEqual(set(units), {unit}, command)
+            self.assertLessEqual(set(command) - {verb, *units}, {"--now"})
+        for command in self.each("systemd-analyze", "journalctl"):
+            self.assertEqual(service_manager().parse_args(command).unit, unit, command)
 
     def test_installing(self):
         version = re.search(r"project\(orderflow VERSION (\S+)", (places.ROOT / "CMakeLists.txt").read_text()).group(1)
@@ -316,9 +320,6 @@ def kubectl():
 def service_manager():
     tools = argparse.ArgumentParser()
     commands = tools.add_subparsers(required=True)
-    systemctl = parser(commands, "systemctl", "--now")
-    systemctl.add_argument("what", choices=("enable", "disable", "start", "stop", "restart", "status", "edit", "reload"))
-    systemctl.add_argument("unit", nargs="?", default="orderflow")
     analyze = parser(commands, "systemd-analyze")
     analyze.add_argument("what", choices=("security", "verify"))
     analyze.add_argument("unit")
