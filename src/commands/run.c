@@ -15,15 +15,26 @@ enum { END_CHECK_MS = 200 }; /* how often, with --exit-at-end, the group's offse
 
 struct run {
     struct of_session session;
+    struct of_service *service; /* NULL without a service manager that listens */
     struct of_kafka_options kafka;
     struct of_identity *identity;
     char about[400];
     int refused; /* exit status if the run does not begin */
     struct of_health *health;       /* NULL without --http */
-    struct of_service *service;     /* NULL without a service manager that listens */
     struct of_end_check *end_check; /* NULL without --exit-at-end */
     int64_t next_check_ns;
 };
+
+static void
+open_service(struct run *run)
+{
+    const struct of_service_options options = {
+        .clock = of_clock_system(),
+        .pipeline = &run->session.pipeline,
+        .stopping = of_interrupt_requested,
+    };
+    of_service_open(&options, &run->service);
+}
 
 static const char *
 end_is_reached(void *context, int *exit_status)
@@ -58,17 +69,6 @@ open_health(struct run *run, struct of_error *err)
     return status;
 }
 
-static void
-open_service(struct run *run)
-{
-    const struct of_service_options options = {
-        .clock = of_clock_system(),
-        .pipeline = &run->session.pipeline,
-        .stopping = of_interrupt_requested,
-    };
-    of_service_open(&options, &run->service);
-}
-
 static enum of_status
 open_identity(struct run *run, const char *cluster, struct of_error *err)
 {
@@ -98,14 +98,13 @@ open_identity(struct run *run, const char *cluster, struct of_error *err)
     return OF_OK;
 }
 
-/* Service and health first: they also tell of a broker that has to be waited for. */
+/* Health first: it also tells of a broker that has to be waited for. */
 static enum of_status
 begin(struct run *run, struct of_error *err)
 {
     const struct of_settings *settings = run->session.settings;
     int32_t orders_partitions;
     char *cluster = NULL;
-    open_service(run);
     enum of_status status = open_health(run, err);
     if (status == OF_OK)
         status = of_run_prepare_topics(&run->kafka, settings, &orders_partitions, &cluster, err);
@@ -124,6 +123,7 @@ run_to_end(struct run *run)
 {
     struct of_error err;
     int exit_status = OF_EXIT_DONE;
+    open_service(run); /* first, as it also tells of a broker that has to be waited for */
     if (begin(run, &err) == OF_OK) {
         struct of_totals totals;
         exit_status = of_session_run(&run->session);
