@@ -5,9 +5,11 @@ they speak of: docker, kubectl, systemd, apt, CMake, ./dev. A command that neith
 """
 import argparse
 import json
+import pathlib
 import re
 import shlex
 import subprocess
+import tempfile
 import unittest
 
 from lib import documents, fetch, orders, places, process
@@ -25,7 +27,7 @@ SALE = {"type": "record", "name": "Sale", "namespace": "shop", "fields": [
     {"name": "paid", "type": {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}, "default": ""}]}
 PAID = {"type": "record", "name": "Paid", "fields": [
     {"name": "orderId", "type": "string"}, {"name": "product", "type": "string"}, {"name": "paid", "type": "long"}]}
-NESTED = {"type": "record", "name": "Sale", "namespace": "shop", "fields": [
+NESTED = {"type": "record", "name": "Sale", "fields": [
     {"name": "key", "type": "long"},
     {"name": "tags", "type": {"type": "map", "values": "string"}},
     {"name": "item", "type": ["null", {"type": "record", "name": "Item", "fields": [
@@ -67,6 +69,24 @@ class Everything(unittest.TestCase):
         for name in documents.names():
             wrong = {option for option in documents.options(name) if option[2:] not in known}
             self.assertEqual(wrong, set(), name)
+
+
+class Shown(unittest.TestCase):
+    """Output that a document shows, where it needs no broker and is always the same."""
+
+    def printed(self, command, folder=places.ROOT):
+        return subprocess.run([program_path(), *command.split()[1:]], cwd=folder, capture_output=True, text=True,
+                              check=True).stdout.rstrip("\n")
+
+    def test_the_wiring(self):
+        command = "orderflow run --print-wiring"
+        self.assertEqual(documents.shown("architecture.md", command), self.printed(command))
+
+    def test_the_steps_of_a_plan(self):
+        command, = [command for command in documents.commands("schemas.md") if "item.paid" in command]
+        with tempfile.TemporaryDirectory(prefix="orderflow-documents-") as folder:
+            (pathlib.Path(folder) / "sale.avsc").write_text(json.dumps(NESTED))
+            self.assertEqual(documents.shown("schemas.md", command), self.printed(command, folder))
 
 
 class Run(Newcomer):

@@ -52,6 +52,13 @@ def _without_comment(line):
     return re.sub(r"\s+#.*$", "", line.strip()).removeprefix("$ ")
 
 
+def shown(name, command):
+    """The lines that a document shows below `$ command`, in its block."""
+    text = (FOLDER / name).read_text()
+    block = text.partition(f"    $ {command}\n")[2]
+    return re.match(r"((?:    .*)?\n)*", block).group().rstrip("\n").replace("\n    ", "\n").removeprefix("    ")
+
+
 def options(name):
     """The options that are named by themselves in a document: `--retry-delay-ms 5000`."""
     text = re.sub(r"^```.*?^```$", "", (FOLDER / name).read_text(), flags=re.M | re.S)
