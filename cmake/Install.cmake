@@ -1,6 +1,6 @@
 # What is installed beside the program. Manual and completions are made by the program itself, so not when it is built
-# for another machine.
-if(CMAKE_CROSSCOMPILING)
+# for another machine, nor where it needs surroundings of its own to run at all.
+if(CMAKE_CROSSCOMPILING OR ORDERFLOW_SANITIZE)
   return()
 endif()
 
@@ -12,7 +12,7 @@ find_program(GZIP gzip REQUIRED)
 add_custom_command(OUTPUT ${manual}/made
   COMMAND ${CMAKE_COMMAND} -E rm -rf ${manual}
   COMMAND ${CMAKE_COMMAND} -E make_directory ${manual}
-  COMMAND ${CMAKE_COMMAND} -E env --unset=ORDERFLOW_CONFIG $<TARGET_FILE:orderflow> help --man-pages ${manual}
+  COMMAND orderflow help --man-pages ${manual}
   COMMAND ${GZIP} -9nr ${manual}
   COMMAND ${CMAKE_COMMAND} -E touch ${manual}/made
   DEPENDS orderflow VERBATIM)

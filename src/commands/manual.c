@@ -51,6 +51,8 @@ static const struct {
         "orderflow schema list" } },
 };
 
+enum { WORDS = sizeof words / sizeof *words };
+
 static unsigned
 number_of(const char *command)
 {
@@ -172,22 +174,32 @@ usage_text(const struct of_command *command)
     return text;
 }
 
-static void
-print_words(FILE *out, const char *command)
+static bool
+is_about(size_t i, const char *command)
 {
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (strcmp(words[i].command, command) == 0)
-            for (int k = 0; words[i].description[k] != NULL; k++) {
-                fputs(k > 0 ? ".PP\n" : "", out);
-                of_roff_words(out, words[i].description[k], "");
-            }
+    return strcmp(words[i].command, command) == 0;
+}
+
+/* otherwise: what is said of a command that is not among the words. */
+static void
+print_words(FILE *out, const char *command, const char *otherwise)
+{
+    size_t i = 0;
+    while (i < WORDS && !is_about(i, command))
+        i++;
+    if (i == WORDS)
+        of_roff_words(out, otherwise, ".");
+    for (int k = 0; i < WORDS && words[i].description[k] != NULL; k++) {
+        fputs(k > 0 ? ".PP\n" : "", out);
+        of_roff_words(out, words[i].description[k], "");
+    }
 }
 
 static void
 print_examples(FILE *out, const char *command)
 {
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (strcmp(words[i].command, command) == 0) {
+    for (size_t i = 0; i < WORDS; i++)
+        if (is_about(i, command)) {
             of_roff_macro(out, "SH", "EXAMPLES");
             for (int k = 0; words[i].examples[k] != NULL; k++) {
                 fputs(k > 0 ? ".PP\n" : "", out);
@@ -209,7 +221,7 @@ print_command(const struct of_command *command, FILE *out)
     of_roff_lines(out, synopsis != NULL ? synopsis + strlen("usage: ") : usage);
     if (number != OF_EVERY_COMMAND) {
         of_roff_macro(out, "SH", "DESCRIPTION");
-        print_words(out, command->name);
+        print_words(out, command->name, command->summary);
         of_roff_macro(out, "SH", "OPTIONS");
         of_options_print_man(&of_settings_table, number, out);
         print_environment(out);
@@ -230,7 +242,7 @@ print_program(FILE *out)
     of_roff_macro(out, "SH", "SYNOPSIS");
     of_roff_lines(out, "orderflow COMMAND [OPTION]...\norderflow help [COMMAND]\norderflow version");
     of_roff_macro(out, "SH", "DESCRIPTION");
-    print_words(out, "run");
+    print_words(out, "run", "");
     of_roff_macro(out, "SH", "COMMANDS");
     for (const struct of_command *command = of_commands; command->name != NULL; command++) {
         if (has_page(command))

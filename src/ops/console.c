@@ -40,6 +40,7 @@ struct of_console {
     int64_t started_ns, second_ns, next_second_ns;
     struct of_progress_bar bar; /* while state is being restored */
     int64_t next_bar_ns, restoring_since_ns; /* 0: nothing is being restored */
+    uint64_t to_restore; /* all there was to read; what a partition needed is no longer counted when it has it */
     uint64_t records_this_second, dropped_before;
     unsigned few_seconds;
 
@@ -339,9 +340,14 @@ show_restoring(struct of_console *console, int64_t now_ns)
     }
     if (console->restoring_since_ns == 0) { /* what is over before the next look is not worth a line */
         console->restoring_since_ns = now_ns;
+        console->to_restore = state.all;
         console->bar = (struct of_progress_bar) { 0 };
         return;
     }
+    uint64_t left = state.all - state.done;
+    console->to_restore = state.all > console->to_restore ? state.all : console->to_restore;
+    state.all = console->to_restore;
+    state.done = state.all - left;
     state.seconds = (double)(now_ns - console->restoring_since_ns) / (double)OF_SECOND_NS;
     of_live_view_erase(&console->live_view, console->config.out);
     of_progress_bar_draw(&console->bar, console->config.out, &console->config.terminal, &state);

@@ -86,10 +86,16 @@ put(struct line *line, enum of_style style, const char *format, ...)
 static void
 put_bar(struct line *line, double share)
 {
-    unsigned full = (unsigned)(share * BAR_COLUMNS + 0.5);
-    const char *done = line->terminal->utf8 ? "\xE2\x96\x88" : "#", *left = line->terminal->utf8 ? "\xE2\x96\x91" : ".";
-    for (unsigned i = 0; i < BAR_COLUMNS; i++)
-        put(line, i < full ? OF_STYLE_GOOD : OF_STYLE_DIM, "%s", i < full ? done : left);
+    char done[3 * BAR_COLUMNS + 1] = "", left[3 * BAR_COLUMNS + 1] = "";
+    int full = (int)(share * BAR_COLUMNS + 0.5);
+    bool utf8 = line->terminal->utf8;
+    for (int i = 0; i < BAR_COLUMNS; i++)
+        if (i < full)
+            strcat(done, utf8 ? "\xE2\x96\x88" : "#");
+        else
+            strcat(left, utf8 ? "\xE2\x96\x91" : ".");
+    put(line, OF_STYLE_GOOD, "%s", done);
+    put(line, OF_STYLE_DIM, "%s", left);
     put(line, OF_STYLE_PLAIN, " %3.0f%%  ", floor(share * 100));
 }
 

@@ -80,5 +80,5 @@ class Package(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    need("dpkg-shlibdeps", "dpkg-deb", "fakeroot", "file", "lintian", "cmake", "ninja")
+    need("dpkg-shlibdeps", "dpkg-deb", "file", "lintian", "cmake", "ninja")
     main()

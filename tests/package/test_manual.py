@@ -7,7 +7,8 @@ import unittest
 
 from surroundings import PROGRAM, ROOT, main, need, output
 
-COMMANDS = ("run", "produce", "demo", "stats", "reset", "schema")
+# Those that the table of options knows.
+COMMANDS = re.search("^_orderflow_configured='(.*)'$", output(PROGRAM, "completion", "bash"), re.M).group(1).split()
 PAGES = {f"orderflow-{command}.1" for command in COMMANDS} | {
     "orderflow.1", "orderflow-config.1", "orderflow-completion.1", "orderflow.conf.5"}
 BEGIN, END = "<!-- by `orderflow help --markdown` -->\n\n", "\n<!-- end -->"
