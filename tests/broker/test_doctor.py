@@ -1,5 +1,7 @@
 """`orderflow doctor`: what it says when all is well, and when one thing is not."""
 import json
+import re
+import signal
 import socket
 import subprocess
 
@@ -114,6 +116,22 @@ class Surroundings(Doctor):
         self.assertTrue(any("retention.ms is 60000" in text for text in texts), texts)
         self.assertTrue(any("max.message.bytes is 1000" in text for text in texts), texts)
         self.assertEqual(answer["fix_first"]["check"], f"topic {flow.dlq}", "the first of what fails")
+
+    def test_a_run_says_which_record_is_stuck_and_why(self):
+        flow = Flow(self)
+        flow.publish_orders(9)
+        with flow.run(registry_url=f"http://127.0.0.1:{process.free_port()}") as program:
+            program.wait_event("held", 120)
+
+            def told():
+                process.send(program.child, signal.SIGUSR1)
+                text = program.stderr_path.read_text()
+                return re.search(rf"(?m)^  {flow.topic} \d is held at offset 0 since .*\(registry_unavailable\)$", text) and \
+                    re.search(r"(?m)^  .* held at 0, registry_unavailable: ", text) and \
+                    re.search(r"(?m)^thread publish-0$", text) and "publish[0]      fetch[0]" in text
+            self.wait_until(told, 120, "the state")
+            self.assertRegex(program.stderr_path.read_text(), rf"warning fetch: held: .* stage=decode topic={flow.topic} "
+                             r"partition=\d offset=0 cause=registry_unavailable")
 
     def test_a_port_that_is_taken(self):
         flow = Flow(self)
