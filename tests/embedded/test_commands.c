@@ -127,12 +127,13 @@ wrong_levels_of_the_log_are_told(void **state)
     assert_printed("--log-level: 'info,registri=debug' names no module 'registri'; did you mean 'registry'?");
 }
 
-/* Port 1 of the own machine: nobody is there, and the system says so at once. */
+/* Port 1 of the own machine: nobody is there, and the system says so at once, or when a busy machine comes to it. */
 static void
 doctor_says_what_to_fix_first(void **state)
 {
     (void)state;
-    assert_int_equal(RUN("doctor", "--brokers", "127.0.0.1:1", "--registry", "http://127.0.0.1:1"), 1);
+    for (int tries = 0; tries == 0 || (tries < 10 && strstr(output, "no answer within") != NULL); tries++)
+        assert_int_equal(RUN("doctor", "--brokers", "127.0.0.1:1", "--registry", "http://127.0.0.1:1"), 1);
     assert_printed("fail  broker 127.0.0.1:1 ");
     assert_printed("TCP fails: connecting: Connection refused  — start it, ");
     assert_printed("skip  topics ");
