@@ -19,10 +19,12 @@ COPY CMakeLists.txt CMakePresets.json ./
 COPY cmake/ cmake/
 COPY schemas/ schemas/
 COPY etc/ etc/
+COPY packaging/ packaging/
 COPY src/ src/
-RUN cmake --preset release -DCMAKE_INSTALL_PREFIX=/usr \
- && cmake --build build/release \
- && DESTDIR=/installed cmake --install build/release --strip
+# What the Debian package holds, but for the documents.
+RUN cmake --preset package \
+ && cmake --build build/package \
+ && DESTDIR=/installed cmake --install build/package --strip
 
 FROM debian:12-slim
 # curl is for health checks; its library is needed anyway.
@@ -32,9 +34,13 @@ RUN apt-get update \
         zlib1g libsnappy1v5 liblz4-1 libzstd1 \
         ca-certificates curl \
  && rm -rf /var/lib/apt/lists/* \
- && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin orderflow
+ && groupadd --system --gid 10001 orderflow \
+ && useradd --system --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin orderflow
 COPY --from=build /installed/ /
-USER orderflow
+# In numbers, so that an engine can tell that it is not root.
+USER 10001:10001
+# To be mounted over; variables and flags win over it.
+ENV ORDERFLOW_CONFIG=/etc/orderflow/orderflow.conf
 # Health is served on all addresses of the container; who may reach it is the container engine's business.
 ENV ORDERFLOW_HTTP=0.0.0.0:8080
 EXPOSE 8080

@@ -1,4 +1,5 @@
-/* `orderflow run` beside a bare librdkafka loop: how much of what librdkafka can deliver does the pipeline keep? */
+/* `orderflow run` beside a bare librdkafka loop: how much of what librdkafka can deliver does the pipeline keep? Or
+ * beside a single thread that does the same job on librdkafka: what does the pipeline bring? */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,15 +11,21 @@
 #include "bench.h"
 #include "child.h"
 #include "core/memory.h"
+#include "single.h"
 
 enum { TEXT_BYTES = 1 << 16, NAME_BYTES = 64, ARGUMENT_BYTES = 128, ARGUMENTS = 64 };
 
 struct settings {
     struct bench_settings common;
     const char *brokers, *registry;
-    int64_t count, partitions, waiting;
+    int64_t count, partitions, waiting, retry_delay_ms;
     double failing;
+    int baseline;
 };
+
+enum { BARE, SINGLE };
+static const char *const baseline_names[] = { "bare", "single", NULL };
+enum { MAX_RETRIES = 3 };
 
 #define AT(field) .commands = 1, .offset = offsetof(struct settings, field)
 static const struct of_option rows[] = {
@@ -34,6 +41,11 @@ static const struct of_option rows[] = {
       AT(partitions), .placeholder = "COUNT", .help = "its partitions" },
     { .name = "failing", .section = "Orders", .type = OF_OPTION_DOUBLE, .low = 0, .high = 1, .initial = "0",
       AT(failing), .placeholder = "RATE", .help = "share of attempts that fail" },
+    { .name = "retry-delay-ms", .section = "Orders", .type = OF_OPTION_INT, .min = 0, .max = 600000, .initial = "2000",
+      AT(retry_delay_ms), .placeholder = "MS", .help = "how long what failed waits" },
+    { .name = "baseline", .section = "Orders", .type = OF_OPTION_CHOICE, .choices = baseline_names, .initial = "bare",
+      AT(baseline), .placeholder = "NAME",
+      .help = "a loop that only touches records, or one thread that does the same job at least once" },
     { .name = "waiting", .section = "Orders", .type = OF_OPTION_INT, .min = 0, .max = INT64_C(1) << 40,
       .initial = "0", AT(waiting), .placeholder = "COUNT",
       .help = "so many orders fail, and all wait 30 s for their retry; for memory, not for time" },
@@ -109,6 +121,61 @@ run_bare_loop(void *context, double *values)
     return true;
 }
 
+/* ---- the other baseline ---- */
+
+static int
+be_single(void *context)
+{
+    const struct throughput *self = context;
+    const struct single single = {
+        .loop = self->loop, .retry_topic = self->retry_topic, .dlq_topic = self->dlq_topic,
+        .orders = self->settings.count, .failing = self->settings.failing,
+        .delay_ms = self->settings.retry_delay_ms, .max_retries = MAX_RETRIES,
+    };
+    struct single_result result;
+    int status = single_run(&single, &result);
+    if (status == 0)
+        printf("processed %" PRIu64 " dead %" PRIu64 " retries %" PRIu64 " seconds %.6f\n", result.processed, result.dead,
+               result.retries, result.seconds);
+    return status;
+}
+
+static void
+name_topics(struct throughput *self)
+{
+    snprintf(self->retry_topic, sizeof self->retry_topic, "%.32s-retry-%d-%u", self->topic, (int)getpid(), self->runs);
+    snprintf(self->dlq_topic, sizeof self->dlq_topic, "%.32s-dlq-%d-%u", self->topic, (int)getpid(), self->runs++);
+}
+
+static void
+delete_topics(struct throughput *self)
+{
+    char nothing[16];
+    struct bench_usage ignored;
+    bench_child("deleting topics", be_cleaner, self, nothing, sizeof nothing, &ignored);
+}
+
+static bool
+run_single(void *context, double *values)
+{
+    struct throughput *self = context;
+    char text[256];
+    struct bench_usage usage;
+    uint64_t processed, dead, retries;
+    double seconds;
+    name_topics(self);
+    bool ended = bench_child("single thread", be_single, self, text, sizeof text, &usage);
+    delete_topics(self);
+    if (!ended || sscanf(text, "processed %" SCNu64 " dead %" SCNu64 " retries %" SCNu64 " seconds %lf", &processed, &dead,
+                         &retries, &seconds) != 4 || processed + dead != (uint64_t)self->settings.count) {
+        fprintf(stderr, "single thread: not what was expected: %s\n", text);
+        return false;
+    }
+    set_values(self, seconds, &usage, values);
+    values[3] = (double)retries;
+    return true;
+}
+
 /* ---- the candidate ---- */
 
 struct command {
@@ -172,6 +239,8 @@ add_run_options(struct command *command)
         add(command, "--retry-delay-ms=30000");
     } else {
         add(command, "--failure-rate=%.9f", settings->failing);
+        add(command, "--retry-delay-ms=%" PRId64, settings->retry_delay_ms);
+        add(command, "--max-retries=%d", MAX_RETRIES);
     }
     const struct of_options *options = &command->self->bench.options;
     for (size_t i = 0; i < options->operand_count; i++)
@@ -194,14 +263,12 @@ run_orderflow(void *context, double *values)
     struct throughput *self = context;
     static char text[TEXT_BYTES];
     static struct command command;
-    struct bench_usage usage, ignored;
-    char nothing[16];
-    snprintf(self->retry_topic, sizeof self->retry_topic, "%.32s-retry-%d-%u", self->topic, (int)getpid(), self->runs);
-    snprintf(self->dlq_topic, sizeof self->dlq_topic, "%.32s-dlq-%d-%u", self->topic, (int)getpid(), self->runs++);
+    struct bench_usage usage;
+    name_topics(self);
     begin_command(&command, self, "run");
     add_run_options(&command);
     bool ended = bench_child("orderflow run", be_orderflow, &command, text, sizeof text, &usage);
-    bench_child("deleting topics", be_cleaner, self, nothing, sizeof nothing, &ignored);
+    delete_topics(self);
     double orders = read_number(text, "orders processed"), dead = read_number(text, "dead letters");
     double seconds = read_number(text, "\n  time ");
     if (!ended || orders + dead != (double)self->settings.count || seconds <= 0) {
@@ -276,14 +343,22 @@ compare(struct throughput *self)
         snprintf(title + length, sizeof title - (size_t)length, "some %" PRId64 " retries waiting", settings->waiting);
     else
         snprintf(title + length, sizeof title - (size_t)length, "%g %% failing", settings->failing * 100);
-    bool retries = settings->waiting > 0 || settings->failing > 0;
+    bool retries = settings->waiting > 0 || settings->failing > 0 || settings->baseline == SINGLE;
+    const struct bench_variant baselines[] = {
+        [BARE] = { "bare librdkafka loop, nothing failing", run_bare_loop, self },
+        [SINGLE] = { "one thread on librdkafka, at least once", run_single, self },
+    };
     const struct bench_case what = {
         .title = title,
         .metrics = metrics,
         .metric_count = retries ? 4 : 3,
-        .baseline = { "bare librdkafka loop, nothing failing", run_bare_loop, self },
+        .baseline = baselines[settings->baseline],
         .candidate = { "orderflow run", run_orderflow, self },
     };
+    if (settings->waiting > 0 && settings->baseline == SINGLE) {
+        fprintf(stderr, "throughput: --waiting is only for the bare baseline\n");
+        return false;
+    }
     return fill(self) && bench_compare(&self->bench, &what);
 }
 

@@ -15,6 +15,8 @@ const struct of_command of_commands[] = {
     { "doctor", "check the surroundings of a run, and say what to fix first", of_command_doctor, NULL },
     { "config", "check, show and explain what is configured; a configuration file to begin with", of_command_config,
       NULL },
+    { "completion", "complete commands and options in bash, zsh or fish", of_command_completion,
+      of_completion_print_usage },
     { "help", "list the commands, or the options of one", of_command_help, NULL },
     { "version", "print the version", of_command_version, NULL },
     { NULL, NULL, NULL, NULL },

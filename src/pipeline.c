@@ -109,7 +109,7 @@ capacity(const struct of_pipeline *pipeline, uint32_t edge)
     case FORWARD: return (edges[edge].from == FETCH ? pipeline->chunks : BATCHES_PER_LANE * pipeline->counts[DECODE])
                          + OF_LANE_SLOTS + barrier;
     case HOME_BATCH: return BATCHES_PER_LANE;
-    case HOME_FETCH: return edges[edge].from == DECODE ? pipeline->chunks : 2 * OF_LANE_SLOTS + barrier;
+    case HOME_FETCH: return edges[edge].from == DECODE ? pipeline->chunks : 3 * OF_LANE_SLOTS + barrier;
     }
     return 0;
 }
@@ -133,6 +133,7 @@ make_stage(struct of_pipeline *pipeline, enum stage stage, uint32_t instance)
             .events = options->partition_events != NULL ? options->partition_events[instance] : NULL,
             .quiet = options->quiet,
             .schemas = options->schemas,
+            .measure = options->measure,
         });
     case DECODE:
         return of_decode_create(&(struct of_decode_options) {
@@ -143,6 +144,7 @@ make_stage(struct of_pipeline *pipeline, enum stage stage, uint32_t instance)
             .group = options->group,
             .groups = options->groups,
             .schemas = options->schemas,
+            .measure = options->measure,
         });
     case PROCESS: return of_process_create(&options->process);
     case AGGREGATE: return of_aggregator_create(instance, pipeline->lanes);
@@ -161,6 +163,7 @@ make_stage(struct of_pipeline *pipeline, enum stage stage, uint32_t instance)
             .group_by_field = options->group_by_field,
             .barrier_limit_ns = BARRIER_LIMIT_NS,
             .listener = options->listeners != NULL ? options->listeners[instance] : (struct of_listener) { 0 },
+            .measure = options->measure,
         });
     case STAGES: break;
     }
@@ -536,6 +539,42 @@ of_pipeline_lane(const struct of_pipeline *pipeline, uint32_t lane, struct of_pi
         .board = of_fetch_board(fetch),
     };
     return true;
+}
+
+bool
+of_pipeline_part(const struct of_pipeline *pipeline, uint32_t index, struct of_pipeline_part *out)
+{
+    for (enum stage stage = FETCH; stage < STAGES; index -= pipeline->counts[stage++])
+        if (index < pipeline->counts[stage]) {
+            const struct of_port *port = &pipeline->instances[stage][index].port;
+            *out = (struct of_pipeline_part) { port->ops, port->instance, &port->stats, port->stage };
+            return true;
+        }
+    return false;
+}
+
+bool
+of_pipeline_ring(const struct of_pipeline *pipeline, uint32_t index, struct of_pipeline_ring *out)
+{
+    if (index >= pipeline->wire_count)
+        return false;
+    const struct wire *wire = &pipeline->wires[index];
+    *out = (struct of_pipeline_ring) {
+        .from = stages[edges[wire->edge].from].name,
+        .to = stages[edges[wire->edge].to].name,
+        .lane = wire->lane,
+        .from_instance = wire->from,
+        .to_instance = wire->to,
+        .used = of_ring_count(wire->ring),
+        .capacity = wire->capacity,
+    };
+    return true;
+}
+
+uint32_t
+of_pipeline_chunks(const struct of_pipeline *pipeline)
+{
+    return pipeline->chunks;
 }
 
 const char *

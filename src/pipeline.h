@@ -19,6 +19,7 @@
 #include "core/agent.h"
 #include "core/sink.h"
 #include "core/source.h"
+#include "ops/measured.h"
 #include "ops/totals.h"
 #include "order/groups.h"
 #include "order/restorer.h"
@@ -50,6 +51,7 @@ struct of_pipeline_options {
     size_t memory_bytes; /* of records in flight, in all lanes together */
     uint32_t letters_in_flight; /* per lane, at most */
     struct of_process_options process;
+    bool measure; /* what a scrape or the dashboard wants to know beyond counters; costs less than 1 % */
 };
 
 enum of_pipeline_state {
@@ -115,6 +117,29 @@ struct of_pipeline_lane {
     struct of_board *board; /* which of them are held, and why */
 };
 bool of_pipeline_lane(const struct of_pipeline *pipeline, uint32_t lane, struct of_pipeline_lane *out);
+
+/* One instance of a stage, stage by stage; false: there are no more. */
+struct of_pipeline_part {
+    const struct of_stage_ops *ops; /* say which stage */
+    uint32_t instance;
+    const struct of_agent_stats *stats;
+    void *self; /* the stage's own: for what its header lets any thread do */
+};
+bool of_pipeline_part(const struct of_pipeline *pipeline, uint32_t index, struct of_pipeline_part *out);
+
+/* One ring between two instances; false: there are no more. */
+struct of_pipeline_ring {
+    const char *from, *to; /* stages */
+    uint32_t lane, from_instance, to_instance;
+    uint32_t used, capacity; /* items */
+};
+bool of_pipeline_ring(const struct of_pipeline *pipeline, uint32_t index, struct of_pipeline_ring *out);
+
+/* Chunks that each lane has. */
+uint32_t of_pipeline_chunks(const struct of_pipeline *pipeline);
+
+/* Adds all that is measured to what is empty. Any thread; ops/measured.h says what it is and costs. */
+void of_pipeline_measure(const struct of_pipeline *pipeline, struct of_measured *measured);
 
 /* The name of a thread and when it last ended a turn (0: it does not run); NULL: there is no such thread. A thread that
  * has nothing to do turns ten times a second. */

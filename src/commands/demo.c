@@ -11,6 +11,7 @@
 
 #include "commands/commands.h"
 #include "commands/embedded.h"
+#include "commands/endpoints.h"
 #include "commands/interrupt.h"
 #include "commands/kafka_options.h"
 #include "commands/publisher.h"
@@ -35,6 +36,7 @@ struct demo {
     struct of_kafka_options kafka;
     struct of_embedded *cluster;
     struct of_session session;
+    struct of_endpoints *endpoints; /* NULL without --http */
     struct of_end_check *end_check; /* once everything is published */
     int64_t next_check_ns;
 
@@ -144,6 +146,8 @@ begin(struct demo *demo, struct of_error *err)
     if (status == OF_OK)
         status = of_publisher_open(&demo->publisher, &demo->kafka, err);
     if (status == OF_OK)
+        status = of_endpoints_open(&demo->session, NULL, &demo->endpoints, err);
+    if (status == OF_OK)
         status = of_session_open(&demo->session, err);
     if (status == OF_OK)
         status = start_producer(demo, err);
@@ -154,6 +158,7 @@ static void
 end(struct demo *demo)
 {
     join_producer(demo);
+    of_endpoints_close(&demo->endpoints);
     of_session_close(&demo->session);
     of_end_check_close(&demo->end_check);
     of_publisher_fini(&demo->publisher);
@@ -207,6 +212,7 @@ run(struct demo *demo)
     int exit_status = of_session_run(&demo->session);
     bool settled = exit_status == OF_EXIT_DONE && demo->end_check != NULL && !of_interrupt_requested();
     join_producer(demo);
+    of_endpoints_close(&demo->endpoints);
     of_session_report(&demo->session, &totals);
     if (settled)
         exit_status = check_totals(demo, &totals);

@@ -203,12 +203,24 @@ write_ready(struct of_health *health, const struct of_pipeline *pipeline, struct
 
 /* ---- serving ---- */
 
+static const char *const open_paths[] = { "/", "/healthz", "/readyz", NULL }; /* the page holds no data */
+
+static bool
+is_health(const char *path)
+{
+    return strcmp(path, "/healthz") == 0 || strcmp(path, "/readyz") == 0;
+}
+
 static unsigned
-handle(void *context, const char *path, FILE *body)
+handle(void *context, const struct of_http_request *request, struct of_http_response *response)
 {
     struct of_health *health = context;
+    const char *path = request->path;
+    if (!is_health(path) && health->options.observer != NULL
+        && of_observer_answer(health->options.observer, request, response))
+        return OK;
     const struct of_pipeline *pipeline = atomic_load(health->options.pipeline);
-    struct answer answer = { of_json_to(body), of_clock_mono_ns(health->options.clock), true };
+    struct answer answer = { of_json_to(response->body), of_clock_mono_ns(health->options.clock), true };
     unsigned bad = NOT_NOW;
     of_json_open(&answer.json, NULL, '{');
     if (strcmp(path, "/healthz") == 0) {
@@ -216,13 +228,22 @@ handle(void *context, const char *path, FILE *body)
     } else if (strcmp(path, "/readyz") == 0) {
         write_ready(health, pipeline, &answer);
     } else {
-        of_json_string(&answer.json, "error", "there is /healthz and /readyz");
+        of_json_string(&answer.json, "error",
+                       health->options.observer != NULL
+                           ? "there is /, /metrics, /api/stats, /api/events, /healthz and /readyz"
+                           : "there is /healthz and /readyz");
         answer.good = false;
         bad = NOT_FOUND;
     }
     of_json_close(&answer.json, '}');
     of_json_end_line(&answer.json);
     return answer.good ? OK : bad;
+}
+
+static void
+write_event(void *context, FILE *out)
+{
+    of_observer_write_event(((struct of_health *)context)->options.observer, out);
 }
 
 enum of_status
@@ -233,7 +254,15 @@ of_health_open(const struct of_health_options *options, struct of_health **out, 
     if (options->kafka != NULL)
         health->kafka = *options->kafka;
     health->kafka.log = NULL;
-    enum of_status status = of_http_server_open(options->address, handle, health, &health->server, err);
+    const struct of_http_server_options server = {
+        .address = options->address,
+        .handler = handle,
+        .event = options->observer != NULL ? write_event : NULL,
+        .context = health,
+        .token = options->token,
+        .open_paths = open_paths,
+    };
+    enum of_status status = of_http_server_open(&server, &health->server, err);
     if (status != OF_OK) {
         free(health);
         return status;
@@ -252,6 +281,12 @@ of_health_close(struct of_health **health)
         of_admin_close(&(*health)->admin);
     free(*health);
     *health = NULL;
+}
+
+bool
+of_health_is_local(const struct of_health *health)
+{
+    return of_http_server_is_local(health->server);
 }
 
 const char *

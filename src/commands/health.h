@@ -12,13 +12,16 @@
 #define OF_COMMANDS_HEALTH_H
 
 #include "commands/aggregate_schema.h"
+#include "commands/observer.h"
 #include "kafka/options.h"
 #include "pipeline.h"
 
 struct of_health_options {
     const char *address; /* as of_http_server_open takes it */
+    const char *token;   /* whoever asks for more than health, or the page, has to send it; NULL: nobody has to. Copied */
+    struct of_observer *observer; /* answers what is not health, and outlives it; NULL: nobody does */
     const struct of_clock *clock;
-    struct of_pipeline *_Atomic *pipeline; /* where it will be; NULL until then */
+    struct of_pipeline *_Atomic const *pipeline; /* where it will be; NULL until then */
     const struct of_kafka_options *kafka; /* where to look whether a broker answers; NULL: not looked */
     /* Where the schema of totals is, set before the pipeline is and closed after the health; NULL, or NULL there: not looked. */
     struct of_aggregate_schema *const *state_schema;
@@ -32,6 +35,9 @@ OF_MUST_USE enum of_status of_health_open(const struct of_health_options *option
 
 /* Waits for an answer that is being made: two seconds at most. NULL inside is fine. */
 void of_health_close(struct of_health **health);
+
+/* Whether only this machine can reach it. */
+bool of_health_is_local(const struct of_health *health);
 
 /* "127.0.0.1:8080" */
 const char *of_health_address(const struct of_health *health);

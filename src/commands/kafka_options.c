@@ -28,6 +28,12 @@ copy_properties(const struct of_options *options)
     return properties;
 }
 
+static const enum of_kafka_out_of_range out_of_range[] = {
+    [OF_ON_OUT_OF_RANGE_ERROR] = OF_KAFKA_HOLD,
+    [OF_ON_OUT_OF_RANGE_EARLIEST] = OF_KAFKA_SKIP_TO_FIRST,
+    [OF_ON_OUT_OF_RANGE_LATEST] = OF_KAFKA_SKIP_TO_LAST,
+};
+
 void
 of_kafka_options_init(struct of_kafka_options *options, const struct of_command_line *line)
 {
@@ -41,6 +47,7 @@ of_kafka_options_init(struct of_kafka_options *options, const struct of_command_
         .aggregates_topic = settings->aggregates_topic,
         .create_topics = settings->create_topics,
         .from = settings->from == OF_FROM_LATEST ? OF_KAFKA_FROM_LATEST : OF_KAFKA_FROM_EARLIEST,
+        .on_out_of_range = out_of_range[settings->on_out_of_range],
         .stay = settings->on_stop == OF_ON_STOP_STAY,
         .memory_bytes = (size_t)settings->memory_mb << 20,
         .properties = copy_properties(&line->options),

@@ -1,6 +1,7 @@
 #include "commands/order_input.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 
 enum { RANDOM_COLUMNS = 3 };
 
@@ -87,6 +88,20 @@ of_order_input_blame(const struct of_order_input *input, struct of_error *err)
     struct of_error before = *err;
     return of_error_set(err, OF_FATAL, "%s: row at line %llu, %s", input->name,
                         (unsigned long long)of_rows_line(input->rows), before.text);
+}
+
+void
+of_order_input_bytes(const struct of_order_input *input, uint64_t *done, uint64_t *all)
+{
+    struct stat about;
+    *done = *all = 0;
+    if (input->file == NULL || fstat(fileno(input->file), &about) != 0 || !S_ISREG(about.st_mode))
+        return;
+    off_t at = ftello(input->file);
+    if (at >= 0 && about.st_size > 0) {
+        *done = (uint64_t)at;
+        *all = (uint64_t)about.st_size;
+    }
 }
 
 void

@@ -43,6 +43,9 @@ OF_MUST_USE enum of_status of_order_input_next(struct of_order_input *input, str
  * is one of a file. Returns the status. */
 enum of_status of_order_input_blame(const struct of_order_input *input, struct of_error *err);
 
+/* How much of the file is read, in bytes, and how long it is; *all is 0 where that is not known: random orders, a pipe. */
+void of_order_input_bytes(const struct of_order_input *input, uint64_t *done, uint64_t *all);
+
 void of_order_input_close(struct of_order_input *input);
 
 #endif

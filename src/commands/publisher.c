@@ -16,6 +16,7 @@ enum {
     POLL_EVERY = 256,           /* orders between two looks at the deliveries, when as fast as it goes */
     ONE_BY_ONE_PER_SECOND = 50, /* a line per order and delivery up to this rate */
     POLL_MS = 100,              /* how late a Ctrl+C may be noticed */
+    BAR_MS = 200,               /* between two drawings of the bar */
     PACE_MS = 5,                /* until the pace is asked for again */
     VALUE_BYTES = OF_ROWS_LINE_BYTES_MAX + 64,
     INTERRUPTED_FLUSH_MS = 10000,
@@ -178,20 +179,51 @@ print_delivery(const struct of_publisher *publisher, const struct of_delivery *d
     fflush(stdout);
 }
 
-static void
-print_progress_when_due(struct of_publisher *publisher)
+static int64_t
+progress_interval_ns(const struct of_publisher *publisher)
 {
-    int64_t now = now_ns(publisher);
-    if (publisher->quiet || publisher->one_by_one || now < publisher->next_progress_ns)
-        return;
-    double elapsed_s = (double)(now - publisher->next_progress_ns + OF_SECOND_NS) / (double)OF_SECOND_NS;
+    return publisher->terminal.redraws ? BAR_MS * OF_MS_NS : publisher->settings->progress_seconds * OF_SECOND_NS;
+}
+
+static void
+draw_bar(struct of_publisher *publisher, int64_t now)
+{
+    struct of_progress_state state = {
+        .doing = "publishing",
+        .unit = "orders",
+        .done = publisher->delivered + publisher->failed,
+        .all = publisher->all,
+        .seconds = (double)(now - publisher->start_ns) / (double)OF_SECOND_NS,
+        .failed = publisher->failed,
+    };
+    of_order_input_bytes(&publisher->input, &state.bytes_done, &state.bytes_all);
+    of_progress_bar_draw(&publisher->bar, stdout, &publisher->terminal, &state);
+}
+
+static void
+print_progress(struct of_publisher *publisher, int64_t now)
+{
+    double elapsed_s = (double)(now - publisher->next_progress_ns + progress_interval_ns(publisher))
+                       / (double)OF_SECOND_NS;
     printf("%6.0f s  %.0f orders/s  %" PRIu64 " published  %" PRIu64 " delivered  %" PRIu64 " failed\n",
            (double)(now - publisher->start_ns) / (double)OF_SECOND_NS,
            (double)(publisher->delivered - publisher->delivered_before) / elapsed_s, publisher->published,
            publisher->delivered, publisher->failed);
-    fflush(stdout);
     publisher->delivered_before = publisher->delivered;
-    publisher->next_progress_ns = now + OF_SECOND_NS;
+}
+
+static void
+print_progress_when_due(struct of_publisher *publisher)
+{
+    int64_t now = now_ns(publisher), interval_ns = progress_interval_ns(publisher);
+    if (publisher->quiet || publisher->one_by_one || interval_ns == 0 || now < publisher->next_progress_ns)
+        return;
+    if (publisher->terminal.redraws)
+        draw_bar(publisher, now);
+    else
+        print_progress(publisher, now);
+    fflush(stdout);
+    publisher->next_progress_ns = now + interval_ns;
 }
 
 static void
@@ -370,7 +402,7 @@ static enum of_status
 publish_all(struct of_publisher *publisher, struct of_error *err)
 {
     publisher->start_ns = now_ns(publisher);
-    publisher->next_progress_ns = publisher->start_ns + OF_SECOND_NS;
+    publisher->next_progress_ns = publisher->start_ns + progress_interval_ns(publisher);
     for (;;) {
         enum of_status status = of_order_input_next(&publisher->input, publisher->cells, err);
         if (status == OF_OK)
@@ -407,10 +439,13 @@ int
 of_publisher_run(struct of_publisher *publisher)
 {
     struct of_error err;
+    of_terminal_init(&publisher->terminal, stdout, OF_COLOR_AUTO);
+    publisher->all = publisher->input.left;
     if (!publisher->quiet)
         print_banner(publisher);
     enum of_status status = publish_all(publisher, &err);
     flush(publisher);
+    of_progress_bar_erase(&publisher->bar, stdout);
     if (!publisher->quiet)
         print_statistics(publisher);
     if (status != OF_OK)

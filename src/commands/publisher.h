@@ -1,8 +1,9 @@
 /* Publishing orders, as `orderflow produce` and `orderflow demo` do: takes orders, publishes them at their pace, checks
  * and tells every delivery.
  *
- * At low rates a line per order and per delivery on standard output, at high ones a line per second; at the end the
- * exact sum of what was delivered. Or nothing of that (quiet).
+ * At low rates a line per order and per delivery on standard output; at high ones, on a terminal, a bar that is drawn
+ * again in place, elsewhere a line every --progress-seconds, if any; at the end the exact sum of what was delivered. Or
+ * nothing of that (quiet).
  * Owner: the caller fills the upper part, whose objects stay its own, and zeroes the rest. After init, whatever it
  * answered, fini must be called.
  * Threads: one at a time; schema_id is to be known before run. */
@@ -14,6 +15,7 @@
 #include "commands/settings.h"
 #include "core/clock.h"
 #include "kafka/writer.h"
+#include "ops/progress_bar.h"
 #include "order/exact_sum.h"
 
 enum of_pace {
@@ -49,6 +51,9 @@ struct of_publisher {
     uint64_t published, delivered, failed;
     size_t largest_bytes;          /* of keys and values published, together */
     uint64_t delivered_before;     /* at the last line of progress */
+    struct of_terminal terminal;   /* that standard output is */
+    struct of_progress_bar bar;
+    uint64_t all;                  /* how many are to be published; OF_PROGRESS_UNKNOWN: nobody knows */
     struct of_exact_sum sum;       /* of what was delivered and has a number */
     uint64_t summed;               /* how many those are */
     struct of_error first_failure; /* when failed > 0 */

@@ -2,10 +2,11 @@
 #include <stdlib.h>
 
 #include "commands/commands.h"
-#include "commands/health.h"
+#include "commands/endpoints.h"
 #include "commands/interrupt.h"
 #include "commands/kafka_options.h"
 #include "commands/run_topics.h"
+#include "commands/service.h"
 #include "commands/session.h"
 #include "core/log.h"
 #include "kafka/end_check.h"
@@ -18,7 +19,8 @@ struct run {
     struct of_identity *identity;
     char about[400];
     int refused; /* exit status if the run does not begin */
-    struct of_health *health;       /* NULL without --http */
+    struct of_endpoints *endpoints; /* NULL without --http */
+    struct of_service *service;     /* NULL without a service manager that listens */
     struct of_end_check *end_check; /* NULL without --exit-at-end */
     int64_t next_check_ns;
     struct of_log_last last; /* said about the end check */
@@ -39,22 +41,15 @@ end_is_reached(void *context, int *exit_status)
     return status == OF_OK ? "the end is reached" : NULL;
 }
 
-static enum of_status
-open_health(struct run *run, struct of_error *err)
+static void
+open_service(struct run *run)
 {
-    const struct of_health_options options = {
-        .address = run->session.settings->http,
+    const struct of_service_options options = {
         .clock = of_clock_system(),
         .pipeline = &run->session.pipeline,
-        .kafka = &run->kafka,
-        .state_schema = &run->session.state_schema,
+        .stopping = of_interrupt_requested,
     };
-    if (options.address == NULL)
-        return OF_OK;
-    enum of_status status = of_health_open(&options, &run->health, err);
-    if (status == OF_OK)
-        of_log_info("run", "health at http://%s/healthz and /readyz", of_health_address(run->health));
-    return status;
+    of_service_open(&options, &run->service);
 }
 
 static enum of_status
@@ -86,14 +81,15 @@ open_identity(struct run *run, const char *cluster, struct of_error *err)
     return OF_OK;
 }
 
-/* Health first: it also tells of a broker that has to be waited for. */
+/* Service and endpoints first: they also tell of a broker that has to be waited for. */
 static enum of_status
 begin(struct run *run, struct of_error *err)
 {
     const struct of_settings *settings = run->session.settings;
     int32_t orders_partitions;
     char *cluster = NULL;
-    enum of_status status = open_health(run, err);
+    open_service(run);
+    enum of_status status = of_endpoints_open(&run->session, &run->kafka, &run->endpoints, err);
     if (status == OF_OK)
         status = of_run_prepare_topics(&run->kafka, settings, &orders_partitions, &cluster, err);
     if (status == OF_OK)
@@ -114,14 +110,15 @@ run_to_end(struct run *run)
     if (begin(run, &err) == OF_OK) {
         struct of_totals totals;
         exit_status = of_session_run(&run->session);
-        of_health_close(&run->health);
+        of_endpoints_close(&run->endpoints);
         of_session_report(&run->session, &totals);
         of_totals_fini(&totals);
     } else if (!of_interrupt_requested()) {
         fprintf(stderr, "orderflow run: %s\n", err.text);
         exit_status = run->refused;
     }
-    of_health_close(&run->health);
+    of_endpoints_close(&run->endpoints);
+    of_service_close(&run->service);
     of_session_close(&run->session);
     of_end_check_close(&run->end_check);
     of_identity_close(&run->identity);

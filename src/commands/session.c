@@ -100,6 +100,18 @@ live_detail(void *context, struct of_live_detail *detail)
 }
 
 static void
+restoring(void *context, uint64_t *done, uint64_t *all)
+{
+    const struct of_session *session = context;
+    for (uint32_t lane = 0; lane < session->lanes; lane++) {
+        uint64_t of_lane, whole;
+        session->restorers[lane].ops->progress(session->restorers[lane].self, &of_lane, &whole);
+        *done += of_lane;
+        *all += whole;
+    }
+}
+
+static void
 open_console(struct of_session *session)
 {
     const struct of_settings *settings = session->settings;
@@ -127,6 +139,7 @@ open_console(struct of_session *session)
         },
         .live = live_totals,
         .detail = live_detail,
+        .restoring = restoring,
         .context = session,
     });
     for (uint32_t lane = 0; lane < session->lanes; lane++) {
@@ -167,12 +180,23 @@ open_source(const struct of_session *session, const struct of_kafka_options *opt
                            : of_source_librdkafka_open(options, source, err);
 }
 
+/* Whether somebody may ask how it goes. */
+static bool
+is_watched(const struct of_session *session)
+{
+    return session->settings->http != NULL;
+}
+
 static const struct of_kafka_options *
 lane_options(struct of_session *session, uint32_t lane)
 {
     struct of_kafka_options *options = &session->lane_kafka[lane];
     *options = *session->kafka;
     options->memory_bytes /= session->lanes;
+    if (is_watched(session)) {
+        options->consumer_statistics = of_kafka_statistics_create();
+        options->producer_statistics = of_kafka_statistics_create();
+    }
     if (session->identity != NULL) {
         options->group_instance_id = of_identity_instance_id(session->identity, lane);
         options->transactional_id = of_identity_transactional_id(session->identity, lane);
@@ -269,6 +293,7 @@ build_pipeline(struct of_session *session, struct of_error *err)
         .drain_timeout_ms = settings->drain_timeout_ms,
         .memory_bytes = (size_t)settings->memory_mb << 20,
         .letters_in_flight = LETTERS_IN_FLIGHT,
+        .measure = is_watched(session),
         .process = {
             .min_value = isnan(settings->min_value) ? -INFINITY : settings->min_value,
             .max_value = isnan(settings->max_value) ? INFINITY : settings->max_value,
@@ -332,6 +357,10 @@ of_session_close(struct of_session *session)
     of_pipeline_destroy(&pipeline);
     for (uint32_t lane = 0; lane < session->opened; lane++)
         close_lane(session, lane);
+    for (uint32_t lane = 0; lane < session->lanes; lane++) {
+        of_kafka_statistics_destroy(&session->lane_kafka[lane].consumer_statistics);
+        of_kafka_statistics_destroy(&session->lane_kafka[lane].producer_statistics);
+    }
     of_console_destroy(&session->console);
     of_schema_cache_destroy(&session->schemas);
     of_groups_destroy(&session->groups);

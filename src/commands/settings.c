@@ -43,6 +43,7 @@ enum {
 #define CHOICE(names) .type = OF_OPTION_CHOICE, .choices = (names)
 
 static const char *const from_names[] = { "earliest", "latest", NULL };
+static const char *const on_out_of_range_names[] = { "error", "earliest", "latest", NULL };
 static const char *const source_names[] = { "auto", "direct", "librdkafka", NULL };
 static const char *const on_stop_names[] = { "leave", "stay", NULL };
 const char *const of_guarantee_names[] = { "exactly-once", "at-least-once", NULL };
@@ -118,6 +119,9 @@ static const struct of_option rows[] = {
       .help = "where the instances of a host lock their names; /run/lock/orderflow or /tmp/orderflow unless given" },
     { .name = "from", SECTION, CHOICE(from_names), AT(from), .commands = RUN, .initial = "earliest",
       .placeholder = "WHERE", .help = "where to start in a partition without committed offset" },
+    { .name = "on-out-of-range", SECTION, CHOICE(on_out_of_range_names), AT(on_out_of_range), .commands = RUN,
+      .initial = "error", .placeholder = "WHAT",
+      .help = "where to go on when retention has passed the committed offset; error: nowhere, the partition is held" },
     { .name = "source", SECTION, CHOICE(source_names), AT(source), .commands = RUN, .initial = "auto",
       .placeholder = "NAME", .help = "what reads from the brokers" },
     { .name = "config", SECTION, STRING, AT(config), .commands = ALL, .placeholder = "FILE", .is_file = true,
@@ -257,15 +261,23 @@ static const struct of_option rows[] = {
       .help = "go on, and print again when something changed" },
     { .name = "yes", SECTION, BOOL, AT(yes), .commands = RESET, .initial = "false",
       .help = "do what would be done; without it nothing is changed" },
+    { .name = "progress-seconds", SECTION, INT(0, 86400), AT(progress_seconds), .commands = PRODUCE, .initial = "0",
+      .placeholder = "SECONDS",
+      .help = "print a line of progress so often where output is no terminal, which has a bar; 0 is never" },
     { .name = "log-level", SECTION, STRING, AT(log_level), .commands = ALL, .initial = "info",
       .placeholder = "LEVEL,...", .complaint = of_log_levels_complaint,
       .help = "least important messages that are logged to standard error: error, warning, info or debug; of a module "
               "apart: info,registry=debug" },
     { .name = "log-format", SECTION, CHOICE(of_log_format_names), AT(log_format), .commands = ALL, .initial = "text",
       .placeholder = "FORMAT", .help = "what a line of the log looks like" },
-    { .name = "http", SECTION, STRING, AT(http), .commands = RUN, .placeholder = "ADDRESS",
+    { .name = "http", SECTION, STRING, AT(http), .commands = CONSUMES, .placeholder = "ADDRESS",
       .complaint = of_http_server_complaint,
-      .help = "serve health at /healthz and /readyz: PORT (this machine alone), HOST:PORT or [IPV6]:PORT" },
+      .help = "serve dashboard, metrics and health: PORT (this machine alone), HOST:PORT or [IPV6]:PORT" },
+    { .name = "http-token", SECTION, STRING, AT(http_token), .commands = CONSUMES, .is_secret = true,
+      .placeholder = "TOKEN",
+      .help = "bearer token that metrics and dashboard ask for; in the environment or the configuration file only" },
+    { .name = "http-token-file", SECTION, STRING, AT(http_token_file), .commands = CONSUMES, .placeholder = "FILE",
+      .help = "that token is the first line of this file" },
     { .name = "print-wiring", SECTION, BOOL, AT(print_wiring), .commands = CONSUMES, .initial = "false",
       .help = "print stages, threads and edges, and end" },
 #undef SECTION
@@ -327,6 +339,8 @@ check_limits(const struct of_command_line *line, struct of_error *err)
     if (settings->min_value > settings->max_value)
         return of_error_set(err, OF_FATAL, "--min-value %.15g is above --max-value %.15g", settings->min_value,
                             settings->max_value);
+    if (settings->http_token != NULL && settings->http_token_file != NULL)
+        return of_error_set(err, OF_FATAL, "http-token and --http-token-file exclude each other");
     return OF_OK;
 }
 

@@ -22,6 +22,7 @@ enum of_command_index {
 };
 
 enum of_from { OF_FROM_EARLIEST, OF_FROM_LATEST };
+enum of_on_out_of_range { OF_ON_OUT_OF_RANGE_ERROR, OF_ON_OUT_OF_RANGE_EARLIEST, OF_ON_OUT_OF_RANGE_LATEST };
 enum of_source_choice { OF_SOURCE_AUTO, OF_SOURCE_DIRECT, OF_SOURCE_LIBRDKAFKA };
 enum of_on_stop { OF_ON_STOP_LEAVE, OF_ON_STOP_STAY };
 enum of_guarantee { OF_GUARANTEE_EXACTLY_ONCE, OF_GUARANTEE_AT_LEAST_ONCE };
@@ -40,6 +41,7 @@ struct of_settings {
     const char *registry_cache_dir;
     int64_t registry_timeout_ms;
     int from;   /* enum of_from */
+    int on_out_of_range; /* enum of_on_out_of_range */
     int source; /* enum of_source_choice */
     /* topics */
     const char *topic, *retry_topic, *dlq_topic, *aggregates_topic;
@@ -69,7 +71,9 @@ struct of_settings {
     const char *log_level; /* as of_log_set_levels takes it */
     int log_format;        /* enum of_log_format */
     bool print_wiring;
+    int64_t progress_seconds; /* 0: none */
     const char *http; /* NULL: none */
+    const char *http_token, *http_token_file; /* NULL: none */
     bool json, follow; /* of stats */
     bool yes;          /* of reset: do it */
     /* orders to publish */

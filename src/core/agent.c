@@ -112,6 +112,8 @@ push(struct of_port *agent, const struct of_edge *edge, void *item)
 void
 of_port_forward(struct of_port *port, struct of_item *item)
 {
+    if (__builtin_expect(item->weight > 0, 0))
+        item->stamp_ns = of_clock_mono_ns(port->crew->clock);
     const struct of_edges *edges = &port->forward[item->lane];
     OF_ASSERT(edges->count > 0);
     push(port, &edges->edge[item->rank % edges->count], item);
@@ -173,6 +175,18 @@ pass_open(struct of_port *agent, struct of_open *open)
         of_port_home(agent, &open->item);
 }
 
+/* Whoever takes an item may have given it away when it returns. */
+static bool
+take_item(struct of_port *agent, struct of_item *item)
+{
+    uint32_t weight = item->weight;
+    int64_t stamp_ns = item->stamp_ns;
+    bool taken = agent->ops->process(agent->stage, agent, item);
+    if (__builtin_expect(weight > 0, 0) && taken)
+        of_histogram_add(&agent->stats.latency, of_clock_mono_ns(agent->crew->clock) - stamp_ns, weight);
+    return taken;
+}
+
 static uint32_t
 take_input(struct of_port *agent, struct of_input *input)
 {
@@ -187,7 +201,7 @@ take_input(struct of_port *agent, struct of_input *input)
         } else if (item->kind == OF_ITEM_OPEN) {
             of_ring_pop(input->ring);
             pass_open(agent, (struct of_open *)item);
-        } else if (agent->ops->process(agent->stage, agent, item)) {
+        } else if (take_item(agent, item)) {
             of_ring_pop(input->ring);
         } else {
             of_counter_add(&agent->stats.refused, 1);

@@ -23,6 +23,7 @@
 
 #include "core/clock.h"
 #include "core/counter.h"
+#include "core/histogram.h"
 #include "core/idle.h"
 #include "core/ring.h"
 #include "core/stage.h"
@@ -51,6 +52,7 @@ struct of_agent_stats {
     of_counter items;   /* chunks, batches and barriers taken */
     of_counter busy_ns; /* time in turns that did something */
     of_counter refused; /* times the stage could not take an item */
+    struct of_histogram latency; /* of measured items: from being handed on to being done with, by record */
 };
 
 struct of_port { /* an agent, as its stage sees it */

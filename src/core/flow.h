@@ -46,6 +46,8 @@ struct of_item {
     enum of_item_kind kind;
     uint32_t lane;
     uint32_t rank; /* chooses the thread of each stage, so that a partition always takes the same; unused by barriers */
+    uint32_t weight;  /* for how many records its time in a stage stands; 0: it is not measured */
+    int64_t stamp_ns; /* measured ones: when the stage before handed it on; the agents' */
 };
 
 /* ---- slots ---- */
@@ -62,7 +64,8 @@ struct of_open {
 };
 
 /* publish -> fetch: this slot's epoch cannot be finished; drop it, and what holds have begun on top of it. At most one
- * per slot from one restoring open to the next. */
+ * per slot from one restoring open to the next, and at most two under way: fetch may send that open before it has seen the
+ * notice, but not another one before the first is home, which comes behind the notice. */
 struct of_notice {
     struct of_item item;
     struct of_slot *slot;
@@ -84,8 +87,9 @@ struct of_slot {
     _Atomic uint8_t cut_cause;
     _Atomic uint32_t dropped_below; /* epochs below this one are void; written by fetch and publish, only raised */
     struct of_open open;            /* fetch's while it is home */
-    struct of_notice notice;        /* publish's until pushed, then fetch's until the next open restores */
+    struct of_notice notices[2];    /* publish's, used in turn; fetch's from when it is pushed until the open behind it is home */
     _Atomic bool *barrier_wanted;   /* the lane's: publish asks for a barrier before the interval is over */
+    int32_t start_epoch;            /* of the leader that wrote what is before where reading begins; -1: not known */
     void *source;                   /* the source's own; the fetch thread's */
 };
 
@@ -249,6 +253,7 @@ struct of_barrier {
     struct of_slot *const *slots; /* all of the lane, by slot index */
     uint32_t slot_count;
     const int64_t *starts; /* by slot index: where the slot begins if nothing is committed of it yet; otherwise -1 */
+    const int32_t *leader_epochs; /* by slot index: of_source_ops.leader_epoch, as of now; NULL: none is known */
     void *membership;      /* the source's, as of now; may be NULL */
     struct of_snapshot *snapshots[OF_THREADS_PER_STAGE]; /* aggregate instance i writes element i */
 

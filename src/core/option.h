@@ -154,6 +154,14 @@ void of_options_print_template(const struct of_option_table *table, FILE *out);
 /* The command's options, section by section, with range, default and placeholder. */
 void of_options_print_help(const struct of_option_table *table, unsigned command, FILE *out);
 
+/* The same for a page of the manual (man(7)): subsections and tagged paragraphs; and, as keys of the file, those of all
+ * commands. */
+void of_options_print_man(const struct of_option_table *table, unsigned command, FILE *out);
+void of_options_print_man_file(const struct of_option_table *table, FILE *out);
+
+/* The options of all commands as tables in Markdown, section by section. */
+void of_options_print_markdown(const struct of_option_table *table, FILE *out);
+
 /* "0 to 86400000", "'auto' or 'none'": what a value may be; empty for free text. Written to `out`. */
 void of_option_describe(const struct of_option *option, char *out, size_t size);
 

@@ -43,6 +43,7 @@ struct of_sink_offset {
     const char *topic;
     int32_t partition;
     int64_t next_offset;
+    int32_t leader_epoch; /* core/source.h; -1: not known */
 };
 
 /* Who is told what became of things. */

@@ -28,6 +28,7 @@ struct of_partition {
     int32_t partition;
     int64_t start; /* out of positions: the offset to begin with */
     bool committed; /* out of positions: start is a committed offset, not one chosen by the `from` option */
+    int32_t leader_epoch; /* out of positions: as it was committed with start; -1: not known */
 };
 
 enum of_source_event_kind {
@@ -36,6 +37,7 @@ enum of_source_event_kind {
     OF_SOURCE_LOST,      /* all partitions are gone already: drop, answer with unassign */
     OF_SOURCE_COMMITTED, /* the commit under way ended with `status` (OF_OK; OF_RETRY: try again; OF_ABORT: no longer ours) */
     OF_SOURCE_BROKEN,    /* slot cannot be read at `offset` for `cause`, until resumed */
+    OF_SOURCE_SKIPPED,   /* slot does not hold `offset` any more: as the options ask it is read on at `next_offset` */
     OF_SOURCE_LEFT,      /* leave is complete */
     OF_SOURCE_FAILED,    /* the source cannot go on: `status` OF_FATAL, error text says why; fenced says if by a twin */
 };
@@ -44,8 +46,9 @@ struct of_source_event {
     enum of_source_event_kind kind;
     const struct of_partition *partitions; /* ASSIGNED: valid until the next call of event */
     uint32_t count;
-    struct of_slot *slot; /* BROKEN */
+    struct of_slot *slot; /* BROKEN, SKIPPED: error says why */
     int64_t offset;
+    int64_t next_offset; /* SKIPPED */
     uint8_t cause;
     enum of_status status;
     bool fenced;
@@ -55,6 +58,7 @@ struct of_source_event {
 struct of_offset {
     const struct of_slot *slot;
     int64_t next_offset;
+    int32_t leader_epoch; /* to be committed with it; -1: not known */
 };
 
 struct of_source_ops {
@@ -98,6 +102,10 @@ struct of_source_ops {
     /* The offset behind the last record that may be read, as last heard; -1: not known yet. Optional. Costs no request;
      * asked a few times per second. */
     int64_t (*high)(void *self, const struct of_slot *slot);
+
+    /* The epoch of the leader that wrote the last of what was delivered, or of a later one; -1: not known. Optional. Who
+     * reads on from there can ask a leader whether its log still has it: an unclean election may have cut it back. */
+    int32_t (*leader_epoch)(void *self, const struct of_slot *slot);
 
     /* Stops reading the slot: read and peek give nothing of it until resume, which begins again at offset. */
     void (*hold)(void *self, struct of_slot *slot);

@@ -6,9 +6,10 @@
 #include "core/assert.h"
 #include "core/memory.h"
 #include "kafka/offsets.h"
+#include "kafka/out_of_range.h"
 #include "order/cause.h"
 
-enum { RESUME_QUERY_MS = 1000 };
+enum { RESUME_QUERY_MS = 1000, LOG_WARNING = 4 };
 
 static size_t
 queue_limit(rd_kafka_t *rk)
@@ -97,7 +98,7 @@ static void
 add_part(struct of_kafka_assignment *assignment, struct of_kafka_part *part, struct of_slot *slot, int64_t offset)
 {
     struct of_kafka_reader *reader = &assignment->readers[slot->role];
-    *part = (struct of_kafka_part) { .slot = slot, .reader = reader, .expected = offset, .end = -1 };
+    *part = (struct of_kafka_part) { .slot = slot, .reader = reader, .expected = offset, .end = -1, .gap_from = -1 };
     part->ahead.messages = part->retry_messages;
     slot->source = part;
     part->queue = rd_kafka_queue_get_partition(reader->client->rk, slot->topic, slot->partition);
@@ -177,7 +178,7 @@ of_kafka_assignment_end(struct of_kafka_assignment *assignment)
     free(assignment->orders);
     assignment->parts = NULL;
     assignment->orders = NULL;
-    assignment->part_count = assignment->broken_count = 0;
+    assignment->part_count = assignment->news_count = assignment->gap_count = 0;
     assignment->orders_size = 0;
 }
 
@@ -190,6 +191,9 @@ of_kafka_part_hold(struct of_kafka_assignment *assignment, struct of_kafka_part 
         return;
     part->held = true;
     part->end = -1;
+    if (part->gap_from >= 0)
+        assignment->gap_count--;
+    part->gap_from = -1;
     part->reader->held_count++;
     route(assignment, part, false);
 }
@@ -229,6 +233,22 @@ assign_anew(struct of_kafka_assignment *assignment, const struct of_kafka_part *
     return assign_parts(assignment, reader, err);
 }
 
+static void
+skip_to(struct of_kafka_assignment *assignment, struct of_kafka_part *part, int64_t next, const char *text)
+{
+    if (!part->skipped)
+        assignment->news_count++;
+    part->skipped = true;
+    part->skipped_from = part->expected;
+    snprintf(part->why, sizeof part->why, "%.*s", (int)sizeof part->why - 1, text);
+    of_kafka_log_line(assignment->readers[OF_ROLE_ORDERS].client->options, LOG_WARNING, "%s", text);
+    if (part->slot->role == OF_ROLE_ORDERS) {
+        part->gap_from = part->expected;
+        assignment->gap_count++;
+    }
+    part->expected = part->end = next; /* for retries the end says that nothing comes before it */
+}
+
 /* librdkafka fetches a partition no more whose offset was out of range. Assigning anew is the only way back, and costs
  * what was fetched ahead of all partitions: only when the offset has come into range. */
 static enum of_status
@@ -239,9 +259,12 @@ restart(struct of_kafka_assignment *assignment, struct of_kafka_part *part, stru
                                                  RESUME_QUERY_MS, &low, &high, err);
     if (status != OF_OK)
         return status;
-    if (part->expected < low || part->expected > high)
-        return of_error_set(err, OF_RETRY, "offset %lld is outside %lld to %lld", (long long)part->expected,
-                            (long long)low, (long long)high);
+    int64_t next;
+    status = of_kafka_judge_range(assignment->readers[OF_ROLE_ORDERS].client->options, part->slot, part->expected, low, high, &next, err);
+    if (status == OF_RETRY)
+        return status;
+    if (status == OF_OK)
+        skip_to(assignment, part, next, err->text);
     part->stopped = false;
     return assign_anew(assignment, part, err);
 }
@@ -263,7 +286,7 @@ of_kafka_part_resume(struct of_kafka_assignment *assignment, struct of_kafka_par
     part->held = false;
     part->reader->held_count--;
     if (part->broken)
-        assignment->broken_count--;
+        assignment->news_count--;
     part->broken = false;
     if (part->reader->held_count == 0)
         drop_queued(part->reader->unwanted);
@@ -324,7 +347,7 @@ explain(struct of_kafka_part *part, const rd_kafka_message_t *message)
         part->stopped = true;
         snprintf(part->why, sizeof part->why,
                  "%.100s [%d] does not hold offset %lld: retention has passed it or the topic was made anew; "
-                 "`orderflow reset` moves the group", slot->topic, slot->partition, (long long)part->expected);
+                 "see --on-out-of-range, and `orderflow reset`, which starts over", slot->topic, slot->partition, (long long)part->expected);
     } else {
         part->cause = OF_CAUSE_FETCH_FAILED;
         snprintf(part->why, sizeof part->why, "%.100s [%d] cannot be read at offset %lld: %s", slot->topic,
@@ -338,7 +361,7 @@ of_kafka_part_break(struct of_kafka_assignment *assignment, struct of_kafka_part
 {
     explain(part, message);
     if (!part->broken)
-        assignment->broken_count++;
+        assignment->news_count++;
     part->broken = true;
     of_kafka_part_hold(assignment, part);
 }

@@ -47,6 +47,9 @@ struct of_kafka_part {
     bool held;        /* deliver nothing */
     bool full;        /* retry: its queue was seen nearly full, and not yet half empty */
     bool stopped;     /* librdkafka has given up fetching it; only a new assign starts it again */
+    int64_t gap_from; /* what was passed over from there up to `expected` is to be delivered as a chunk of its own; -1 */
+    bool skipped;     /* that is to be told, with `why` */
+    int64_t skipped_from;
     bool broken;      /* to be told: cannot be read at `expected` for `cause` */
     uint8_t cause;    /* enum of_cause */
     char why[256];
@@ -60,7 +63,8 @@ struct of_kafka_assignment {
     rd_kafka_queue_t *data;
     struct of_kafka_part *parts;
     uint32_t part_count;
-    uint32_t broken_count; /* parts with something to tell */
+    uint32_t news_count; /* of what parts have to tell */
+    uint32_t gap_count;
     struct of_kafka_part **orders; /* by partition number; NULL where not assigned */
     int32_t orders_size;
     rd_kafka_message_t *messages[OF_READ_AHEAD_RECORDS];
@@ -83,7 +87,7 @@ void of_kafka_assignment_end(struct of_kafka_assignment *assignment);
 
 void of_kafka_part_hold(struct of_kafka_assignment *assignment, struct of_kafka_part *part);
 
-/* OF_OK; OF_RETRY: not possible yet. Blocks for a second at most, and only for a part that is stopped. */
+/* OF_OK, maybe further on than at the offset, as kafka/out_of_range.h has it; OF_RETRY: not possible yet. Blocks for a second at most, and only for a part that is stopped. */
 enum of_status of_kafka_part_resume(struct of_kafka_assignment *assignment, struct of_kafka_part *part, int64_t offset,
                                     struct of_error *err) OF_MUST_USE;
 

@@ -209,6 +209,14 @@ handle_error(struct of_kafka_client *client, rd_kafka_event_t *event)
     return true;
 }
 
+static void
+handle_statistics(struct of_kafka_client *client, rd_kafka_event_t *event)
+{
+    const char *text = rd_kafka_event_stats(event);
+    if (client->statistics != NULL && text != NULL)
+        of_kafka_statistics_put(client->statistics, text, strlen(text));
+}
+
 bool
 of_kafka_client_handle(struct of_kafka_client *client, rd_kafka_event_t *event)
 {
@@ -218,6 +226,9 @@ of_kafka_client_handle(struct of_kafka_client *client, rd_kafka_event_t *event)
         return true;
     case RD_KAFKA_EVENT_ERROR:
         return handle_error(client, event);
+    case RD_KAFKA_EVENT_STATS:
+        handle_statistics(client, event);
+        return true;
     default:
         return false;
     }

@@ -14,6 +14,7 @@ struct of_kafka_client {
     const struct of_kafka_options *options;
     rd_kafka_t *rk;
     rd_kafka_queue_t *queue; /* everything that is not records */
+    struct of_kafka_statistics *statistics; /* where what the handle tells about itself goes; NULL: nowhere */
     bool unreachable;        /* said that no broker can be reached, and not yet that one can */
 };
 

@@ -77,6 +77,7 @@ of_kafka_membership_open(struct of_kafka_membership *membership, const struct of
         { "partition.assignment.strategy", "range" },
         { "session.timeout.ms", options->embedded ? "3000" : "30000" },
         { "heartbeat.interval.ms", options->embedded ? "500" : "3000" },
+        { "statistics.interval.ms", options->consumer_statistics != NULL ? OF_KAFKA_STATISTICS_MS_TEXT : NULL },
     };
     struct of_kafka_property all[SETTINGS];
     size_t own_count = sizeof own / sizeof *own;
@@ -85,8 +86,11 @@ of_kafka_membership_open(struct of_kafka_membership *membership, const struct of
     if (count > 0)
         memcpy(all + own_count, settings, count * sizeof *settings);
     *membership = (struct of_kafka_membership) { .options = options };
-    return of_kafka_consumer_open(&membership->client, options, all, own_count + count,
-                                  RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT, err);
+    enum of_status status = of_kafka_consumer_open(
+        &membership->client, options, all, own_count + count,
+        RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT | RD_KAFKA_EVENT_STATS, err);
+    membership->client.statistics = options->consumer_statistics;
+    return status;
 }
 
 enum of_status
@@ -369,9 +373,12 @@ void
 of_kafka_membership_commit(struct of_kafka_membership *membership, const struct of_offset *offsets, uint32_t count)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
-    for (uint32_t i = 0; i < count; i++)
-        rd_kafka_topic_partition_list_add(list, offsets[i].slot->topic, offsets[i].slot->partition)->offset =
-            offsets[i].next_offset;
+    for (uint32_t i = 0; i < count; i++) {
+        rd_kafka_topic_partition_t *partition =
+            rd_kafka_topic_partition_list_add(list, offsets[i].slot->topic, offsets[i].slot->partition);
+        partition->offset = offsets[i].next_offset;
+        of_kafka_note_leader_epoch(partition, offsets[i].leader_epoch);
+    }
     rd_kafka_resp_err_t code = rd_kafka_commit_queue(membership->client.rk, list, membership->client.queue, NULL, NULL);
     rd_kafka_topic_partition_list_destroy(list);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {

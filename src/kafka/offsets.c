@@ -1,5 +1,6 @@
 #include "kafka/offsets.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/clock.h"
@@ -99,6 +100,39 @@ of_kafka_query_committed(struct of_kafka_client *client, rd_kafka_topic_partitio
                         of_kafka_why(client, code, why, sizeof why));
 }
 
+/* ---- leader epochs ---- */
+
+static const char epoch_note[] = "orderflow.leader_epoch=";
+
+void
+of_kafka_note_leader_epoch(rd_kafka_topic_partition_t *partition, int32_t leader_epoch)
+{
+    char note[sizeof epoch_note + 12];
+    if (leader_epoch < 0)
+        return;
+    int length = snprintf(note, sizeof note, "%s%d", epoch_note, leader_epoch);
+    partition->metadata = of_alloc((size_t)length + 1); /* librdkafka frees it */
+    memcpy(partition->metadata, note, (size_t)length);
+    partition->metadata_size = (size_t)length;
+}
+
+/* Whatever else may be there, by whomever: -1. */
+static int32_t
+noted_leader_epoch(const rd_kafka_topic_partition_t *partition)
+{
+    const size_t prefix = sizeof epoch_note - 1;
+    const char *note = partition->metadata;
+    int64_t epoch = 0;
+    if (note == NULL || partition->metadata_size <= prefix || memcmp(note, epoch_note, prefix) != 0)
+        return -1;
+    for (size_t i = prefix; i < partition->metadata_size; i++) {
+        if (note[i] < '0' || note[i] > '9' || epoch > INT32_MAX)
+            return -1;
+        epoch = 10 * epoch + (note[i] - '0');
+    }
+    return epoch <= INT32_MAX ? (int32_t)epoch : -1;
+}
+
 /* ---- positions ---- */
 
 static rd_kafka_topic_partition_list_t *
@@ -180,6 +214,7 @@ of_kafka_query_positions(struct of_kafka_client *client, struct of_partition *pa
     for (uint32_t i = 0; status == OF_OK && i < count; i++) {
         partitions[i].start = list->elems[i].offset;
         partitions[i].committed = list->elems[i].offset >= 0;
+        partitions[i].leader_epoch = partitions[i].committed ? noted_leader_epoch(&list->elems[i]) : -1;
     }
     rd_kafka_topic_partition_list_destroy(list);
     if (status == OF_OK)

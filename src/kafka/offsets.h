@@ -18,6 +18,10 @@ enum of_status of_kafka_query_edges(struct of_kafka_client *client, rd_kafka_top
 enum of_status of_kafka_query_committed(struct of_kafka_client *client, rd_kafka_topic_partition_list_t *list,
                                         int timeout_ms, struct of_error *err) OF_MUST_USE;
 
+/* The leader epoch goes into the text that Kafka keeps with a committed offset: librdkafka before 2.1 does not know the
+ * field that was made for it. Negative: none. */
+void of_kafka_note_leader_epoch(rd_kafka_topic_partition_t *partition, int32_t leader_epoch);
+
 /* Where to begin, as core/source.h's positions says: at the committed offset; without one as the option `from` asks.
  * `latest` holds for topics of which the group has committed nothing at all: partitions that appear later are read from
  * their beginning. Blocks for timeout_ms at most. */

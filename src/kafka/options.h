@@ -12,9 +12,13 @@
 #include <stdint.h>
 
 #include "core/error.h"
+#include "kafka/statistics.h"
 
 /* Where to begin in a partition for which the group has committed nothing. */
 enum of_kafka_from { OF_KAFKA_FROM_EARLIEST, OF_KAFKA_FROM_LATEST };
+
+/* What to do where retention has passed the offset to read: stay there, or pass over what is gone. */
+enum of_kafka_out_of_range { OF_KAFKA_HOLD, OF_KAFKA_SKIP_TO_FIRST, OF_KAFKA_SKIP_TO_LAST };
 
 /* A property of librdkafka, passed through. */
 struct of_kafka_property {
@@ -38,12 +42,14 @@ struct of_kafka_options {
     const char *aggregates_topic;
     bool create_topics; /* what is missing of them may be created */
     enum of_kafka_from from;
+    enum of_kafka_out_of_range on_out_of_range;
     size_t memory_bytes;      /* what one source may fetch ahead, all partitions together */
     int32_t retry_partitions; /* that one source may be assigned at most; 0: not known, a dozen is taken */
     bool embedded;            /* timings that suit the embedded cluster */
     const struct of_kafka_property *properties;
     size_t property_count;
     of_kafka_log *log; /* NULL: nothing is logged */
+    struct of_kafka_statistics *consumer_statistics, *producer_statistics; /* of the lane's handles; NULL: not wanted */
 };
 
 /* Why the property must not be set to this value, because delivery depends on it, or which option sets it; NULL when it

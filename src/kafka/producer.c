@@ -34,15 +34,19 @@ of_producer_open(struct of_producer *producer, const struct of_kafka_options *op
         { "batch.size", "65536" },
         { "queue.buffering.max.messages", messages },
         { "queue.buffering.max.kbytes", kbytes },
+        /* A topic that is gone must not come back without what was in it; the embedded cluster knows no such thing. */
+        { "allow.auto.create.topics", options->embedded ? "true" : "false" },
+        { "statistics.interval.ms", options->producer_statistics != NULL ? OF_KAFKA_STATISTICS_MS_TEXT : NULL },
     };
-    const size_t own = 5;
+    const size_t own = 7;
     OF_ASSERT(own + count <= SETTINGS_MOST);
     for (size_t i = 0; i < count; i++)
         all[own + i] = settings[i];
     enum of_status status = of_kafka_client_open(&producer->client, RD_KAFKA_PRODUCER, options, all, own + count,
-                                                 RD_KAFKA_EVENT_DR, err);
+                                                 RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_STATS, err);
     if (status != OF_OK)
         return status;
+    producer->client.statistics = options->producer_statistics;
     const char *const names[OF_DESTINATIONS] = {
         [OF_TO_RETRY] = options->retry_topic,
         [OF_TO_DEAD_LETTER] = options->dead_letter_topic,

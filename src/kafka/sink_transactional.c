@@ -42,6 +42,7 @@
 #include "core/clock.h"
 #include "core/crash_point.h"
 #include "core/memory.h"
+#include "kafka/offsets.h"
 #include "kafka/producer.h"
 
 enum {
@@ -501,9 +502,12 @@ keep_offsets(struct sink *sink, const struct of_sink_offset *offsets, uint32_t c
     if (sink->offsets != NULL)
         rd_kafka_topic_partition_list_destroy(sink->offsets);
     sink->offsets = rd_kafka_topic_partition_list_new((int)count);
-    for (uint32_t i = 0; i < count; i++)
-        rd_kafka_topic_partition_list_add(sink->offsets, offsets[i].topic, offsets[i].partition)->offset =
-            offsets[i].next_offset;
+    for (uint32_t i = 0; i < count; i++) {
+        rd_kafka_topic_partition_t *partition =
+            rd_kafka_topic_partition_list_add(sink->offsets, offsets[i].topic, offsets[i].partition);
+        partition->offset = offsets[i].next_offset;
+        of_kafka_note_leader_epoch(partition, offsets[i].leader_epoch);
+    }
 }
 
 static void

@@ -77,14 +77,16 @@ source_close(void *self)
 /* ---- events ---- */
 
 static bool
-tell_broken(struct source *source, struct of_source_event *event)
+tell_news(struct source *source, struct of_source_event *event)
 {
-    struct of_direct_part *part = of_fetcher_broken(&source->fetcher);
+    enum of_part_news news;
+    struct of_direct_part *part = of_fetcher_news(&source->fetcher, &news);
     if (part == NULL)
         return false;
-    event->kind = OF_SOURCE_BROKEN;
+    event->kind = news == OF_PART_SKIPPED ? OF_SOURCE_SKIPPED : OF_SOURCE_BROKEN;
     event->slot = part->slot;
-    event->offset = part->position;
+    event->offset = news == OF_PART_SKIPPED ? part->skipped_from : part->position;
+    event->next_offset = part->position;
     event->cause = part->cause;
     of_error_set(&event->error, OF_RETRY, "%s", part->why);
     return true;
@@ -96,7 +98,7 @@ source_event(void *self, struct of_source_event *event)
     struct source *source = self;
     *event = (struct of_source_event) { .status = OF_OK };
     of_fetcher_turn(&source->fetcher, now_ns());
-    return of_kafka_membership_event(&source->membership, event) || tell_broken(source, event) ||
+    return of_kafka_membership_event(&source->membership, event) || tell_news(source, event) ||
            of_kafka_membership_leaving(&source->membership, event);
 }
 
@@ -171,6 +173,14 @@ source_high(void *self, const struct of_slot *slot)
     return part->end;
 }
 
+static int32_t
+source_leader_epoch(void *self, const struct of_slot *slot)
+{
+    (void)self;
+    const struct of_direct_part *part = slot->source;
+    return part->delivered_epoch;
+}
+
 static void
 source_hold(void *self, struct of_slot *slot)
 {
@@ -230,6 +240,7 @@ static const struct of_source_ops ops = {
     .take = source_take,
     .end = source_end,
     .high = source_high,
+    .leader_epoch = source_leader_epoch,
     .hold = source_hold,
     .resume = source_resume,
     .release = source_release,

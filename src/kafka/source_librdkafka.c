@@ -8,6 +8,7 @@
 #include "core/assert.h"
 #include "core/memory.h"
 #include "kafka/membership.h"
+#include "order/cause.h"
 #include "kafka/source_records.h"
 
 enum {
@@ -107,23 +108,29 @@ source_start(void *self, int wake_fd, struct of_error *err)
 
 /* ---- events ---- */
 
+/* What was passed over first: a part that is broken as well is so behind that. */
+static void
+tell_part(struct of_kafka_assignment *assignment, struct of_kafka_part *part, struct of_source_event *event)
+{
+    event->kind = part->skipped ? OF_SOURCE_SKIPPED : OF_SOURCE_BROKEN;
+    event->slot = part->slot;
+    event->offset = part->skipped ? part->skipped_from : part->expected;
+    event->next_offset = part->expected;
+    event->cause = part->skipped ? OF_CAUSE_OFFSET_OUT_OF_RANGE : part->cause;
+    of_error_set(&event->error, OF_RETRY, "%s", part->why);
+    *(part->skipped ? &part->skipped : &part->broken) = false;
+    assignment->news_count--;
+}
+
 static bool
-tell_broken(struct source *source, struct of_source_event *event)
+tell_news(struct source *source, struct of_source_event *event)
 {
     struct of_kafka_assignment *assignment = &source->assignment;
-    for (uint32_t i = 0; assignment->broken_count > 0 && i < assignment->part_count; i++) {
-        struct of_kafka_part *part = &assignment->parts[i];
-        if (!part->broken)
-            continue;
-        part->broken = false;
-        assignment->broken_count--;
-        event->kind = OF_SOURCE_BROKEN;
-        event->slot = part->slot;
-        event->offset = part->expected;
-        event->cause = part->cause;
-        of_error_set(&event->error, OF_RETRY, "%s", part->why);
-        return true;
-    }
+    for (uint32_t i = 0; assignment->news_count > 0 && i < assignment->part_count; i++)
+        if (assignment->parts[i].skipped || assignment->parts[i].broken) {
+            tell_part(assignment, &assignment->parts[i], event);
+            return true;
+        }
     return false;
 }
 
@@ -139,7 +146,7 @@ source_event(void *self, struct of_source_event *event)
     event->error.status = OF_OK;
     event->error.text[0] = '\0';
     of_kafka_client_serve(&source->retry_client);
-    return of_kafka_membership_event(&source->membership, event) || tell_broken(source, event) ||
+    return of_kafka_membership_event(&source->membership, event) || tell_news(source, event) ||
            of_kafka_membership_leaving(&source->membership, event);
 }
 

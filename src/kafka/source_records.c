@@ -136,9 +136,28 @@ fill_orders(struct of_kafka_assignment *assignment)
     return filled;
 }
 
+/* A chunk without records for what was passed over, so that it is committed as if it had been read. */
+static bool
+take_gap(struct of_kafka_assignment *assignment, struct of_chunk *chunk)
+{
+    for (uint32_t i = 0; assignment->gap_count > 0 && i < assignment->part_count; i++) {
+        struct of_kafka_part *part = &assignment->parts[i];
+        if (part->gap_from < 0 || part->held)
+            continue;
+        open_chunk(chunk, part);
+        chunk->first_offset = part->gap_from;
+        part->gap_from = -1;
+        assignment->gap_count--;
+        return true;
+    }
+    return false;
+}
+
 bool
 of_kafka_records_read(struct of_kafka_assignment *assignment, struct of_chunk *chunk)
 {
+    if (take_gap(assignment, chunk))
+        return true;
     struct of_kafka_ahead *ahead = &assignment->ahead;
     /* To the end of what is there, or the caller would sleep on it. */
     while (ahead->at < ahead->count || fill_orders(assignment)) {

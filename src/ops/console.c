@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "ops/console_live.h"
+#include "ops/progress_bar.h"
 
 enum {
     QUEUE_EVENTS = 1024,      /* per lane; a dropped line is no loss */
@@ -18,6 +19,7 @@ enum {
     MANY_PER_SECOND = 50, /* auto: above, a line per second */
     FEW_PER_SECOND = 25,  /* auto: below, for FEW_SECONDS, order by order again */
     FEW_SECONDS = 3,
+    BAR_MS = 200,         /* between two looks at what is being restored */
     IDLE_MS = 10, /* how long an event may lie in an empty queue before the thread looks again */
     PATIENCE_S = 3, /* with standard output, when the run is over and no event gets out any more */
 };
@@ -36,6 +38,8 @@ struct of_console {
     struct of_tally tally;
     struct of_live_totals before; /* at the last second; its sum is unused */
     int64_t started_ns, second_ns, next_second_ns;
+    struct of_progress_bar bar; /* while state is being restored */
+    int64_t next_bar_ns, restoring_since_ns; /* 0: nothing is being restored */
     uint64_t records_this_second, dropped_before;
     unsigned few_seconds;
 
@@ -147,6 +151,14 @@ flush(struct of_console *console)
     set_wants_records(console, false);
 }
 
+/* What is drawn again in place goes before anything else is printed. */
+static void
+erase(struct of_console *console)
+{
+    of_live_view_erase(&console->live_view, console->config.out);
+    of_progress_bar_erase(&console->bar, console->config.out);
+}
+
 /* ---- events ---- */
 
 static void
@@ -154,7 +166,7 @@ show(struct of_console *console, const struct of_event *event)
 {
     if (silent(console))
         return;
-    of_live_view_erase(&console->live_view, console->config.out);
+    erase(console);
     console->view->event(console->config.out, &console->config, event, &console->tally);
 }
 
@@ -266,6 +278,8 @@ draw_live(struct of_console *console, const struct of_progress *progress)
 static void
 show_progress(struct of_console *console, const struct of_progress *progress)
 {
+    if (console->bar.drawn)
+        return;
     if (console->config.terminal.redraws && console->config.mode != OF_CONSOLE_JSON)
         draw_live(console, progress);
     else
@@ -311,11 +325,46 @@ pass_second(struct of_console *console, int64_t now_ns)
         console->next_second_ns += OF_SECOND_NS;
 }
 
+/* ---- restoring ---- */
+
+static void
+show_restoring(struct of_console *console, int64_t now_ns)
+{
+    struct of_progress_state state = { .doing = "restoring", .unit = "records" };
+    console->config.restoring(console->config.context, &state.done, &state.all);
+    if (state.done >= state.all) {
+        of_progress_bar_erase(&console->bar, console->config.out);
+        console->restoring_since_ns = 0;
+        return;
+    }
+    if (console->restoring_since_ns == 0) { /* what is over before the next look is not worth a line */
+        console->restoring_since_ns = now_ns;
+        console->bar = (struct of_progress_bar) { 0 };
+        return;
+    }
+    state.seconds = (double)(now_ns - console->restoring_since_ns) / (double)OF_SECOND_NS;
+    of_live_view_erase(&console->live_view, console->config.out);
+    of_progress_bar_draw(&console->bar, console->config.out, &console->config.terminal, &state);
+}
+
+static void
+look_at_restoring(struct of_console *console, int64_t now_ns)
+{
+    const struct of_console_config *config = &console->config;
+    if (config->restoring == NULL || !config->terminal.redraws || config->mode == OF_CONSOLE_JSON
+        || now_ns < console->next_bar_ns)
+        return;
+    show_restoring(console, now_ns);
+    console->next_bar_ns = now_ns + BAR_MS * OF_MS_NS;
+}
+
 unsigned
 of_console_turn(struct of_console *console)
 {
     unsigned taken = take_events(console);
     int64_t now_ns = of_clock_mono_ns(console->config.clock);
+    if (!silent(console))
+        look_at_restoring(console, now_ns);
     if (now_ns >= console->next_second_ns && !silent(console))
         pass_second(console, now_ns);
     flush(console);
@@ -328,7 +377,7 @@ of_console_finish(struct of_console *console, const struct of_console_result *re
     while (take_events(console) > 0)
         flush(console);
     if (!silent(console))
-        of_live_view_erase(&console->live_view, console->config.out);
+        erase(console);
     if (result != NULL && !silent(console)) {
         tell_dropped(console);
         console->view->final(console->config.out, result, of_clock_wall_ms(console->config.clock));

@@ -60,6 +60,8 @@ struct of_console_config {
     void (*live)(void *context, struct of_live_totals *live);
     /* Fills what a live view shows besides; detail->committed is initialised and empty. NULL: nothing. */
     void (*detail)(void *context, struct of_live_detail *detail);
+    /* How much of the recorded state is read, in records: 0 of 0 when nothing is being restored. NULL: nobody knows. */
+    void (*restoring)(void *context, uint64_t *done, uint64_t *all);
     void *context;
 };
 

@@ -87,6 +87,7 @@ event_name(enum of_event_kind kind)
     case OF_EVENT_LOST: return "lost";
     case OF_EVENT_HELD: return "held";
     case OF_EVENT_RESUMED: return "resumed";
+    case OF_EVENT_SKIPPED: return "skipped";
     }
     return "unknown";
 }
@@ -142,6 +143,8 @@ json_event(FILE *out, const struct of_console_config *config, const struct of_ev
     of_json_string(&json, "topic", event->topic);
     of_json_int(&json, "partition", event->partition);
     of_json_int(&json, "offset", event->offset);
+    if (event->kind == OF_EVENT_SKIPPED)
+        of_json_int(&json, "next_offset", event->next_offset);
     if (event->kind <= OF_EVENT_DEAD_LETTER)
         put_record(&json, event);
     if (event->cause != OF_CAUSE_NONE)

@@ -13,7 +13,7 @@ enum {
     NAME_COLUMNS = 12,
     PRODUCTS_MOST = 10,
     LINE_BYTES = 4096,
-    NUMBER_BYTES = 32,
+    NUMBER_BYTES = OF_TERMINAL_NUMBER_BYTES,
 };
 
 /* ---- lines that fit ---- */
@@ -54,18 +54,10 @@ has_room(const struct block *block)
     return block->lines + 2 <= block->terminal->rows; /* the cursor stands below the block */
 }
 
-/* "1,234,567" */
 static const char *
 grouped(uint64_t number, char text[NUMBER_BYTES])
 {
-    char *at = text + NUMBER_BYTES - 1;
-    *at = '\0';
-    for (int digits = 0; digits == 0 || number > 0; digits++, number /= 10) {
-        if (digits > 0 && digits % 3 == 0)
-            *--at = ',';
-        *--at = (char)('0' + number % 10);
-    }
-    return at;
+    return of_terminal_number(number, text);
 }
 
 /* ---- parts ---- */

@@ -196,6 +196,7 @@ partition_change(enum of_event_kind kind)
     case OF_EVENT_REVOKED: return "revoked";
     case OF_EVENT_LOST: return "lost";
     case OF_EVENT_HELD: return "held";
+    case OF_EVENT_SKIPPED: return "skipped";
     default: return "resumed";
     }
 }
@@ -225,7 +226,8 @@ text_event(FILE *out, const struct of_console_config *config, const struct of_ev
     case OF_EVENT_REVOKED:
     case OF_EVENT_LOST:
     case OF_EVENT_HELD:
-    case OF_EVENT_RESUMED: of_console_text_partition(out, event, ""); break;
+    case OF_EVENT_RESUMED:
+    case OF_EVENT_SKIPPED: of_console_text_partition(out, event, ""); break;
     }
 }
 

@@ -1,150 +1,166 @@
 #include "ops/http_server.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <microhttpd.h>
-
 #include "core/memory.h"
+#include "ops/http_private.h"
 
 enum {
     REQUEST_BYTES = 8 * 1024,
     IDLE_S = 5,
-    HOST_BYTES = 256,
-    PORT_BYTES = 8,
+    ADDRESS_BYTES = 264,
 };
 
 struct of_http_server {
-    of_http_handler *handler;
-    void *context;
+    struct of_http_server_options options;
+    char *token; /* NULL: none */
+    bool local;
     struct MHD_Daemon *daemon;
-    char address[HOST_BYTES + PORT_BYTES];
+    struct of_http_guard guard;
+    struct of_http_events events;
+    char address[ADDRESS_BYTES];
 };
-
-/* ---- where to listen ---- */
-
-/* Splits "PORT", "HOST:PORT" and "[IPV6]:PORT". */
-static const char *
-split(const char *address, char host[HOST_BYTES], char port[PORT_BYTES])
-{
-    const char *colon = strrchr(address, ':');
-    const char *digits = colon != NULL ? colon + 1 : address;
-    size_t host_length = colon != NULL ? (size_t)(colon - address) : 0;
-    size_t port_length = strlen(digits);
-    if (port_length == 0 || port_length > 5 || digits[strspn(digits, "0123456789")] != '\0' || atoi(digits) > 65535)
-        return "has no port (allowed: PORT, HOST:PORT or [IPV6]:PORT, with a port from 0 to 65535)";
-    if (colon != NULL && host_length == 0)
-        return "has no host (127.0.0.1:PORT for this machine alone, 0.0.0.0:PORT for all of its addresses)";
-    if (host_length >= HOST_BYTES)
-        return "is too long";
-    memcpy(port, digits, port_length + 1);
-    if (colon == NULL) {
-        strcpy(host, "127.0.0.1");
-        return NULL;
-    }
-    bool bracketed = address[0] == '[' && colon[-1] == ']';
-    size_t inner = bracketed ? host_length - 2 : host_length;
-    memcpy(host, address + bracketed, inner);
-    host[inner] = '\0';
-    if (!bracketed && strchr(host, ':') != NULL)
-        return "is ambiguous: write an IPv6 address as [ADDRESS]:PORT";
-    return inner == 0 ? "has no host" : NULL;
-}
-
-const char *
-of_http_server_complaint(const char *address)
-{
-    char host[HOST_BYTES], port[PORT_BYTES];
-    return split(address, host, port);
-}
-
-static enum of_status
-refuse(const char *address, int error, struct of_error *err)
-{
-    switch (error) {
-    case EADDRINUSE:
-        return of_error_set(err, OF_FATAL, "cannot listen on %s: the address is in use; choose another --http",
-                            address);
-    case EADDRNOTAVAIL:
-        return of_error_set(err, OF_FATAL, "cannot listen on %s: this machine has no such address; "
-                            "choose another --http", address);
-    case EACCES:
-        return of_error_set(err, OF_FATAL, "cannot listen on %s: not allowed to; choose another --http with a port "
-                            "from 1024 on", address);
-    default: return of_error_set(err, OF_FATAL, "cannot listen on %s (--http): %s", address, strerror(error));
-    }
-}
-
-static int
-try_listen(const struct addrinfo *place)
-{
-    int one = 1;
-    int fd = socket(place->ai_family, place->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, place->ai_protocol);
-    if (fd < 0)
-        return -1;
-    /* A restart must not wait for the connections of the program before. */
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0
-        && bind(fd, place->ai_addr, place->ai_addrlen) == 0 && listen(fd, OF_HTTP_SERVER_CONNECTIONS) == 0)
-        return fd;
-    int error = errno;
-    close(fd);
-    errno = error;
-    return -1;
-}
-
-/* What port 0 has become, too. */
-static void
-print_address(int fd, char *out, size_t size)
-{
-    struct sockaddr_storage bound;
-    socklen_t length = sizeof bound;
-    char host[HOST_BYTES] = "?", port[PORT_BYTES] = "?";
-    if (getsockname(fd, (struct sockaddr *)&bound, &length) == 0)
-        getnameinfo((struct sockaddr *)&bound, length, host, sizeof host, port, sizeof port,
-                    NI_NUMERICHOST | NI_NUMERICSERV);
-    const char *left = strchr(host, ':') != NULL ? "[" : "", *right = *left != '\0' ? "]" : "";
-    snprintf(out, size, "%s%s%s:%s", left, host, right, port);
-}
-
-static enum of_status
-listen_at(const char *address, int *fd, struct of_error *err)
-{
-    char host[HOST_BYTES], port[PORT_BYTES];
-    const char *complaint = split(address, host, port);
-    if (complaint != NULL)
-        return of_error_set(err, OF_FATAL, "--http: '%s' %s", address, complaint);
-    struct addrinfo *places, wanted = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
-    int failed = getaddrinfo(host, port, &wanted, &places);
-    if (failed != 0)
-        return of_error_set(err, OF_FATAL, "cannot listen on %s (--http): %s", address, gai_strerror(failed));
-    *fd = try_listen(places);
-    int error = errno;
-    freeaddrinfo(places);
-    return *fd >= 0 ? OF_OK : refuse(address, error, err);
-}
 
 /* ---- answering ---- */
 
+static struct of_http_connection *
+guarded(struct MHD_Connection *connection)
+{
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+static void
+add_headers(struct MHD_Response *response, unsigned status, const char *type, const char *policy)
+{
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    MHD_add_response_header(response, "Content-Security-Policy",
+                            policy != NULL ? policy : "default-src 'none'; frame-ancestors 'none'");
+    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
+    if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+    if (status == MHD_HTTP_UNAUTHORIZED)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
+}
+
 static enum MHD_Result
-send_answer(struct MHD_Connection *connection, unsigned status, char *body, size_t length)
+send_response(struct of_http_server *server, struct MHD_Connection *connection, unsigned status,
+              struct MHD_Response *response, enum of_http_duty duty)
+{
+    of_http_guard_expect(&server->guard, guarded(connection), duty);
+    enum MHD_Result result = MHD_queue_response(connection, status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+/* Takes the body. */
+static enum MHD_Result
+send_body(struct of_http_server *server, struct MHD_Connection *connection, unsigned status,
+          const struct of_http_response *from, char *body, size_t length)
 {
     struct MHD_Response *response = MHD_create_response_from_buffer(length, body, MHD_RESPMEM_MUST_FREE);
     if (response == NULL) {
         free(body);
         return MHD_NO;
     }
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-    if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
-    enum MHD_Result result = MHD_queue_response(connection, status, response);
-    MHD_destroy_response(response);
+    add_headers(response, status, from->type, from->policy);
+    return send_response(server, connection, status, response, OF_HTTP_TAKE_ANSWER);
+}
+
+/* NULL: there are too many already. */
+static enum MHD_Result
+send_events(struct of_http_server *server, struct MHD_Connection *connection, bool *sent)
+{
+    struct MHD_Response *response = of_http_events_response(&server->events, connection, guarded(connection));
+    *sent = response != NULL;
+    if (response == NULL)
+        return MHD_NO;
+    add_headers(response, MHD_HTTP_OK, "text/event-stream", NULL);
+    MHD_add_response_header(response, "X-Accel-Buffering", "no"); /* proxies keep nothing back */
+    return send_response(server, connection, MHD_HTTP_OK, response, OF_HTTP_NOTHING);
+}
+
+/* ---- who may ask what ---- */
+
+static bool
+is_open(const struct of_http_server *server, const char *path)
+{
+    const char *const *open = server->options.open_paths;
+    for (; open != NULL && *open != NULL; open++)
+        if (strcmp(*open, path) == 0)
+            return true;
+    return false;
+}
+
+static const char *
+header(struct MHD_Connection *connection, const char *name)
+{
+    return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+}
+
+/* The status to refuse with, and why; 0: it is allowed. */
+static unsigned
+refusal(const struct of_http_server *server, struct MHD_Connection *connection, const char *method, const char *path,
+        const char **why)
+{
+    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
+        *why = "only GET and HEAD";
+        return MHD_HTTP_METHOD_NOT_ALLOWED;
+    }
+    if (server->local && of_http_host_is_foreign(header(connection, MHD_HTTP_HEADER_HOST))) {
+        *why = "this server is known to its own machine only, as localhost or by its address";
+        return MHD_HTTP_FORBIDDEN;
+    }
+    if (server->token != NULL && !is_open(server, path)
+        && !of_http_token_is_right(server->token, header(connection, MHD_HTTP_HEADER_AUTHORIZATION))) {
+        *why = "this needs the token, as Authorization: Bearer TOKEN";
+        return MHD_HTTP_UNAUTHORIZED;
+    }
+    return 0;
+}
+
+static enum MHD_Result
+answer_allowed(struct of_http_server *server, struct MHD_Connection *connection, const struct of_http_request *request,
+               struct of_http_response *response, unsigned *status, bool *sent)
+{
+    *status = server->options.handler(server->options.context, request, response);
+    if (!response->events)
+        return MHD_NO;
+    enum MHD_Result result = send_events(server, connection, sent);
+    if (!*sent) {
+        *status = MHD_HTTP_SERVICE_UNAVAILABLE;
+        fprintf(response->body, "{\"error\":\"%d listen to events already\"}\n", OF_HTTP_SERVER_STREAMS);
+    }
     return result;
+}
+
+static enum MHD_Result
+answer_whole(struct of_http_server *server, struct MHD_Connection *connection, const char *method, const char *path)
+{
+    char *body;
+    size_t length;
+    struct of_http_request request = { path, header(connection, MHD_HTTP_HEADER_ACCEPT) };
+    struct of_http_response response = { open_memstream(&body, &length), "application/json", NULL, false };
+    if (response.body == NULL)
+        return MHD_NO;
+    const char *why;
+    bool sent = false;
+    enum MHD_Result result = MHD_NO;
+    unsigned status = refusal(server, connection, method, path, &why);
+    if (status == 0)
+        result = answer_allowed(server, connection, &request, &response, &status, &sent);
+    else
+        fprintf(response.body, "{\"error\":\"%s\"}\n", why);
+    if (fclose(response.body) != 0 || sent) {
+        free(body);
+        return result;
+    }
+    return send_body(server, connection, status, &response, body, length);
 }
 
 static enum MHD_Result
@@ -153,28 +169,37 @@ answer(void *context, struct MHD_Connection *connection, const char *path, const
 {
     (void)version, (void)upload, (void)upload_bytes;
     static char seen;
-    struct of_http_server *server = context;
-    bool allowed = strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+    bool reads = strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
     /* The first call comes with the headers; an answer to it would close the connection behind it. */
-    if (allowed && *state == NULL) {
+    if (reads && *state == NULL) {
         *state = &seen;
         return MHD_YES;
     }
-    char *body;
-    size_t length;
-    FILE *out = open_memstream(&body, &length);
-    if (out == NULL)
-        return MHD_NO;
-    unsigned status = MHD_HTTP_METHOD_NOT_ALLOWED;
-    if (allowed)
-        status = server->handler(server->context, path, out);
-    else
-        fprintf(out, "{\"error\":\"only GET and HEAD\"}\n");
-    if (fclose(out) != 0) {
-        free(body);
-        return MHD_NO;
+    return answer_whole(context, connection, method, path);
+}
+
+/* ---- connections ---- */
+
+static void
+connection_changed(void *context, struct MHD_Connection *connection, void **socket_context,
+                   enum MHD_ConnectionNotificationCode code)
+{
+    struct of_http_server *server = context;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+        *socket_context = of_http_guard_add(&server->guard, fd);
+    } else {
+        of_http_guard_remove(&server->guard, *socket_context);
+        *socket_context = NULL;
     }
-    return send_answer(connection, status, body, length);
+}
+
+static void
+request_done(void *context, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode code)
+{
+    (void)state, (void)code;
+    struct of_http_server *server = context;
+    of_http_guard_expect(&server->guard, guarded(connection), OF_HTTP_ASK);
 }
 
 /* ---- the server ---- */
@@ -187,32 +212,54 @@ start_daemon(struct of_http_server *server, int fd)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     struct MHD_Daemon *daemon = MHD_start_daemon(
-        MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL, answer, server,
+        MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, answer, server,
         MHD_OPTION_LISTEN_SOCKET, fd,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)OF_HTTP_SERVER_CONNECTIONS,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
+        MHD_OPTION_NOTIFY_CONNECTION, connection_changed, server,
+        MHD_OPTION_NOTIFY_COMPLETED, request_done, server,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_BYTES, MHD_OPTION_END);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return daemon;
 }
 
+static void
+release(struct of_http_server *server)
+{
+    of_http_events_fini(&server->events);
+    of_http_guard_fini(&server->guard);
+    free(server->token);
+    free(server);
+}
+
 enum of_status
-of_http_server_open(const char *address, of_http_handler *handler, void *context, struct of_http_server **out,
-             struct of_error *err)
+of_http_server_open(const struct of_http_server_options *options, struct of_http_server **out, struct of_error *err)
 {
     int fd;
-    enum of_status status = listen_at(address, &fd, err);
+    enum of_status status = of_http_listen(options->address, &fd, err);
     if (status != OF_OK)
         return status;
     struct of_http_server *server = of_alloc(sizeof *server);
-    server->handler = handler;
-    server->context = context;
-    print_address(fd, server->address, sizeof server->address);
+    server->options = *options;
+    server->token = options->token != NULL ? of_strdup(options->token) : NULL;
+    server->local = of_http_is_loopback(fd);
+    of_http_print_address(fd, server->address, sizeof server->address);
+    of_http_guard_init(&server->guard);
+    status = of_http_events_start(&server->events, options->event, options->context, &server->guard, err);
+    if (status != OF_OK) {
+        close(fd);
+        of_http_guard_fini(&server->guard);
+        free(server->token);
+        free(server);
+        return status;
+    }
     server->daemon = start_daemon(server, fd);
     if (server->daemon == NULL) {
+        status = of_error_set(err, OF_FATAL, "cannot serve HTTP on %s: %s", options->address, strerror(errno));
         close(fd);
-        free(server);
-        return of_error_set(err, OF_FATAL, "cannot serve HTTP on %s: %s", address, strerror(errno));
+        of_http_events_stop(&server->events);
+        release(server);
+        return status;
     }
     *out = server;
     return OF_OK;
@@ -223,8 +270,9 @@ of_http_server_close(struct of_http_server **server)
 {
     if (*server == NULL)
         return;
+    of_http_events_stop(&(*server)->events);
     MHD_stop_daemon((*server)->daemon); /* closes the socket, too */
-    free(*server);
+    release(*server);
     *server = NULL;
 }
 
@@ -232,4 +280,10 @@ const char *
 of_http_server_address(const struct of_http_server *server)
 {
     return server->address;
+}
+
+bool
+of_http_server_is_local(const struct of_http_server *server)
+{
+    return server->local;
 }

@@ -136,3 +136,16 @@ of_terminal_fit(const struct of_terminal *terminal, struct of_slice text, unsign
     out[written] = '\0';
     return columns;
 }
+
+const char *
+of_terminal_number(uint64_t number, char text[OF_TERMINAL_NUMBER_BYTES])
+{
+    char *at = text + OF_TERMINAL_NUMBER_BYTES - 1;
+    *at = '\0';
+    for (int digits = 0; digits == 0 || number > 0; digits++, number /= 10) {
+        if (digits > 0 && digits % 3 == 0)
+            *--at = ',';
+        *--at = (char)('0' + number % 10);
+    }
+    return at;
+}

@@ -11,6 +11,7 @@
 #define OF_OPS_TERMINAL_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "core/slice.h"
@@ -42,5 +43,9 @@ const char *of_terminal_end(const struct of_terminal *terminal, enum of_style st
  * 4 per column and one more suffice). Returns how many columns it takes. Wide characters take two. */
 unsigned of_terminal_fit(const struct of_terminal *terminal, struct of_slice text, unsigned least, unsigned most,
                          char *out, size_t size);
+
+/* "1,234,567", from somewhere in text. */
+enum { OF_TERMINAL_NUMBER_BYTES = 32 };
+const char *of_terminal_number(uint64_t number, char text[OF_TERMINAL_NUMBER_BYTES]);
 
 #endif

@@ -20,9 +20,10 @@ enum of_event_kind {
     OF_EVENT_LOST,        /* the group took this partition away; what was not committed is dropped */
     OF_EVENT_HELD,        /* the partition cannot go on at `offset` for now; `cause` and `text` say why */
     OF_EVENT_RESUMED,     /* a held partition is read again from `offset` */
+    OF_EVENT_SKIPPED,     /* what was behind `offset` is gone: the partition is read on at `next_offset`; `text` says so */
 };
 
-enum { OF_EVENT_FIELD_BYTES = 120, OF_EVENT_TEXT_BYTES = 200, OF_EVENT_TOPIC_BYTES = 250 };
+enum { OF_EVENT_FIELD_BYTES = 120, OF_EVENT_TEXT_BYTES = 256, OF_EVENT_TOPIC_BYTES = 250 };
 
 struct of_event {
     enum of_event_kind kind;
@@ -31,6 +32,7 @@ struct of_event {
     const char *topic;       /* where it was read; static for the life of the run */
     int32_t partition;
     int64_t offset;
+    int64_t next_offset;     /* SKIPPED alone */
     char origin_topic[OF_EVENT_TOPIC_BYTES]; /* where the order first stood: differs for records of the retry topic */
     int32_t origin_partition;
     int64_t origin_offset;

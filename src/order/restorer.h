@@ -36,7 +36,8 @@ struct of_restorer_ops {
     /* Forgets every request that is not answered, and every answer that was not taken. */
     void (*cancel)(void *self);
 
-    /* Records read for the requests under way, and how many there are to read as far as it is known. */
+    /* Records read for the requests under way, and how many there are to read as far as it is known. Any thread, until
+     * close. */
     void (*progress)(void *self, uint64_t *done, uint64_t *all);
 
     /* Releases everything. Blocks for a second or two at most. */

@@ -31,6 +31,7 @@ struct of_schema_cache {
     struct of_schema_table table;
     _Atomic uint64_t version;
     struct of_jitter jitter; /* the lookup thread's */
+    struct of_schema_cache_counts counts;
 
     /* stopping */
     pthread_t thread;
@@ -52,6 +53,12 @@ uint64_t
 of_schema_cache_version(const struct of_schema_cache *cache)
 {
     return atomic_load(&cache->version);
+}
+
+const struct of_schema_cache_counts *
+of_schema_cache_counts(const struct of_schema_cache *cache)
+{
+    return &cache->counts;
 }
 
 /* ---- the lookup thread ---- */
@@ -165,9 +172,14 @@ get_schema(struct of_schema_cache *cache, struct of_schema_key key, struct of_sc
            struct of_error *err)
 {
     *source = cache->store != NULL ? of_schema_store_get(cache->store, key) : NULL;
-    if (*source != NULL)
+    if (*source != NULL) {
+        of_counter_add(&cache->counts.from_directory, 1);
         return OF_REGISTRY_FOUND;
+    }
+    int64_t began_ns = of_clock_mono_ns(of_clock_system());
     enum of_registry_answer answer = of_registry_get_schema(cache->client, key, source, err);
+    of_histogram_add(&cache->counts.request, of_clock_mono_ns(of_clock_system()) - began_ns, 1);
+    of_counter_add(&cache->counts.requests[answer], 1);
     if (answer == OF_REGISTRY_FOUND && cache->store != NULL)
         of_schema_store_put(cache->store, key, *source);
     return answer;

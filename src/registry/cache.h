@@ -37,6 +37,7 @@
 #define OF_REGISTRY_CACHE_H
 
 #include "avro/plan.h"
+#include "core/histogram.h"
 #include "registry/client.h"
 
 struct of_schema_cache;
@@ -57,6 +58,14 @@ struct of_schema_cache_options {
     bool threaded;             /* false: nothing happens but in of_schema_cache_step */
     void (*changed)(void *ctx); /* on the lookup thread, or in step, after a key changed its state; may be NULL */
     void *ctx;
+};
+
+/* Requests for schemas to the registry since the start, by answer (enum of_registry_answer), and how long they took; and
+ * schemas that the directory had. Written by the lookup thread, read by any. */
+struct of_schema_cache_counts {
+    of_counter requests[OF_REGISTRY_ANSWERS];
+    struct of_histogram request;
+    of_counter from_directory;
 };
 
 struct of_schema_found {
@@ -91,6 +100,8 @@ enum of_schema_state of_schema_cache_find(struct of_schema_cache *cache, struct 
 
 /* Grows with every change of any key. */
 uint64_t of_schema_cache_version(const struct of_schema_cache *cache);
+
+const struct of_schema_cache_counts *of_schema_cache_counts(const struct of_schema_cache *cache);
 
 /* Without a thread: does what it would do at that time, which is every request that is due. Blocks as long as those.
  * Returns when there is something to do next (OF_NEVER_NS: not before somebody asks). */

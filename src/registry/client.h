@@ -34,6 +34,7 @@ enum of_registry_answer {
     OF_REGISTRY_DENIED,
     OF_REGISTRY_UNAVAILABLE,
 };
+enum { OF_REGISTRY_ANSWERS = OF_REGISTRY_UNAVAILABLE + 1 };
 
 enum {
     OF_REGISTRY_REFERENCES_MAX = 100, /* of one schema, all levels together */

@@ -23,6 +23,8 @@ struct lane {
 struct of_decode {
     struct of_decode_options options;
     struct lane *lanes;
+    struct of_decode_counts counts;
+    uint32_t full_batches; /* since the last one that was measured */
 };
 
 /* What becomes of the record that was looked at. */
@@ -72,6 +74,18 @@ of_decode_destroy(struct of_decode **decode)
     free((*decode)->lanes);
     free(*decode);
     *decode = NULL;
+}
+
+const struct of_decode_counts *
+of_decode_counts(const struct of_decode *decode)
+{
+    return &decode->counts;
+}
+
+uint32_t
+of_decode_batches(const struct of_decode *decode)
+{
+    return decode->options.lanes * decode->options.batches_per_lane;
 }
 
 /* A batch over the chunk from its cursor on; NULL when all are under way. */
@@ -403,6 +417,20 @@ reached(const struct lane *lane, const struct of_chunk *chunk, const struct of_b
     return batch->count > 0 ? batch->offset[batch->count - 1] + 1 : -1;
 }
 
+/* Clocks are looked at for a sample only where there is much to do: once per record would cost more than the record. */
+static uint32_t
+weight_of(struct of_decode *decode, const struct of_batch *batch)
+{
+    if (!decode->options.measure)
+        return 0;
+    if (batch->count < OF_BATCH_RECORDS)
+        return batch->count;
+    if (++decode->full_batches < OF_DECODE_SAMPLE)
+        return 0;
+    decode->full_batches = 0;
+    return OF_DECODE_SAMPLE * batch->count;
+}
+
 /* Fills the batch until it is full, the chunk ends, or the next record does not belong into it. */
 static void
 fill(struct of_decode *decode, struct lane *lane, struct of_chunk *chunk, struct of_batch *batch)
@@ -445,6 +473,8 @@ decode_item(void *self, struct of_port *port, struct of_item *item)
             return true;
         }
         chunk->batches_out++;
+        of_counter_add(&decode->counts.borrowed, 1);
+        batch->item.weight = weight_of(decode, batch);
         of_port_forward(port, &batch->item);
     } while (!chunk->done);
     return true;
@@ -457,6 +487,7 @@ take_home(void *self, struct of_port *port, struct of_item *item)
     struct of_batch *batch = (struct of_batch *)item;
     struct of_chunk *chunk = batch->chunk;
     give_back(&decode->lanes[item->lane], batch);
+    of_counter_add(&decode->counts.given_back, 1);
     chunk->batches_out--;
     send_home_if_done(port, chunk);
 }

@@ -13,6 +13,7 @@
 #define OF_STAGES_DECODE_H
 
 #include "core/clock.h"
+#include "core/counter.h"
 #include "core/stage.h"
 #include "order/groups.h"
 #include "registry/cache.h"
@@ -25,6 +26,14 @@ struct of_decode_options {
     struct of_slice group; /* consumer group: retry records of another are passed over */
     struct of_groups *groups;
     struct of_schema_cache *schemas;
+    bool measure; /* batches: all that are not full, and of the others one that stands for OF_DECODE_SAMPLE */
+};
+
+enum { OF_DECODE_SAMPLE = 16 };
+
+/* Batches of its pools, any thread: taken out, and given back, since the start. */
+struct of_decode_counts {
+    of_counter borrowed, given_back;
 };
 
 struct of_decode;
@@ -32,6 +41,10 @@ struct of_decode;
 struct of_decode *of_decode_create(const struct of_decode_options *options);
 /* All batches must be home. */
 void of_decode_destroy(struct of_decode **decode);
+
+const struct of_decode_counts *of_decode_counts(const struct of_decode *decode);
+/* In all its pools together. */
+uint32_t of_decode_batches(const struct of_decode *decode);
 
 extern const struct of_stage_ops of_decode_stage;
 

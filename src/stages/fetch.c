@@ -22,6 +22,7 @@ struct of_fetch {
     struct of_fetch_options options;
     struct of_fetch_status status;
     struct of_board board;
+    struct of_positions positions;
     struct of_reading reading;
     struct of_ledger ledger;
     struct of_restoring restoring;
@@ -42,12 +43,14 @@ struct of_fetch {
     bool revoke_sent; /* the last barrier of this assignment is on its way or through */
     int64_t barrier_sent_ns; /* or when reading began */
     int64_t recommit_ns; /* when to send a commit again that failed; 0: it is under way */
+    int32_t *leader_epochs; /* of the barrier */
     struct of_offset *offsets;
     uint32_t offset_count;
     bool commit_ignored; /* the answer that is still to come concerns a forgotten assignment */
 
     int64_t drain_deadline_ns;
     int64_t next_behind_ns;
+    struct of_position *places; /* as they are told next */
 };
 
 struct of_fetch *
@@ -56,6 +59,7 @@ of_fetch_create(const struct of_fetch_options *options)
     struct of_fetch *fetch = of_alloc_lines(sizeof *fetch);
     fetch->options = *options;
     of_board_init(&fetch->board);
+    of_positions_init(&fetch->positions);
     of_reading_init(&fetch->reading, &fetch->options, &fetch->status, &fetch->board, &fetch->barrier_wanted);
     of_ledger_init(&fetch->ledger);
     of_restoring_init(&fetch->restoring, &fetch->options, &fetch->reading, &fetch->ledger);
@@ -76,9 +80,12 @@ of_fetch_destroy(struct of_fetch **fetch)
     of_restoring_fini(&(*fetch)->restoring);
     of_reading_fini(&(*fetch)->reading);
     of_board_fini(&(*fetch)->board);
+    of_positions_fini(&(*fetch)->positions);
+    free((*fetch)->places);
     of_ledger_fini(&(*fetch)->ledger);
     free((*fetch)->partitions);
     free((*fetch)->offsets);
+    free((*fetch)->leader_epochs);
     free((*fetch)->barrier.reached);
     free(*fetch);
     *fetch = NULL;
@@ -100,6 +107,12 @@ struct of_board *
 of_fetch_board(struct of_fetch *fetch)
 {
     return &fetch->board;
+}
+
+struct of_positions *
+of_fetch_positions(struct of_fetch *fetch)
+{
+    return &fetch->positions;
 }
 
 const char *
@@ -158,7 +171,22 @@ fail(struct of_fetch *fetch, const struct of_error *err, bool fenced)
     set_phase(fetch, OF_FETCH_FAILED);
 }
 
+/* Whether the slots are still the source's. */
+static bool
+is_serving(const struct of_fetch *fetch)
+{
+    return fetch->phase == OF_FETCH_READING || fetch->phase == OF_FETCH_DRAINING;
+}
+
 /* ---- the barrier ---- */
+
+/* What is cut off before the barrier has an epoch that is no higher: nobody takes a log for cut back because of that. */
+static void
+gather_leader_epochs(struct of_fetch *fetch)
+{
+    for (uint32_t i = 0; i < fetch->reading.count; i++)
+        fetch->leader_epochs[i] = source_ops(fetch)->leader_epoch(source_self(fetch), fetch->reading.handles[i]);
+}
 
 static void
 send_barrier(struct of_fetch *fetch, struct of_port *port, enum of_barrier_kind kind, int64_t now_ns)
@@ -171,6 +199,11 @@ send_barrier(struct of_fetch *fetch, struct of_port *port, enum of_barrier_kind 
     barrier->slots = fetch->reading.handles;
     barrier->slot_count = fetch->reading.count;
     barrier->starts = fetch->restoring.starts;
+    barrier->leader_epochs = NULL;
+    if (source_ops(fetch)->leader_epoch != NULL && is_serving(fetch)) {
+        gather_leader_epochs(fetch);
+        barrier->leader_epochs = fetch->leader_epochs;
+    }
     if (source_ops(fetch)->membership != NULL)
         barrier->membership = source_ops(fetch)->membership(source_self(fetch));
     atomic_store_explicit(&fetch->barrier_wanted, false, memory_order_relaxed);
@@ -192,11 +225,23 @@ publish_committed(struct of_fetch *fetch)
 }
 
 static void
+note_commit(struct of_fetch *fetch)
+{
+    for (uint32_t i = 0; i < fetch->barrier.slot_count; i++)
+        if (fetch->barrier.reached[i].next_offset >= 0) {
+            atomic_store_explicit(&fetch->status.last_commit_ms, of_clock_wall_ms(fetch->options.clock),
+                                  memory_order_relaxed);
+            return;
+        }
+}
+
+static void
 settle_commit(struct of_fetch *fetch)
 {
     const struct of_barrier *barrier = &fetch->barrier;
     of_ledger_commit(&fetch->ledger, barrier);
     publish_committed(fetch);
+    note_commit(fetch);
     of_reading_committed(&fetch->reading, barrier);
     for (uint32_t i = 0; i < barrier->slot_count; i++)
         if (barrier->reached[i].next_offset >= 0)
@@ -212,6 +257,7 @@ gather_offsets(struct of_fetch *fetch)
             fetch->offsets[fetch->offset_count++] = (struct of_offset) {
                 .slot = fetch->barrier.slots[i],
                 .next_offset = fetch->barrier.reached[i].next_offset,
+                .leader_epoch = fetch->barrier.leader_epochs != NULL ? fetch->barrier.leader_epochs[i] : -1,
             };
 }
 
@@ -314,6 +360,7 @@ take_assignment(struct of_fetch *fetch, const struct of_source_event *event, int
         memcpy(fetch->partitions, event->partitions, event->count * sizeof *fetch->partitions);
     fetch->partition_count = event->count;
     fetch->assigned = true;
+    of_counter_add(&fetch->status.assigned, 1);
     fetch->positions_ns = now_ns;
     if (fetch->phase == OF_FETCH_JOINING)
         set_phase(fetch, OF_FETCH_ASSIGNING);
@@ -342,6 +389,8 @@ look_up(struct of_fetch *fetch, int64_t now_ns)
     of_ledger_open(&fetch->ledger, count);
     fetch->barrier.reached = of_realloc_array(fetch->barrier.reached, count, sizeof *fetch->barrier.reached);
     fetch->offsets = of_realloc_array(fetch->offsets, count, sizeof *fetch->offsets);
+    fetch->places = of_realloc_array(fetch->places, count, sizeof *fetch->places);
+    fetch->leader_epochs = of_realloc_array(fetch->leader_epochs, count, sizeof *fetch->leader_epochs);
     of_restoring_begin(&fetch->restoring, fetch->partitions, count);
     fetch->restore_deadline_ns = now_ns + RESTORE_PATIENCE_NS;
     set_phase(fetch, OF_FETCH_RESTORING);
@@ -354,9 +403,12 @@ begin_reading(struct of_fetch *fetch, struct of_port *port, int64_t now_ns)
     struct of_error err;
     uint32_t count = fetch->reading.count;
     int64_t *starts = of_alloc_array(count, sizeof *starts);
-    for (uint32_t i = 0; i < count; i++)
-        starts[i] = fetch->ledger.slots[i].known ? fetch->ledger.slots[i].state.next_offset
-                                                 : fetch->partitions[i].start;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct of_partition *partition = &fetch->partitions[i];
+        starts[i] = fetch->ledger.slots[i].known ? fetch->ledger.slots[i].state.next_offset : partition->start;
+        bool as_committed = partition->committed && starts[i] == partition->start;
+        fetch->reading.handles[i]->start_epoch = as_committed ? partition->leader_epoch : -1;
+    }
     enum of_status status = source_ops(fetch)->assign(source_self(fetch), fetch->reading.handles, starts, count, &err);
     if (status == OF_OK)
         of_reading_open_all(&fetch->reading, port, &fetch->ledger, starts);
@@ -415,6 +467,7 @@ finish_assignment(struct of_fetch *fetch)
     of_restoring_end(&fetch->restoring);
     of_reading_forget(&fetch->reading);
     fetch->revoke_sent = false;
+    of_positions_set(&fetch->positions, NULL, 0);
     atomic_store_explicit(&fetch->status.slots, 0, memory_order_relaxed);
     set_phase(fetch, fetch->assigned ? OF_FETCH_ASSIGNING : OF_FETCH_JOINING);
 }
@@ -426,6 +479,7 @@ take_revoke(struct of_fetch *fetch, bool lost, int64_t now_ns)
 {
     if (fetch->phase == OF_FETCH_DRAINING && !lost)
         return; /* it is being given up already */
+    of_counter_add(lost ? &fetch->status.lost : &fetch->status.revoked, 1);
     if (fetch->phase == OF_FETCH_READING && !lost) {
         fetch->drain_deadline_ns = now_ns + fetch->options.drain_timeout_ns;
         set_phase(fetch, OF_FETCH_DRAINING);
@@ -457,6 +511,7 @@ take_events(struct of_fetch *fetch, int64_t now_ns)
         case OF_SOURCE_BROKEN:
             of_reading_break(&fetch->reading, event.slot, event.offset, (enum of_cause)event.cause, event.error.text);
             break;
+        case OF_SOURCE_SKIPPED: of_reading_skipped(&fetch->reading, &event); break;
         case OF_SOURCE_LEFT: set_phase(fetch, OF_FETCH_LEFT); break;
         case OF_SOURCE_FAILED: fail(fetch, &event.error, event.fenced); break;
         }
@@ -484,12 +539,35 @@ count_behind(const struct of_fetch *fetch)
 }
 
 static void
+tell_positions(struct of_fetch *fetch)
+{
+    for (uint32_t i = 0; i < fetch->reading.count; i++) {
+        const struct of_reading_slot *slot = fetch->reading.slots[i];
+        const struct of_ledger_slot *committed = &fetch->ledger.slots[i];
+        fetch->places[i] = (struct of_position) {
+            .topic = slot->slot.topic,
+            .partition = slot->slot.partition,
+            .lane = slot->slot.lane,
+            .role = slot->slot.role,
+            .read = slot->next_offset,
+            .committed = committed->known ? committed->state.next_offset : -1,
+            .end = source_ops(fetch)->high != NULL ? source_ops(fetch)->high(source_self(fetch), &slot->slot) : -1,
+            .held = slot->held,
+            .cause = (uint8_t)slot->cause,
+        };
+    }
+    of_positions_set(&fetch->positions, fetch->places, fetch->reading.count);
+}
+
+static void
 look_up_behind(struct of_fetch *fetch, int64_t now_ns)
 {
     if (now_ns < fetch->next_behind_ns)
         return;
     fetch->next_behind_ns = now_ns + BEHIND_NS;
     atomic_store_explicit(&fetch->status.behind, count_behind(fetch), memory_order_relaxed);
+    if (fetch->options.measure)
+        tell_positions(fetch);
 }
 
 /* ---- turns, by phase ---- */
@@ -601,13 +679,6 @@ tick(void *self, struct of_port *port, int64_t now_ns, int64_t *deadline_ns)
     return done;
 }
 
-/* Whether the slots are still the source's to hold. */
-static bool
-is_serving(const struct of_fetch *fetch)
-{
-    return fetch->phase == OF_FETCH_READING || fetch->phase == OF_FETCH_DRAINING;
-}
-
 static void
 take_chunk(struct of_fetch *fetch, struct of_chunk *chunk)
 {
@@ -615,11 +686,13 @@ take_chunk(struct of_fetch *fetch, struct of_chunk *chunk)
     of_reading_take_chunk(&fetch->reading, chunk);
 }
 
+/* A topic that refuses state may be gone, or made anew, and with it what was recorded before: it is read again. To go on with
+ * what is known here would leave a topic behind that nobody could go on from. */
 static void
 take_notice(struct of_fetch *fetch, const struct of_notice *notice)
 {
-    if (is_serving(fetch))
-        of_reading_take_notice(&fetch->reading, notice);
+    if (is_serving(fetch) && of_reading_take_notice(&fetch->reading, notice) && notice->cause == OF_CAUSE_STATE_REFUSED)
+        of_ledger_doubt_slot(&fetch->ledger, notice->slot->index);
 }
 
 static void

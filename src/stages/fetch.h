@@ -19,11 +19,14 @@
  *             committed offset)
  *   held --back-off over, or the schema cache changed--> reading, in a new epoch that an open announces
  *
+ *   held, its place gone (out of range, or the topic made anew) --> held, as long as the process lives: what the source may
+ *             find there later are other records
+ *
  * The barrier: HOME -> OUT (in the stages) -> HOME where publish has committed it in a transaction, otherwise -> COMMITTING
  * (its state is recorded, its offsets are with the source) -> HOME. Only when its state is recorded does the ledger take over
  * what a barrier carries, so a crash or a drop at any point leaves ledger, recorded state and the totals of the run telling
  * the same; committed offsets are never ahead of it. A transaction whose end is not known makes the ledger doubtful: all slots
- * are restored anew.
+ * are restored anew; so is a slot whose state was refused, as its topic may be gone.
  *
  * Retry partitions are read one record at a time: the head's due time decides when, and nothing else waits for it.
  *
@@ -32,6 +35,7 @@
 #define OF_STAGES_FETCH_H
 
 #include "core/clock.h"
+#include "core/histogram.h"
 #include "core/source.h"
 #include "core/stage.h"
 #include "core/tuning.h"
@@ -40,6 +44,7 @@
 #include "registry/cache.h"
 #include "stages/board.h"
 #include "stages/ledger.h"
+#include "stages/positions.h"
 
 struct of_fetch_options {
     uint32_t lane;
@@ -52,6 +57,7 @@ struct of_fetch_options {
     struct of_event_queue *events;           /* about partitions; NULL: nobody listens */
     bool quiet;                              /* the user is told of them elsewhere: the log says it at level debug */
     const struct of_schema_cache *schemas;   /* its version says when to try held slots again; NULL: never */
+    bool measure; /* chunks, and where every slot is */
 };
 
 enum of_fetch_phase {
@@ -80,6 +86,12 @@ struct of_fetch_status {
     _Atomic int64_t committed;          /* sum of the committed offsets of the slots, or of the last that there were */
     _Atomic bool drain_timed_out;       /* something was dropped because draining took too long */
     _Atomic bool fenced;                /* FAILED because another instance has the same identity */
+    _Atomic uint32_t chunks_out;        /* chunks under way */
+    _Atomic int64_t last_commit_ms;     /* wall time of the last barrier that committed something; 0: never yet */
+    of_counter restored_rows;           /* of recorded state, read at assignments */
+    of_counter assigned, revoked, lost; /* assignments that came and went, in whichever way */
+    of_counter holds[OF_CAUSE_COUNT];   /* times a slot was stopped */
+    struct of_histogram lateness;       /* of retries: from being due to being read */
 };
 
 struct of_fetch;
@@ -95,6 +107,9 @@ const struct of_fetch_status *of_fetch_status(const struct of_fetch *fetch);
 
 /* What is held, for any thread to list. */
 struct of_board *of_fetch_board(struct of_fetch *fetch);
+
+/* How far it is in each slot, for any thread to list; empty where nothing is measured. */
+struct of_positions *of_fetch_positions(struct of_fetch *fetch);
 
 /* Why the phase is FAILED. Valid once that phase was read. */
 const char *of_fetch_error(const struct of_fetch *fetch);

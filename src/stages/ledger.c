@@ -95,6 +95,13 @@ of_ledger_doubt(struct of_ledger *ledger)
         ledger->slots[i].known = false;
 }
 
+void
+of_ledger_doubt_slot(struct of_ledger *ledger, uint32_t slot)
+{
+    OF_ASSERT(slot < ledger->count);
+    ledger->slots[slot].known = false;
+}
+
 /* ---- commits ---- */
 
 /* Nothing of a slot that did not reach anything counts: what aggregate has of it is void. */

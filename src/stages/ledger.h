@@ -47,6 +47,9 @@ void of_ledger_restore(struct of_ledger *ledger, uint32_t slot, struct of_slot_s
 /* It is no longer sure what is committed, in all slots. */
 void of_ledger_doubt(struct of_ledger *ledger);
 
+/* The same of one slot. */
+void of_ledger_doubt_slot(struct of_ledger *ledger, uint32_t slot);
+
 /* What the barrier carries is committed now. */
 void of_ledger_commit(struct of_ledger *ledger, const struct of_barrier *barrier);
 

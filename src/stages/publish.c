@@ -32,6 +32,7 @@ of_publish_create(const struct of_publish_options *options)
     publish->transactional = options->sink.ops->transactional;
     publish->aside_end = &publish->aside;
     publish->transaction = 1;
+    of_recent_init(&publish->recent);
     publish->letter = of_letter_create();
     publish->writer = of_state_writer_create();
     publish->letter_room = options->in_flight + 1;
@@ -50,6 +51,7 @@ of_publish_destroy(struct of_publish **publish)
         return;
     of_publish_forget_assignment(*publish);
     of_letter_destroy(&(*publish)->letter);
+    of_recent_fini(&(*publish)->recent);
     of_state_writer_destroy(&(*publish)->writer);
     free((*publish)->letters);
     free((*publish)->slots);
@@ -62,6 +64,12 @@ const struct of_publish_counts *
 of_publish_counts(const struct of_publish *publish)
 {
     return &publish->counts;
+}
+
+struct of_recent *
+of_publish_recent(struct of_publish *publish)
+{
+    return &publish->recent;
 }
 
 /* ---- slots ---- */
@@ -120,7 +128,8 @@ of_publish_fail_slot(struct of_publish *publish, struct of_publish_slot *slot, i
     slot->failed = true;
     slot->reached = (struct of_reached) { .next_offset = -1 };
     of_slot_drop(slot->slot, slot->epoch);
-    struct of_notice *notice = &slot->slot->notice;
+    struct of_notice *notice = &slot->slot->notices[slot->next_notice];
+    slot->next_notice ^= 1;
     notice->item.kind = OF_ITEM_NOTICE;
     notice->item.lane = publish->options.lane;
     notice->slot = slot->slot;
@@ -214,15 +223,31 @@ send_failed(struct of_publish *publish, const struct of_batch *batch, struct of_
 }
 
 static void
-count(struct of_publish *publish, struct of_publish_slot *slot, enum of_event_kind kind)
+count(struct of_publish *publish, struct of_publish_slot *slot, enum of_event_kind kind,
+      const struct of_letter_facts *facts)
 {
     if (kind == OF_EVENT_RETRY) {
+        uint32_t attempts = facts->attempts < OF_PUBLISH_ATTEMPTS ? facts->attempts : OF_PUBLISH_ATTEMPTS;
         slot->reached.retries++;
         of_counter_add(&publish->counts.retries, 1);
+        of_counter_add(&publish->counts.retries_by_attempt[attempts - 1], 1);
     } else if (kind == OF_EVENT_DEAD_LETTER) {
         slot->reached.dead_letters++;
         of_counter_add(&publish->counts.dead_letters, 1);
+        of_counter_add(&publish->counts.dead_letters_by_cause[facts->cause], 1);
     }
+}
+
+/* Also where no console wants to hear of it. */
+static void
+remember(struct of_publish *publish, enum of_event_kind kind, const struct of_batch *batch, uint32_t at,
+         const struct of_record *record, const struct of_letter_facts *facts)
+{
+    struct of_event event;
+    if (kind != OF_EVENT_DEAD_LETTER || !publish->options.measure)
+        return;
+    of_tell_record(&event, kind, batch, at, record, facts);
+    of_recent_note(&publish->recent, &event);
 }
 
 /* One record to its fate. OF_AGAIN: nothing happened, it must be tried again. OF_RETRY: refused. */
@@ -250,7 +275,8 @@ settle(struct of_publish *publish, struct of_batch *batch, struct of_publish_slo
         status = send_failed(publish, batch, slot, &record, &facts, &kind, err);
     }
     if (status == OF_OK) {
-        count(publish, slot, kind);
+        count(publish, slot, kind, &facts);
+        remember(publish, kind, batch, at, &record, &facts);
         if (event != NULL)
             of_tell_record(event, kind, batch, at, &record, &facts);
         else if (tell)
@@ -268,6 +294,23 @@ settle(struct of_publish *publish, struct of_batch *batch, struct of_publish_slo
 /* ---- batches ---- */
 
 enum progress { DONE, STUCK, ENDING };
+
+/* The age of the batch's first order, for all that the batch stands for. */
+static void
+note_age(struct of_publish *publish, const struct of_batch *batch)
+{
+    int64_t written_ms;
+    if (batch->slot->role == OF_ROLE_RETRY) {
+        written_ms = batch->origins[0].timestamp_ms;
+    } else {
+        struct of_record record;
+        batch->chunk->ops->record(batch->chunk, batch->record[0], &record);
+        written_ms = batch->chunk->ops->timestamp_ms(&record);
+    }
+    if (written_ms >= 0)
+        of_histogram_add(&publish->counts.age[batch->slot->role],
+                         (of_clock_wall_ms(publish->options.clock) - written_ms) * OF_MS_NS, batch->item.weight);
+}
 
 /* Goes through the batch from its cursor on. ENDING: a letter waits for the end of a transaction. */
 static enum progress
@@ -299,6 +342,8 @@ go_through(struct of_publish *publish, struct of_batch *batch)
         batch->cursor++;
     }
     slot->reached.next_offset = batch->next_offset;
+    if (__builtin_expect(batch->item.weight > 0, 0))
+        note_age(publish, batch);
     return DONE;
 }
 

@@ -19,17 +19,19 @@
  *                                     slots start again from the committed offset, at once
  *   crash at any point                publish_barrier.c
  *
- * Threads: the stage's own; of_publish_counts by any. */
+ * Threads: the stage's own; of_publish_counts and of_publish_recent by any. */
 #ifndef OF_STAGES_PUBLISH_H
 #define OF_STAGES_PUBLISH_H
 
 #include "core/clock.h"
 #include "core/counter.h"
+#include "core/histogram.h"
 #include "core/sink.h"
 #include "core/stage.h"
 #include "core/tuning.h"
 #include "order/event_queue.h"
 #include "order/groups.h"
+#include "stages/recent.h"
 
 /* Who wants to hear of every record. All members may be NULL. */
 struct of_listener {
@@ -52,11 +54,25 @@ struct of_publish_options {
     struct of_slice value_field, group_by_field; /* recorded with the state */
     int64_t barrier_limit_ns; /* beyond the commit interval, after which a transaction is aborted whose barrier has not come */
     struct of_listener listener;
+    bool measure; /* keep the last dead letters */
 };
 
+enum {
+    OF_PUBLISH_ATTEMPTS = 8, /* counted one by one; the last stands for all beyond, too */
+    OF_BARRIER_OUTCOMES = OF_BARRIER_FAILED + 1,
+};
+
+/* Since the start. */
 struct of_publish_counts {
-    of_counter retries;      /* handed over to the producer since the start */
+    of_counter retries;      /* handed over to the producer */
     of_counter dead_letters;
+    of_counter retries_by_attempt[OF_PUBLISH_ATTEMPTS];  /* element k: records that had failed k + 1 times */
+    of_counter dead_letters_by_cause[OF_CAUSE_COUNT];
+    of_counter barriers[OF_BARRIER_OUTCOMES]; /* that went home, by enum of_barrier_outcome */
+    struct of_histogram barrier;              /* from everything before it being through to its end */
+    of_counter transactions_committed, transactions_aborted;
+    struct of_histogram commit; /* of a transaction: from asking for it to its end, whatever that is */
+    struct of_histogram age[2]; /* by enum of_role: from the order's timestamp to its being through; measured batches */
 };
 
 struct of_publish;
@@ -65,6 +81,9 @@ struct of_publish *of_publish_create(const struct of_publish_options *options);
 void of_publish_destroy(struct of_publish **publish);
 
 const struct of_publish_counts *of_publish_counts(const struct of_publish *publish);
+
+/* The last dead letters, for any thread to list; none where nothing is measured. */
+struct of_recent *of_publish_recent(struct of_publish *publish);
 
 extern const struct of_stage_ops of_publish_stage;
 

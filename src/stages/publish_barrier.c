@@ -134,6 +134,7 @@ begin(struct of_publish *publish)
     struct of_barrier *barrier = publish->barrier;
     publish->generation ^= 1;
     publish->step = OF_STEP_LETTERS;
+    publish->barrier_ns = of_clock_mono_ns(publish->options.clock);
     publish->round++;
     publish->at_instance = publish->at_row = publish->at_slot = publish->state_unsettled = 0;
     publish->given_up_ns = 0;
@@ -171,6 +172,8 @@ send_home(struct of_publish *publish, enum of_barrier_outcome outcome)
     memcpy(barrier->text, publish->verdict_text, sizeof barrier->text);
     publish->barrier = NULL;
     publish->step = OF_STEP_NONE;
+    of_counter_add(&publish->counts.barriers[outcome], 1);
+    of_histogram_add(&publish->counts.barrier, of_clock_mono_ns(publish->options.clock) - publish->barrier_ns, 1);
     if (barrier->kind == OF_BARRIER_REVOKE)
         of_publish_forget_assignment(publish);
     of_port_home(publish->port, &barrier->item);
@@ -282,6 +285,7 @@ commit(struct of_publish *publish)
                 .topic = barrier->slots[i]->topic,
                 .partition = barrier->slots[i]->partition,
                 .next_offset = barrier->reached[i].next_offset,
+                .leader_epoch = barrier->leader_epochs != NULL ? barrier->leader_epochs[i] : -1,
             };
     if (count == 0 && publish->opened_ns == 0) {
         send_home(publish, OF_BARRIER_COMMITTED);
@@ -289,7 +293,16 @@ commit(struct of_publish *publish)
     }
     publish->step = OF_STEP_ENDING;
     publish->ending = true;
+    publish->commit_ns = of_clock_mono_ns(publish->options.clock);
     publish->options.sink.ops->commit(publish->options.sink.self, publish->offsets, count, barrier->membership);
+}
+
+static void
+note_transaction(struct of_publish *publish, bool committing, enum of_status status)
+{
+    of_counter_add(status == OF_OK ? &publish->counts.transactions_committed : &publish->counts.transactions_aborted, 1);
+    if (committing)
+        of_histogram_add(&publish->counts.commit, of_clock_mono_ns(publish->options.clock) - publish->commit_ns, 1);
 }
 
 void
@@ -298,6 +311,7 @@ of_publish_ended(void *arg, enum of_status status, bool fenced, const char *text
     struct of_publish *publish = arg;
     bool committing = publish->step == OF_STEP_ENDING;
     publish->ending = false;
+    note_transaction(publish, committing, status);
     publish->transaction++;
     publish->opened_ns = 0;
     publish->used = 0;

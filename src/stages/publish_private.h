@@ -19,6 +19,7 @@ struct of_publish_slot {
     uint32_t epoch;
     uint32_t restored; /* the epoch that last began from committed state: letters of earlier ones concern nobody */
     bool failed;       /* since then: nothing more of it counts, also not of an epoch that a hold begins */
+    uint8_t next_notice; /* of slot->notices */
     struct of_reached reached; /* since the last barrier */
     uint64_t transaction; /* the last one that has records of it */
     uint64_t retries, dead_letters, rows; /* that its marker tells: restored, and taken by barriers since */
@@ -86,7 +87,10 @@ struct of_publish {
     char verdict_text[200];
 
     struct of_letter *letter;
+    int64_t barrier_ns; /* when everything before the barrier was through */
+    int64_t commit_ns;  /* when the sink was last asked to commit */
     struct of_publish_counts counts;
+    struct of_recent recent;
     struct of_port *port; /* during a call */
 };
 

@@ -1,6 +1,8 @@
 #include "stages/reading.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/assert.h"
 #include "core/memory.h"
@@ -66,6 +68,7 @@ of_reading_fini(struct of_reading *reading)
         free(reading->chunks[i].records);
     free(reading->chunks);
     free(reading->free_chunks);
+    free(reading->gone);
 }
 
 void
@@ -159,35 +162,44 @@ announce(struct of_port *port, struct of_reading_slot *slot, bool restore, const
     of_port_forward(port, &slot->slot.open.item);
 }
 
+/* NULL: nobody listens, or not fast enough. */
+static struct of_event *
+make_event(struct of_reading *reading, enum of_event_kind kind, const struct of_slot *slot, int64_t offset,
+           enum of_cause cause, const char *text)
+{
+    struct of_event_queue *queue = reading->options->events;
+    if (queue == NULL)
+        return NULL;
+    struct of_event *event = of_event_queue_borrow(queue);
+    if (event == NULL)
+        of_event_queue_drop(queue, 1);
+    else
+        of_tell_partition(event, kind, slot, offset, cause, text, of_clock_wall_ms(reading->options->clock));
+    return event;
+}
+
 static void
 tell(struct of_reading *reading, enum of_event_kind kind, const struct of_reading_slot *slot, int64_t offset,
      enum of_cause cause, const char *text)
 {
-    struct of_event_queue *queue = reading->options->events;
     if (kind == OF_EVENT_HELD || kind == OF_EVENT_RESUMED)
         of_partition_log(kind, &slot->slot, offset, cause, text, reading->options->quiet);
-    if (queue == NULL)
-        return;
-    struct of_event *event = of_event_queue_borrow(queue);
-    if (event == NULL) {
-        of_event_queue_drop(queue, 1);
-        return;
-    }
-    of_tell_partition(event, kind, &slot->slot, offset, cause, text, of_clock_wall_ms(reading->options->clock));
-    of_event_queue_send(queue, event);
+    struct of_event *event = make_event(reading, kind, &slot->slot, offset, cause, text);
+    if (event != NULL)
+        of_event_queue_send(reading->options->events, event);
 }
 
 void
 of_reading_tell_all(struct of_reading *reading, enum of_event_kind kind, const struct of_ledger *ledger)
 {
     for (uint32_t i = 0; i < reading->count; i++)
-        if (ledger->slots[i].known)
+        if (ledger->slots[i].was_known)
             tell(reading, kind, reading->slots[i], ledger->slots[i].state.next_offset, OF_CAUSE_NONE, NULL);
     of_partition_log_all(kind, reading->handles, reading->count, reading->options->quiet);
 }
 
 /* A schema that is being looked up, or a transaction that is begun again at once. Otherwise the first of a row of holds is
- * news. */
+ * news, and later on another cause. */
 static bool
 is_everyday(const struct of_reading_slot *slot, enum of_cause cause)
 {
@@ -207,6 +219,7 @@ hold(struct of_reading *reading, struct of_reading_slot *slot, bool restore, int
         atomic_fetch_add_explicit(&reading->status->held, 1, memory_order_relaxed);
         slot->restore = false;
         slot->held = true;
+        of_counter_add(&reading->status->holds[cause], 1);
     } else if (slot->restore && !restore) {
         return;
     } else if (!restore && slot->resume_offset < offset) {
@@ -225,9 +238,10 @@ hold(struct of_reading *reading, struct of_reading_slot *slot, bool restore, int
     if (text[0] == '\0')
         text = of_cause_text(cause);
     of_board_hold(reading->board, &slot->slot, offset, cause, text, of_clock_wall_ms(reading->options->clock));
-    if (!slot->told)
+    if (!slot->told || slot->told_cause != cause)
         tell(reading, OF_EVENT_HELD, slot, offset, cause, text);
     slot->told = true;
+    slot->told_cause = cause;
 }
 
 /* Only a commit shows that a slot gets anywhere: what was merely read may be refused again. */
@@ -247,12 +261,62 @@ of_reading_committed(struct of_reading *reading, const struct of_barrier *barrie
     }
 }
 
+/* ---- places that are gone ---- */
+
+static struct of_reading_gone *
+find_gone(const struct of_reading *reading, const struct of_slot *slot)
+{
+    for (uint32_t i = 0; i < reading->gone_count; i++)
+        if (reading->gone[i].partition == slot->partition && strcmp(reading->gone[i].topic, slot->topic) == 0)
+            return &reading->gone[i];
+    return NULL;
+}
+
+static void
+note_gone(struct of_reading *reading, const struct of_slot *slot, int64_t offset, const char *text)
+{
+    struct of_reading_gone *gone = find_gone(reading, slot);
+    if (gone == NULL) {
+        reading->gone = of_realloc_array(reading->gone, reading->gone_count + 1, sizeof *reading->gone);
+        gone = &reading->gone[reading->gone_count++];
+    }
+    *gone = (struct of_reading_gone) { .topic = slot->topic, .partition = slot->partition, .offset = offset };
+    snprintf(gone->text, sizeof gone->text, "%s", text);
+}
+
+/* Why the slot cannot begin at this offset, whatever the source may find there by now; NULL: it can. At 0 nothing was read
+ * before. */
+static const char *
+why_gone(struct of_reading *reading, const struct of_slot *slot, int64_t offset)
+{
+    struct of_reading_gone *gone = find_gone(reading, slot);
+    if (gone == NULL)
+        return NULL;
+    if (offset > 0 && offset <= gone->offset)
+        return gone->text;
+    *gone = reading->gone[--reading->gone_count];
+    return NULL;
+}
+
 void
 of_reading_break(struct of_reading *reading, struct of_slot *slot, int64_t offset, enum of_cause cause,
                  const char *text)
 {
     struct of_reading_slot *own = of_slot_reading(slot);
+    if (cause == OF_CAUSE_OFFSET_OUT_OF_RANGE)
+        note_gone(reading, slot, offset, text);
     hold(reading, own, false, own->next_offset > offset ? own->next_offset : offset, cause, text);
+}
+
+void
+of_reading_skipped(struct of_reading *reading, const struct of_source_event *skipped)
+{
+    struct of_event *event = make_event(reading, OF_EVENT_SKIPPED, skipped->slot, skipped->offset,
+                                        (enum of_cause)skipped->cause, skipped->error.text);
+    if (event == NULL)
+        return;
+    event->next_offset = skipped->next_offset;
+    of_event_queue_send(reading->options->events, event);
 }
 
 /* A slot that waits to begin from the ledger already keeps its own reason. */
@@ -289,6 +353,9 @@ of_reading_open_all(struct of_reading *reading, struct of_port *port, const stru
                 atomic_fetch_sub_explicit(&reading->status->held, 1, memory_order_relaxed);
             slot->held = false;
             announce(port, slot, true, &ledger->slots[i].state);
+            const char *gone = why_gone(reading, &slot->slot, starts[i]);
+            if (gone != NULL)
+                hold(reading, slot, false, starts[i], OF_CAUSE_OFFSET_OUT_OF_RANGE, gone);
             continue;
         }
         if (slot->held) /* reading its state has failed: it keeps that reason */
@@ -338,6 +405,11 @@ reopen(struct of_reading *reading, struct of_port *port, struct of_reading_slot 
     if (slot->open_out || (slot->restore ? !barrier_home || !committed->known : slot->chunks_out > 0))
         return false;
     int64_t offset = slot->restore ? committed->state.next_offset : slot->resume_offset;
+    const char *gone = why_gone(reading, &slot->slot, offset);
+    if (gone != NULL) {
+        hold(reading, slot, slot->restore, offset, OF_CAUSE_OFFSET_OUT_OF_RANGE, gone);
+        return false;
+    }
     bool cut = slot->restore && slot->cut_offset > offset;
     atomic_store_explicit(&slot->slot.cut_at, cut ? slot->cut_offset : INT64_MAX, memory_order_relaxed);
     struct of_error err;
@@ -358,6 +430,13 @@ reopen(struct of_reading *reading, struct of_port *port, struct of_reading_slot 
 
 /* ---- chunks ---- */
 
+static void
+note_chunks(struct of_reading *reading)
+{
+    atomic_store_explicit(&reading->status->chunks_out, reading->options->chunks - reading->free_count,
+                          memory_order_relaxed);
+}
+
 static struct of_chunk *
 borrow_chunk(struct of_reading *reading)
 {
@@ -371,6 +450,7 @@ borrow_chunk(struct of_reading *reading)
     chunk->batches_out = 0;
     chunk->held = false;
     chunk->held_text[0] = '\0';
+    note_chunks(reading);
     return chunk;
 }
 
@@ -379,6 +459,7 @@ give_back_chunk(struct of_reading *reading, struct of_chunk *chunk)
 {
     chunk->count = 0;
     reading->free_chunks[reading->free_count++] = chunk;
+    note_chunks(reading);
 }
 
 static void
@@ -388,6 +469,7 @@ emit(struct of_reading *reading, struct of_port *port, struct of_chunk *chunk)
     OF_ASSERT(!slot->held);
     chunk->epoch = slot->epoch;
     chunk->item.rank = slot->slot.rank;
+    chunk->item.weight = reading->options->measure ? chunk->count : 0;
     slot->next_offset = chunk->next_offset;
     slot->chunks_out++;
     reading->moved = true;
@@ -437,18 +519,19 @@ of_reading_take_open(struct of_reading *reading, struct of_open *open)
     of_slot_reading(open->slot)->open_out = false;
 }
 
-void
+bool
 of_reading_take_notice(struct of_reading *reading, const struct of_notice *notice)
 {
     struct of_reading_slot *slot = of_slot_reading(notice->slot);
     if (notice->epoch < slot->restored)
-        return;
+        return false;
     of_slot_drop(&slot->slot, slot->epoch); /* a hold may have begun a new one meanwhile, which builds on the void */
     slot->cut_offset = notice->offset;
     atomic_store_explicit(&slot->slot.cut_cause, notice->cause, memory_order_relaxed);
     /* It begins again from the ledger; what is told is the record that cannot go on. */
     int64_t offset = notice->offset >= 0 ? notice->offset : slot->next_offset;
     hold(reading, slot, true, offset, (enum of_cause)notice->cause, notice->text);
+    return true;
 }
 
 /* ---- retry partitions ---- */
@@ -467,15 +550,17 @@ due_ns(const struct of_reading *reading, struct of_reading_slot *slot, const str
         return now_ns;
     int64_t wait_ms = header.due_ms - of_clock_wall_ms(reading->options->clock);
     int64_t delay_ms = reading->retry_delay_ms;
-    now_ns = of_clock_mono_ns(reading->options->clock); /* this turn's is older than the look at the wall clock */
+    if (wait_ms <= 0)
+        return now_ns;
+    int64_t looked_ns = of_clock_mono_ns(reading->options->clock); /* the turn's time is older than this look */
     if (wait_ms <= delay_ms)
-        return wait_ms <= 0 ? now_ns : now_ns + wait_ms * OF_MS_NS;
-    int64_t now_ms = now_ns / OF_MS_NS + 1; /* rounded up: never early */
-    int64_t shift_ms = now_ms + delay_ms - header.due_ms;
+        return looked_ns + wait_ms * OF_MS_NS;
+    int64_t looked_ms = looked_ns / OF_MS_NS + 1; /* rounded up: never early */
+    int64_t shift_ms = looked_ms + delay_ms - header.due_ms;
     if (shift_ms < slot->shift_ms)
         slot->shift_ms = shift_ms;
     int64_t due_ms = header.due_ms + slot->shift_ms;
-    return due_ms <= now_ms ? now_ns : due_ms * OF_MS_NS;
+    return due_ms <= looked_ms ? now_ns : due_ms * OF_MS_NS;
 }
 
 /* Whether the slot's next record is there and due. */
@@ -503,8 +588,10 @@ read_retry(struct of_reading *reading, struct of_port *port, struct of_reading_s
     struct of_chunk *chunk = borrow_chunk(reading);
     if (chunk == NULL)
         return 0;
-    while (chunk->count < OF_CHUNK_RECORDS && head_is_due(reading, slot, now_ns, deadline_ns))
+    while (chunk->count < OF_CHUNK_RECORDS && head_is_due(reading, slot, now_ns, deadline_ns)) {
+        of_histogram_add(&reading->status->lateness, now_ns - slot->due_ns, 1);
         source_ops(reading)->take(source_self(reading), &slot->slot, chunk);
+    }
     if (chunk->count == 0) {
         int64_t end = source_ops(reading)->end(source_self(reading), &slot->slot);
         if (end <= slot->next_offset) {

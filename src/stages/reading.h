@@ -22,7 +22,8 @@ struct of_reading_slot {
     bool open_out;       /* the open item is under way */
 
     bool held;
-    bool told;    /* the console knows that it is held */
+    bool told;    /* the console knows that it is held, for told_cause */
+    enum of_cause told_cause;
     bool restore; /* begin again from the ledger, once that knows the slot; otherwise from resume_offset */
     bool asked;   /* its recorded state is being read */
     int64_t resume_offset;
@@ -34,6 +35,15 @@ struct of_reading_slot {
     int64_t head_offset; /* retry: the record whose due time is known; -1: none */
     int64_t due_ns;
     int64_t shift_ms; /* retry: from due times that no wait explains to the monotonic clock; INT64_MAX: none seen */
+};
+
+/* A place that turned out not to be in its partition: it has been deleted, or the topic was made anew. What stands there
+ * later, or before it, is something else, so the hold lasts, also beyond a rebalance. */
+struct of_reading_gone {
+    const char *topic; /* lives as long as the run */
+    int32_t partition;
+    int64_t offset; /* the highest */
+    char text[200];
 };
 
 struct of_reading {
@@ -50,6 +60,8 @@ struct of_reading {
     bool moved;              /* since the last barrier */
     _Atomic bool *barrier_wanted; /* every slot's */
     uint64_t schema_version; /* seen */
+    struct of_reading_gone *gone; /* one per partition at most */
+    uint32_t gone_count;
     int64_t retry_delay_ms;  /* that heads are waiting by */
 };
 
@@ -91,11 +103,14 @@ uint32_t of_reading_turn(struct of_reading *reading, struct of_port *port, const
 /* Items that came home. */
 void of_reading_take_chunk(struct of_reading *reading, struct of_chunk *chunk);
 void of_reading_take_open(struct of_reading *reading, struct of_open *open);
-void of_reading_take_notice(struct of_reading *reading, const struct of_notice *notice);
+bool of_reading_take_notice(struct of_reading *reading, const struct of_notice *notice); /* false: it came too late */
 
 /* The source cannot read this slot. */
 void of_reading_break(struct of_reading *reading, struct of_slot *slot, int64_t offset, enum of_cause cause,
                       const char *text);
+
+/* The source has passed over what is gone: says so. */
+void of_reading_skipped(struct of_reading *reading, const struct of_source_event *event);
 
 /* Everything since the last commit is void in all slots: begin again from the ledger. */
 void of_reading_restart_all(struct of_reading *reading, enum of_cause cause, const char *text);

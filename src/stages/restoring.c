@@ -119,6 +119,7 @@ take_state(struct of_restoring *restoring, struct of_restored *restored, int64_t
         return;
     }
     restoring->starts[restored->slot] = committed == start ? -1 : start;
+    of_counter_add(&restoring->reading->status->restored_rows, restored->state.table.count);
     of_ledger_restore(restoring->ledger, restored->slot, &restored->state, start);
     of_reading_state_known(restoring->reading, restored->slot, now_ns);
     OF_CRASH_POINT("restore-after");

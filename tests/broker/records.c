@@ -321,6 +321,7 @@ take_event(struct reader *reader, const struct of_source_event *event)
     for (uint32_t i = 0; i < event->count; i++) {
         reader->slots[i] = (struct of_slot) {
             .index = i, .role = partitions[i].role, .topic = partitions[i].topic, .partition = partitions[i].partition,
+            .start_epoch = partitions[i].leader_epoch,
         };
         slots[i] = &reader->slots[i];
         reader->next[i] = partitions[i].start;
@@ -455,7 +456,7 @@ look(const struct of_kafka_options *options)
     static struct of_fetcher fetcher;
     static void *records[OF_CHUNK_RECORDS];
     struct of_error err;
-    struct of_slot slot = { .role = OF_ROLE_ORDERS, .topic = options->orders_topic };
+    struct of_slot slot = { .role = OF_ROLE_ORDERS, .topic = options->orders_topic, .start_epoch = -1 };
     struct of_slot *const slots[] = { &slot };
     const int64_t from = 0;
     struct of_chunk chunk = { .records = records };

@@ -3,6 +3,7 @@ from lib import broker, places, process
 from lib.certificates import Authority
 from lib.client import Client
 from lib.environment import TestCase, main
+from lib.flow import Flow
 from test_records import run
 
 USERS = {"PLAIN": "alice", "SCRAM-SHA-256": "bob", "SCRAM-SHA-512": "carol"}
@@ -84,6 +85,31 @@ class Security(TestCase):
                   *self.user("PLAIN"), patience_ms=60000)
         self.assertTrue(sorted(got.splitlines()) == wanted)
         self.assertGreater(len(wanted), 500000)
+
+    def pipeline(self, port, *properties):
+        """All of it that way: the member, its producer, what restores, and the direct source, exactly once."""
+        flow = Flow(self, 3, client=self.client_of(self.kafka), failure_rate=0.3, max_retries=2)
+        flow.publish_orders(600)
+        options = [word for value in properties for word in ("-X", value)]
+        for _ in range(2):      # the second begins with what the first has recorded
+            with flow.run("--exit-at-end", *options, brokers=f"localhost:{port}") as program:
+                program.final(120)
+            self.assertIn("source: direct, as nothing speaks against it", program.stderr(100))
+            self.assertEqual(program.of_kind("started")[0]["guarantee"], "exactly-once")
+            if not flow.settled() > 600:
+                flow.publish_orders(300, seed=2, first_id=5001)
+        flow.check()
+        self.assertGreater(len(flow.events("retry")), 100)
+        self.assertGreater(len(flow.events("dead_letter")), 5)
+
+    def test_the_pipeline_over_tls_with_a_client_certificate(self):
+        self.pipeline(self.tls, "security.protocol=ssl", self.ca, *self.client_certificate)
+
+    def test_the_pipeline_over_sasl_and_tls(self):
+        self.pipeline(self.sasl_tls, self.ca, *self.user("PLAIN"))
+
+    def test_a_client_without_certificate_is_told(self):
+        self.refused("alert (bad certificate|certificate required)", self.tls, "security.protocol=ssl", self.ca)
 
     def test_a_wrong_password(self):
         for mechanism in ("PLAIN", "SCRAM-SHA-512"):

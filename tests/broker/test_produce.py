@@ -1,13 +1,15 @@
 """What `orderflow produce` publishes, read back by a client that shares nothing with it."""
 import json
+import os
 import re
 import struct
 from fractions import Fraction
 
 from lib import orders, process
 from lib.environment import TestCase, main
-from lib.orderflow import Orderflow
+from lib.orderflow import Orderflow, program_path
 from lib.orders import frame
+from lib.terminal import Terminal
 
 
 def without_doc(schema):
@@ -103,13 +105,30 @@ class Produce(TestCase):
 
     def test_interrupt_delivers_what_was_published(self):
         topic = self.unique("orders")
-        with self.orderflow("produce", "--topic", topic, "--rate", "2000", "--count", "10000000") as program:
+        with self.orderflow("produce", "--topic", topic, "--rate", "2000", "--count", "10000000",
+                            "--progress-seconds", "1") as program:
             self.wait_for_line(program, " published ")
             program.interrupt()
             self.assertEqual(program.wait(15), 0, program.stderr())
         found = self.published(topic)
         self.assertGreater(len(found), 1000)
         self.assert_statistics(program, found)
+
+    def test_a_terminal_has_a_bar(self):
+        """Drawn again in place, and gone before the statistics; a pipe has neither bar nor lines of progress."""
+        topic = self.unique("orders")
+        command = f"{program_path()} produce --topic {topic} --rate 2000 --count 10000"
+        variables = {name: value for name, value in os.environ.items() if not name.startswith("ORDERFLOW_")}
+        variables |= {"ORDERFLOW_BROKERS": self.bootstrap, "ORDERFLOW_REGISTRY": self.registry_url, "NO_COLOR": "1",
+                      "LC_ALL": "C.UTF-8"}
+        with Terminal(command, folder=self.folder, environment=variables, tty=True) as terminal:
+            terminal.wait_for(r"publishing  [█░]{20} +\d+%  [\d,]+ of 10,000 orders  [\d,]+/s  \d+ (s|min)", 60, count=3)
+            text = terminal.end(60)
+        self.assertRegex(text, r"\x1b\[1A\x1b\[J\n+Final statistics\n  orders delivered   10000\n")
+        with Terminal(command, folder=self.folder, environment=variables) as terminal:
+            text = terminal.end(60)
+        self.assertNotIn("publishing  ", text)
+        self.assertNotIn(" published ", text)
 
     def wait_for_line(self, program, text, seconds=30):
         process.wait_until(lambda: any(text in line for line in program.lines), seconds, text)

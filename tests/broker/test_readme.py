@@ -330,7 +330,7 @@ class Walk(Newcomer):
         self.publish(3)
         with self.terminal(f"orderflow run {console} {http.replace('127.0.0.1:8080', address)}") as run:
             run.wait_for(r'"event":"processed"', SECONDS, count=3)
-            for path in ("/healthz", "/readyz"):
+            for path in ("/healthz", "/readyz", "/", "/metrics", "/api/stats"):
                 with urllib.request.urlopen(f"http://{address}{path}", timeout=10) as answer:
                     self.assertEqual(answer.status, 200)
             text = self.stop(run)

@@ -92,6 +92,48 @@ class Rebalance(TestCase):
         flow.check(expected)
 
 
+class Frozen(TestCase):
+    """SIGSTOP for longer than the session, as a paused virtual machine: the other takes over, and whoever wakes up has no say."""
+
+    def share(self, program):
+        """What it reads now."""
+        mine = set()
+        for event in list(program.events):
+            if event["event"] in ("assigned", "revoked", "lost"):
+                (mine.add if event["event"] == "assigned" else mine.discard)((event["topic"], event["partition"]))
+        return mine
+
+    def test_a_frozen_member_loses_nothing_and_counts_nothing_twice(self):
+        flow = Flow(self, PARTITIONS, failure_rate=0.1)
+        arguments = ("--instance-id", "none", "-X", "session.timeout.ms=6000", "-X", "heartbeat.interval.ms=1000")
+        frozen, twin = flow.run(*arguments, name="frozen"), flow.run(*arguments, name="twin")
+        with frozen, twin:
+            self.wait_until(lambda: len(self.share(frozen)) == len(self.share(twin)) == PARTITIONS, 60, "they share")
+            flow.publish_orders(600)
+            self.wait_until(lambda: flow.settled() >= 600, 60, "both count")
+            # Nothing is under way then: a transaction that is open would hold up the other until it times out.
+            self.wait_until(lambda: sum(flow.client.committed(flow.settings.group).get((flow.topic, p), 0)
+                                        for p in range(PARTITIONS)) == 600, 60, "all is committed")
+            time.sleep(0.5)
+            counted = len(frozen.of_kind("processed"))
+            frozen.freeze()
+            flow.publish_orders(600, first_id=2001)     # some of which are in its sockets when it wakes up
+            self.wait_until(lambda: len(self.share(twin)) == 2 * PARTITIONS, 90, "the twin takes over")
+            self.wait_until(lambda: flow.settled() >= 1200, 90, "and counts what came meanwhile")
+            self.assertEqual(len(frozen.of_kind("processed")), counted)
+            frozen.thaw()
+            self.wait_until(lambda: len(self.share(frozen)) == len(self.share(twin)) == PARTITIONS, 90, "they share again")
+            flow.publish_orders(600, first_id=3001)
+            expected = flow.expected()
+            self.wait_until(lambda: len({(event["origin_partition"], event["origin_offset"]) for kind in
+                                         ("processed", "dead_letter") for event in flow.events(kind)})
+                            == len(expected.verdicts), 90, "all settled")
+            for program in (frozen, twin):
+                program.terminate()
+                program.final(60)
+        flow.check(expected, repeated=True)
+
+
 class Crash(TestCase):
     """After SIGKILL no order is passed over."""
 

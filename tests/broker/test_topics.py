@@ -103,6 +103,8 @@ class Topics(TestCase):
         with flow.run() as program:
             held = program.wait_event("held", 60)
             self.assertEqual((held["partition"], held["cause"]), (1, "offset_out_of_range"))
+            self.assertIn("--on-out-of-range", held["detail"], "what one can do")
+            self.assertIn("orderflow reset", held["detail"])
             self.wait_until(lambda: len(program.of_kind("processed")) == 200, 60, "the other partitions go on")
             program.terminate()
             self.assertEqual(program.final(30)["run"]["orders_processed"], 200)
@@ -123,6 +125,34 @@ class Topics(TestCase):
         counted = [(event["origin_topic"], event["origin_partition"], event["origin_offset"])
                    for event in program.of_kind("processed")]
         self.assertEqual(sorted(counted), sorted(set(expected.verdicts) - lost))
+
+    def test_retention_is_passed_over_if_asked_to(self):
+        """Never silently: an event and a line in the log say from where to where, and how many offsets that are."""
+        flow = Flow(self)
+        flow.publish_orders(300)
+        with flow.run("--exit-at-end") as program:
+            program.final(60)
+        lost = set()
+        for policy, end, first, to in (("earliest", 200, 150, 150), ("latest", 300, 250, 300), ("earliest", 400, 400, 400)):
+            flow.publish_orders(300, first_id=10 * end, seed=end)
+            at = end - 100
+            expected = flow.expected()      # of what is there now; what an earlier turn lost is not
+            flow.client.delete_records(flow.topic, {1: first})
+            with flow.run("--exit-at-end", "--on-out-of-range", policy) as program:
+                run = program.final(60)["run"]
+            skipped, = program.of_kind("skipped")
+            self.assertEqual([skipped[key] for key in ("topic", "partition", "offset", "next_offset", "cause")],
+                             [flow.topic, 1, at, to, "offset_out_of_range"])
+            self.assertIn(f"{to - at} offsets from {at} on are skipped, of which retention has passed {first - at}",
+                          skipped["detail"])
+            self.assertIn(skipped["detail"], program.stderr())
+            self.assertEqual(flow.client.committed(flow.settings.group)[flow.topic, 1], end, "passed over, and committed")
+            self.assertEqual(run["orders_processed"], 200 + end - to)
+            lost |= {origin for origin in expected.verdicts if origin.partition == 1 and at <= origin.offset < to}
+        self.assertEqual(len(lost), 50 + 100 + 100)
+        counted = [(event["origin_partition"], event["origin_offset"]) for event in flow.events("processed")]
+        self.assertEqual(sorted(counted), sorted({(partition, offset) for partition in range(3) for offset in range(400)} -
+                                                 {(origin.partition, origin.offset) for origin in lost}))
 
     def test_from_latest(self):
         flow = Flow(self)

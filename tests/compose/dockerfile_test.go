@@ -4,6 +4,7 @@ package compose
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -85,6 +86,50 @@ func TestSourcesOfCopies(t *testing.T) {
 	}
 }
 
+// What linters of Dockerfiles ask for.
+func TestRulesOfTheTrade(t *testing.T) {
+	installs := 0
+	for _, stage := range stages(t) {
+		for _, each := range stage.Commands {
+			switch instruction := each.(type) {
+			case *instructions.RunCommand:
+				text := strings.Join(instruction.CmdLine, " ")
+				if !strings.Contains(text, "apt-get install") {
+					continue
+				}
+				installs++
+				for _, part := range []string{"apt-get update", "install -y --no-install-recommends",
+					"rm -rf /var/lib/apt/lists/*"} {
+					if !strings.Contains(text, part) {
+						t.Errorf("%s without %s", text, part)
+					}
+				}
+			case *instructions.WorkdirCommand:
+				if !strings.HasPrefix(instruction.Path, "/") {
+					t.Errorf("WORKDIR %s", instruction.Path)
+				}
+			case *instructions.AddCommand:
+				t.Error("ADD unpacks and downloads: COPY does what is meant")
+			case *instructions.HealthCheckCommand:
+				if instruction.Health.Test[0] != "CMD" {
+					t.Error("the health check needs a shell")
+				}
+			case *instructions.StopSignalCommand:
+				if instruction.Signal != "SIGTERM" {
+					t.Errorf("STOPSIGNAL %s", instruction.Signal)
+				}
+			case *instructions.CmdCommand:
+				if instruction.PrependShell {
+					t.Error("CMD in a shell")
+				}
+			}
+		}
+	}
+	if installs != 2 {
+		t.Errorf("%d installations were looked at", installs)
+	}
+}
+
 func TestThePictureOfTheImage(t *testing.T) {
 	last := stages(t)[1]
 	user, health := "", ""
@@ -104,8 +149,8 @@ func TestThePictureOfTheImage(t *testing.T) {
 			command = instruction.CmdLine
 		}
 	}
-	if user == "" || user == "root" || user == "0" {
-		t.Errorf("runs as %q", user)
+	if !regexp.MustCompile(`^[1-9]\d*:[1-9]\d*$`).MatchString(user) {
+		t.Errorf("runs as %q: Kubernetes can only tell of a number that it is not root", user)
 	}
 	if !strings.Contains(health, "/healthz") {
 		t.Errorf("health check: %q", health)

@@ -60,6 +60,8 @@ class Image(unittest.TestCase):
             program = installed / "usr" / "bin" / "orderflow"
             self.assertRegex(output(program, "version"), r"^orderflow \d+\.\d+\.\d+\n$")
             self.assertTrue((installed / "usr" / "share" / "orderflow" / "orderflow.conf").exists())
+            variables = dict(rest.split("=", 1) for name, rest in self.final if name == "ENV")
+            self.assertTrue((installed / variables["ORDERFLOW_CONFIG"].lstrip("/")).exists(), "what it is configured by")
             self.assertNotIn(".debug_info", output("readelf", "--sections", "--wide", program))
             self.assert_libraries(program)
 

@@ -137,6 +137,7 @@ take_assignment(struct reader *reader, const struct of_source_event *event)
         slots[i]->role = partitions[i].role;
         slots[i]->topic = partitions[i].topic;
         slots[i]->partition = partitions[i].partition;
+        slots[i]->start_epoch = partitions[i].leader_epoch;
         offsets[i] = partitions[i].start;
         reader->committed[i] = partitions[i].committed;
     }
@@ -166,6 +167,9 @@ take_event(struct reader *reader, const struct of_source_event *event)
     case OF_SOURCE_BROKEN:
         reader->broken = *event;
         reader->broken_count++;
+        break;
+    case OF_SOURCE_SKIPPED:
+        fail_msg("the source has skipped: %s", event->error.text);
         break;
     case OF_SOURCE_LEFT:
         reader->left = true;
@@ -213,7 +217,7 @@ enum of_status
 reader_commit(struct reader *reader, struct of_slot *slot, int64_t next_offset)
 {
     bool never = false;
-    struct of_offset offset = { slot, next_offset };
+    struct of_offset offset = { slot, next_offset, -1 };
     uint32_t before = reader->commits;
     reader->source.ops->commit(reader->source.self, &offset, 1);
     for (int i = 0; i < 100 && reader->commits == before; i++)

@@ -222,6 +222,17 @@ member_live_orders(const struct member *member)
 }
 
 uint64_t
+member_committed_orders(const struct member *member)
+{
+    struct of_totals totals;
+    of_totals_init(&totals);
+    of_pipeline_add_run_totals(member->pipeline, &totals);
+    uint64_t orders = totals.orders_processed;
+    of_totals_fini(&totals);
+    return orders;
+}
+
+uint64_t
 member_live_retries(const struct member *member)
 {
     struct of_live_totals live;
@@ -230,15 +241,27 @@ member_live_retries(const struct member *member)
     return live.retry_attempts;
 }
 
+static void
+wait_for(uint64_t (*counted)(const struct member *), const struct member *member, uint64_t orders, int limit_ms)
+{
+    int64_t until_ms = test_now_ms() + limit_ms;
+    while (counted(member) < orders) {
+        if (test_now_ms() >= until_ms)
+            fail_msg("%d of %d orders after %d ms", (int)counted(member), (int)orders, limit_ms);
+        usleep(1000);
+    }
+}
+
 void
 member_wait_for_orders(const struct member *member, uint64_t orders, int limit_ms)
 {
-    int64_t until_ms = test_now_ms() + limit_ms;
-    while (member_live_orders(member) < orders) {
-        if (test_now_ms() >= until_ms)
-            fail_msg("%d of %d orders after %d ms", (int)member_live_orders(member), (int)orders, limit_ms);
-        usleep(1000);
-    }
+    wait_for(member_live_orders, member, orders, limit_ms);
+}
+
+void
+member_wait_for_committed(const struct member *member, uint64_t orders, int limit_ms)
+{
+    wait_for(member_committed_orders, member, orders, limit_ms);
 }
 
 void

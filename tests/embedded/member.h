@@ -39,10 +39,14 @@ void member_wait_for_lanes(struct member *member, int limit_ms);
 
 void member_progress(const struct member *member, struct of_pipeline_progress *progress);
 uint64_t member_live_orders(const struct member *member);
+uint64_t member_committed_orders(const struct member *member);
 uint64_t member_live_retries(const struct member *member);
 
 /* Waits until that many orders are counted, committed or not; fails the test after limit_ms. */
 void member_wait_for_orders(const struct member *member, uint64_t orders, int limit_ms);
+
+/* The same for orders that this member has committed, which nothing takes from its totals any more. */
+void member_wait_for_committed(const struct member *member, uint64_t orders, int limit_ms);
 
 /* What orders 0 .. count-1 must come to under these options, wherever they were processed. */
 void member_check(const struct member *member, const struct of_totals *totals, int count);

@@ -63,7 +63,7 @@ static void
 test_a_second_run_goes_on_where_the_first_stopped(void **state)
 {
     (void)state;
-    const struct member_options options = { .decode_threads = 1, .failure_rate = 0.2, .retry_delay_ms = 600 };
+    const struct member_options options = { .decode_threads = 1, .failure_rate = 0.2, .retry_delay_ms = 2000 };
     struct shop shop;
     struct member member;
     struct of_totals totals;
@@ -73,7 +73,7 @@ test_a_second_run_goes_on_where_the_first_stopped(void **state)
     shop_open(&shop);
     shop_write_orders(&shop, 0, 3000);
     member_start(&member, &shop, &options);
-    member_wait_for_orders(&member, 1, LIMIT_MS);
+    member_wait_for_committed(&member, 1, LIMIT_MS);
     member_stop(&member, &totals);
     assert_true(totals.orders_processed > 0 && totals.orders_processed < 3000);
     assert_true(shop_lag(&shop) > 0);

@@ -119,7 +119,7 @@ test_a_second_member_joins_and_leaves(void **state)
     member_start(&second, &shop, &options);
     int written = 2000;
     int64_t until_ms = test_now_ms() + LIMIT_MS;
-    for (; member_live_orders(&second) < 500; written += 100) {
+    for (; member_committed_orders(&second) < 500; written += 100) {
         assert_true(test_now_ms() < until_ms);
         shop_write_orders(&shop, written, 100);
         usleep(10000);

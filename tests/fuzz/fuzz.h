@@ -4,6 +4,7 @@
  *     fuzz_NAME              200,000 mutations, always the same ones
  *     fuzz_NAME COUNT [SEED]
  *     fuzz_NAME FILE...      these inputs, once each, to repeat a finding
+ *     fuzz_NAME --seeds FOLDER  writes the seeds there, which libFuzzer does not know
  *
  * A target reports a finding by aborting (OF_ASSERT) or by what a sanitizer sees. */
 #ifndef OF_TESTS_FUZZ_H

@@ -1,6 +1,7 @@
 #include "fuzz/fuzz.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,9 +136,30 @@ run_file(const char *path)
     return 0;
 }
 
+/* For libFuzzer to begin with: it calls no seeds. */
+static int
+write_seeds(const char *folder)
+{
+    uint8_t bytes[INPUT_BYTES_MAX];
+    size_t length;
+    for (size_t i = 0; (length = of_fuzz_seed(i, bytes, sizeof bytes)) > 0; i++) {
+        char path[4096];
+        snprintf(path, sizeof path, "%s/seed-%zu", folder, i);
+        FILE *file = fopen(path, "wb");
+        bool written = file != NULL && fwrite(bytes, 1, length, file) == length;
+        if (file == NULL || fclose(file) != 0 || !written) {
+            fprintf(stderr, "%s: %s\n", path, strerror(errno));
+            return 1;
+        }
+    }
+    return 0;
+}
+
 int
 main(int argc, char **argv)
 {
+    if (argc == 3 && strcmp(argv[1], "--seeds") == 0)
+        return write_seeds(argv[2]);
     char *end = NULL;
     unsigned long long count = argc > 1 ? strtoull(argv[1], &end, 10) : DEFAULT_COUNT;
     if (argc <= 1 || *end == '\0')

@@ -9,7 +9,7 @@
 #include "core/memory.h"
 #include "kafka/direct/record_batch.h"
 
-enum { NODE = 1, REQUEST_BYTES = 1 << 16, ARENA_BYTES = 1 << 20 };
+enum { NODE = 1, OUT_OF_RANGE = 1, FIRST_OFFSET = -2, REQUEST_BYTES = 1 << 16, ARENA_BYTES = 1 << 20 };
 
 void
 fake_broker_open(struct fake_broker *broker, const char *topic)
@@ -45,13 +45,21 @@ one(void *item)
 }
 
 static void
-answer_versions(struct of_wire_writer *out, const struct of_message *message, int16_t version)
+answer_versions(const struct fake_broker *broker, struct of_wire_writer *out, const struct of_message *message,
+                int16_t version)
 {
     struct of_api_version *versions = of_alloc_array(of_message_count, sizeof *versions);
-    for (uint32_t i = 0; i < of_message_count; i++)
-        versions[i] = (struct of_api_version) { (int16_t)of_messages[i].api, of_messages[i].lowest,
-                                                of_messages[i].highest };
-    const struct of_api_versions_answer answer = { .api_keys = { versions, of_message_count, false } };
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < of_message_count; i++) {
+        bool old = broker->old_highest != 0 && of_messages[i].api == broker->old_api;
+        if (old && broker->old_highest < 0)
+            continue;
+        versions[count++] = (struct of_api_version) {
+            (int16_t)of_messages[i].api, old ? 0 : of_messages[i].lowest,
+            old ? broker->old_highest : of_messages[i].highest,
+        };
+    }
+    const struct of_api_versions_answer answer = { .api_keys = { versions, count, false } };
     of_message_write(out, message->answer, version, version >= message->flexible, &answer);
     free(versions);
 }
@@ -62,7 +70,11 @@ answer_metadata(struct fake_broker *broker, struct of_wire_writer *out, const st
 {
     struct of_metadata_broker node = { NODE, of_slice_str("127.0.0.1"), broker->port, { NULL, 0 } };
     struct of_metadata_partition partition = { .leader_id = NODE, .leader_epoch = broker->leader_epoch };
-    struct of_metadata_topic topic = { .name = of_slice_str(broker->topic), .partitions = one(&partition) };
+    struct of_metadata_topic topic = {
+        .name = of_slice_str(broker->topic),
+        .id = { 1, broker->topic_id },
+        .partitions = one(&partition),
+    };
     const struct of_metadata_answer answer = { .brokers = one(&node), .topics = one(&topic) };
     of_message_write(out, message->answer, version, version >= message->flexible, &answer);
     broker->looks++;
@@ -87,16 +99,18 @@ answer_fetch(struct fake_broker *broker, const struct of_fetch_request *request,
     const struct of_fetch_partition *asked = asked_topic->partitions.items;
     broker->asked_offset = asked->fetch_offset;
     broker->asked_epoch = asked->current_leader_epoch;
+    bool outside = asked->fetch_offset < broker->low || asked->fetch_offset > broker->high_watermark;
+    int16_t error = broker->fetch_error != 0 ? broker->fetch_error : outside ? OUT_OF_RANGE : 0;
     struct of_fetched_partition partition = {
         .partition_index = broker->named_partition,
-        .error_code = broker->fetch_error,
+        .error_code = error,
         .high_watermark = broker->high_watermark,
         .last_stable_offset = broker->high_watermark,
         .diverging_epoch = { -1, -1 },
         .current_leader = { -1, -1 },
         .preferred_read_replica = -1,
         .aborted_transactions = broker->aborted,
-        .records = broker->fetch_error == 0 ? log_from(broker, asked->fetch_offset) : of_slice_of("", 0),
+        .records = error == 0 ? log_from(broker, asked->fetch_offset) : of_slice_of("", 0),
     };
     struct of_fetched_topic topic = { of_slice_str(broker->topic), one(&partition) };
     const struct of_fetch_answer answer = { .throttle_time_ms = broker->throttle_ms, .responses = one(&topic) };
@@ -106,13 +120,32 @@ answer_fetch(struct fake_broker *broker, const struct of_fetch_request *request,
 }
 
 static void
-answer_epochs(struct fake_broker *broker, struct of_wire_writer *out, const struct of_message *message, int16_t version)
+answer_epochs(struct fake_broker *broker, const struct of_epoch_request *request, struct of_wire_writer *out,
+              const struct of_message *message, int16_t version)
 {
+    const struct of_epoch_topic *asked_topic = request->topics.items;
+    const struct of_epoch_partition *asked = asked_topic->partitions.items;
+    broker->checked_epoch = asked->leader_epoch;
     struct of_epoch_found found = { .leader_epoch = broker->leader_epoch, .end_offset = broker->epoch_end };
     struct of_epoch_found_topic topic = { of_slice_str(broker->topic), one(&found) };
     const struct of_epoch_answer answer = { .topics = one(&topic) };
     of_message_write(out, message->answer, version, version >= message->flexible, &answer);
     broker->checks++;
+}
+
+static void
+answer_list(struct fake_broker *broker, const struct of_list_request *request, struct of_wire_writer *out,
+            const struct of_message *message, int16_t version)
+{
+    const struct of_list_topic *asked_topic = request->topics.items;
+    const struct of_list_partition *asked = asked_topic->partitions.items;
+    struct of_listed_partition listed = {
+        .offset = asked->timestamp == FIRST_OFFSET ? broker->low : broker->high_watermark,
+    };
+    struct of_listed_topic topic = { of_slice_str(broker->topic), one(&listed) };
+    const struct of_list_answer answer = { .topics = one(&topic) };
+    of_message_write(out, message->answer, version, version >= message->flexible, &answer);
+    broker->lists++;
 }
 
 /* ---- requests ---- */
@@ -139,10 +172,11 @@ answer(struct fake_broker *broker, int connection, struct of_slice bytes)
     if (flexible && message->api != OF_API_VERSIONS)
         of_wire_write_uvarint(&out, 0);
     switch (message->api) {
-    case OF_API_VERSIONS: answer_versions(&out, message, version); break;
+    case OF_API_VERSIONS: answer_versions(broker, &out, message, version); break;
     case OF_API_METADATA: answer_metadata(broker, &out, message, version); break;
     case OF_API_FETCH: answer_fetch(broker, (void *)request, &out, message, version); broker->fetches++; break;
-    case OF_API_OFFSET_FOR_LEADER_EPOCH: answer_epochs(broker, &out, message, version); break;
+    case OF_API_OFFSET_FOR_LEADER_EPOCH: answer_epochs(broker, (void *)request, &out, message, version); break;
+    case OF_API_LIST_OFFSETS: answer_list(broker, (void *)request, &out, message, version); break;
     default: OF_ASSERT(!"not asked by a reader");
     }
     of_wire_put_u32(out.data, (uint32_t)out.length - 4);

@@ -16,16 +16,21 @@ struct fake_broker {
     const char *topic;
     struct of_wire_writer log;       /* batches; those that end before the asked offset are left out */
     int64_t high_watermark;
+    int64_t low;                     /* the first offset: fetches before it and behind high_watermark are out of range */
     struct of_array aborted;         /* of struct of_aborted_transaction */
     int32_t leader_epoch;
+    int64_t topic_id;
     int64_t epoch_end;               /* the answer to OffsetForLeaderEpoch */
     int16_t fetch_error;             /* of the next fetch alone */
     int32_t named_partition;         /* in answers to fetches */
     int32_t throttle_ms;             /* of the next fetch alone */
+    enum of_api old_api;             /* the highest version that it knows of this one; otherwise it knows what we do */
+    int16_t old_highest;             /* -1: it does not know it at all; 0, as it is at first: nothing is old */
     bool silent;                     /* fetches are not answered */
-    uint32_t fetches, looks, checks; /* requests so far */
+    uint32_t fetches, looks, checks, lists; /* requests so far */
     int64_t asked_offset;            /* by the last fetch */
     int32_t asked_epoch;
+    int32_t checked_epoch;           /* by the last OffsetForLeaderEpoch */
 };
 
 void fake_broker_open(struct fake_broker *broker, const char *topic);

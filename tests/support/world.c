@@ -11,6 +11,8 @@
 #include "registry/mock.h"
 #include "support/orders.h"
 
+enum { EVENTS = 1000 };
+
 static void
 wake_pipeline(void *arg)
 {
@@ -79,12 +81,14 @@ create_pipeline(struct world *world)
         .groups = world->groups,
         .schemas = world->schemas,
         .group = of_slice_str("order-consumer-group"),
+        .partition_events = world->options.events ? world->events : NULL,
         .max_retries = world->options.max_retries,
         .retry_delay_ms = world->options.retry_delay_ms,
         .commit_interval_ms = world->options.commit_interval_ms,
         .drain_timeout_ms = world->options.drain_timeout_ms,
         .memory_bytes = 8 << 20,
         .letters_in_flight = world->options.letters_in_flight,
+        .measure = !world->options.unmeasured,
         .process = {
             .min_value = world->options.min_value,
             .max_value = world->options.max_value,
@@ -121,6 +125,8 @@ world_create(struct world *world, const struct world_options *options)
     world->clock = of_clock_fake(1000 * OF_SECOND_NS, INT64_C(1700000000000));
     world->cluster = of_memory_cluster_create(world->options.partitions, world->options.lanes);
     world->groups = of_groups_create(1000);
+    for (uint32_t lane = 0; world->options.events && lane < world->options.lanes; lane++)
+        world->events[lane] = of_event_queue_create(EVENTS);
     world->state_schema_id = 99;
     open_lanes(world);
     create_schemas(world);
@@ -141,6 +147,9 @@ world_destroy(struct world *world)
     struct of_pipeline *pipeline = world->pipeline;
     of_pipeline_destroy(&pipeline);
     of_schema_cache_destroy(&world->schemas);
+    for (uint32_t lane = 0; lane < world->options.lanes; lane++)
+        if (world->events[lane] != NULL)
+            of_event_queue_destroy(&world->events[lane]);
     of_groups_destroy(&world->groups);
     of_memory_cluster_destroy(&world->cluster);
 }
@@ -242,6 +251,20 @@ world_stop_total(struct world *world, struct of_totals *totals)
     stop(world);
     of_totals_init(totals);
     of_pipeline_add_totals(world->pipeline, totals);
+}
+
+bool
+world_take_event(struct world *world, uint32_t lane, enum of_event_kind kind, struct of_event *out)
+{
+    struct of_event *event;
+    for (bool found = false; !found;) {
+        if ((event = of_event_queue_receive(world->events[lane])) == NULL)
+            return false;
+        found = event->kind == kind;
+        *out = *event;
+        of_event_queue_give_back(world->events[lane], event);
+    }
+    return true;
 }
 
 /* ---- records ---- */

@@ -24,6 +24,8 @@ struct world_options {
     int64_t commit_interval_ms;  /* 0: 100 */
     uint32_t letters_in_flight;  /* 0: 1000 */
     bool exactly_once;
+    bool events; /* of partitions are kept until they are taken */
+    bool unmeasured;
 };
 
 struct world {
@@ -40,6 +42,7 @@ struct world {
     struct of_sink sinks[OF_THREADS_PER_STAGE];
     struct of_restorer restorers[OF_THREADS_PER_STAGE];
     _Atomic int64_t state_schema_id;
+    struct of_event_queue *events[OF_THREADS_PER_STAGE]; /* by lane; NULL without options.events */
 };
 
 void world_create(struct world *world, const struct world_options *options);
@@ -62,6 +65,9 @@ void world_stop(struct world *world, struct of_totals *totals);
 
 /* The same for what is committed of all partitions, by whichever process. */
 void world_stop_total(struct world *world, struct of_totals *totals);
+
+/* The next event of this kind that the lane told and nobody has taken; those before it are dropped. False: none. */
+bool world_take_event(struct world *world, uint32_t lane, enum of_event_kind kind, struct of_event *out);
 
 /* ---- records ---- */
 

@@ -16,6 +16,8 @@ struct recorder {
     bool sends_home; /* what it takes, instead of forward; then every item is a real batch and called B */
 };
 
+#define BATCH(lane_, rank_) { .kind = OF_ITEM_BATCH, .lane = (lane_), .rank = (rank_) }
+
 struct named {
     struct of_item item;
     char name;
@@ -141,8 +143,8 @@ test_a_barrier_waits_for_all_inputs_of_its_lane(void **state)
     struct bench bench;
     bench_open(&bench, false);
     struct named items[] = {
-        { { OF_ITEM_BATCH, 0, 0 }, 'a' }, { { OF_ITEM_BATCH, 0, 0 }, 'b' }, { { OF_ITEM_BATCH, 0, 1 }, 'c' },
-        { { OF_ITEM_BATCH, 1, 0 }, 'd' }, { { OF_ITEM_BATCH, 1, 0 }, 'e' }, { { OF_ITEM_BATCH, 0, 1 }, 'f' },
+        { BATCH(0, 0), 'a' }, { BATCH(0, 0), 'b' }, { BATCH(0, 1), 'c' },
+        { BATCH(1, 0), 'd' }, { BATCH(1, 0), 'e' }, { BATCH(0, 1), 'f' },
     };
     struct of_barrier barrier = { .item = { .kind = OF_ITEM_BARRIER } };
     of_ring_push(&bench.rings[0], &items[0]);
@@ -204,8 +206,8 @@ test_a_refused_item_stays_at_the_head(void **state)
     struct bench bench;
     bench_open(&bench, false);
     struct named items[] = {
-        { { OF_ITEM_BATCH, 0, 0 }, 'a' }, { { OF_ITEM_BATCH, 0, 0 }, 'b' }, { { OF_ITEM_BATCH, 0, 0 }, 'c' },
-        { { OF_ITEM_BATCH, 1, 0 }, 'd' },
+        { BATCH(0, 0), 'a' }, { BATCH(0, 0), 'b' }, { BATCH(0, 0), 'c' },
+        { BATCH(1, 0), 'd' },
     };
     for (int i = 0; i < 3; i++)
         of_ring_push(&bench.rings[0], &items[i]);
@@ -228,9 +230,9 @@ test_one_input_does_not_starve_the_others(void **state)
     (void)state;
     struct bench bench;
     bench_open(&bench, false);
-    struct named many[40], other = { { OF_ITEM_BATCH, 1, 0 }, 'x' };
+    struct named many[40], other = { BATCH(1, 0), 'x' };
     for (int i = 0; i < 40; i++) {
-        many[i] = (struct named) { { OF_ITEM_BATCH, 0, 0 }, 'm' };
+        many[i] = (struct named) { BATCH(0, 0), 'm' };
         of_ring_push(&bench.rings[0], &many[i]);
     }
     of_ring_push(&bench.rings[2], &other);
@@ -249,8 +251,8 @@ test_an_open_goes_the_way_of_its_batches(void **state)
     (void)state;
     struct bench bench;
     bench_open(&bench, false);
-    struct of_open open = { .item = { OF_ITEM_OPEN, 0, 5 } };
-    struct named batch = { { OF_ITEM_BATCH, 0, 5 }, 'a' };
+    struct of_open open = { .item = { OF_ITEM_OPEN, 0, 5, 0, 0 } };
+    struct named batch = { BATCH(0, 5), 'a' };
     of_ring_push(&bench.rings[1], &open);
     of_ring_push(&bench.rings[1], &batch);
     turn(&bench);
@@ -272,8 +274,8 @@ test_the_way_home(void **state)
         for (uint32_t owner = 0; owner < 2; owner++)
             of_agent_add_home_batch(&bench.agent, lane, owner, &bench.rings[4 + owner], &bench.next);
     }
-    static struct of_batch batch = { .item = { OF_ITEM_BATCH, 1, 4 }, .owner = 1 };
-    struct of_open open = { .item = { OF_ITEM_OPEN, 1, 5 } };
+    static struct of_batch batch = { .item = BATCH(1, 4), .owner = 1 };
+    struct of_open open = { .item = { OF_ITEM_OPEN, 1, 5, 0, 0 } };
     struct of_barrier barrier = { .item = { .kind = OF_ITEM_BARRIER, .lane = 1 } };
     bench.recorder.sends_home = true;
     of_ring_push(&bench.rings[2], &open);
@@ -297,7 +299,7 @@ test_what_comes_home_comes_first(void **state)
     struct of_ring home;
     of_ring_init(&home, 10);
     of_agent_add_homecoming(&bench.agent, &home);
-    struct named items[] = { { { OF_ITEM_BATCH, 0, 0 }, 'a' }, { { OF_ITEM_BATCH, 0, 0 }, 'b' } };
+    struct named items[] = { { BATCH(0, 0), 'a' }, { BATCH(0, 0), 'b' } };
     of_ring_push(&bench.rings[0], &items[0]);
     of_ring_push(&home, &items[1]);
     assert_int_equal(turn(&bench), 2);

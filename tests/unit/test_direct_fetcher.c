@@ -1,20 +1,24 @@
 /* What the direct source makes of what a broker says: leaders that change, logs that were cut back, answers that do not
  * fit, transactions, brokers that fall silent. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <cmocka.h>
 
 #include "core/clock.h"
 #include "kafka/direct/fetcher.h"
 #include "kafka/direct/probe.h"
+#include "kafka/source_direct.h"
 #include "order/cause.h"
 #include "support/batches.h"
 #include "support/fake_broker.h"
 
-enum { PATIENCE_MS = 10000, NOT_LEADER = 6, OUT_OF_RANGE = 1 };
+enum { PATIENCE_MS = 10000, OUT_OF_RANGE = 1, UNKNOWN_TOPIC = 3, NOT_LEADER = 6 };
 
 struct world {
     struct fake_broker broker;
@@ -24,12 +28,14 @@ struct world {
     struct of_fetcher fetcher;
     struct of_slot slot;
     struct of_direct_part *part;
+    _Atomic bool enough; /* for the thread that serves the broker while the probe waits */
     void *records[OF_CHUNK_RECORDS];
     struct of_chunk chunk;
 };
 
+/* start_epoch: as it was committed with `from`. */
 static struct world *
-open_world(int64_t from)
+open_world_at(int64_t from, int32_t start_epoch)
 {
     static struct world world;
     struct of_error err;
@@ -42,13 +48,19 @@ open_world(int64_t from)
         .brokers = world.brokers, .group = "g", .orders_topic = "orders", .memory_bytes = 64 << 20,
         .properties = world.properties, .property_count = 2,
     };
-    world.slot = (struct of_slot) { .topic = "orders", .role = OF_ROLE_ORDERS };
+    world.slot = (struct of_slot) { .topic = "orders", .role = OF_ROLE_ORDERS, .start_epoch = start_epoch };
     world.chunk.records = world.records;
     assert_int_equal(of_fetcher_open(&world.fetcher, &world.options, &err), OF_OK);
     struct of_slot *const slots[] = { &world.slot };
     of_fetcher_begin(&world.fetcher, slots, &from, 1);
     world.part = world.slot.source;
     return &world;
+}
+
+static struct world *
+open_world(int64_t from)
+{
+    return open_world_at(from, -1);
 }
 
 static void
@@ -81,13 +93,21 @@ await_chunk(struct world *world)
     }
 }
 
-static void
-await_broken(struct world *world)
+static enum of_part_news
+await_news(struct world *world)
 {
-    for (int64_t until_ns = now_ns() + PATIENCE_MS * OF_MS_NS; of_fetcher_broken(&world->fetcher) == NULL;) {
+    enum of_part_news news;
+    for (int64_t until_ns = now_ns() + PATIENCE_MS * OF_MS_NS; of_fetcher_news(&world->fetcher, &news) == NULL;) {
         assert_true(now_ns() < until_ns);
         turn(world);
     }
+    return news;
+}
+
+static void
+await_broken(struct world *world)
+{
+    assert_int_equal(await_news(world), OF_PART_BROKEN);
 }
 
 /* The chunk holds these numbers, each at its own offset. Gives it back. */
@@ -151,22 +171,124 @@ another_leader_is_looked_for(void **state)
 }
 
 static void
-an_offset_out_of_range_is_told(void **state)
+an_offset_that_retention_has_passed_is_told(void **state)
 {
     (void)state;
     struct world *world = open_world(7);
-    world->broker.fetch_error = OUT_OF_RANGE;
+    world->broker.low = 20;
+    append(world, 20, 5);
     await_broken(world);
     assert_int_equal(world->part->cause, OF_CAUSE_OFFSET_OUT_OF_RANGE);
-    assert_non_null(strstr(world->part->why, "does not hold offset 7"));
-    append(world, 7, 1);
+    assert_non_null(strstr(world->part->why, "does not hold offset 7 any more, the first is 20: retention has passed 13"));
+    assert_non_null(strstr(world->part->why, "--on-out-of-range earliest"));
+    assert_non_null(strstr(world->part->why, "orderflow reset"));
     uint32_t fetches = world->broker.fetches;
     for (int i = 0; i < 50; i++)
         turn(world);
     assert_int_equal(world->broker.fetches, fetches); /* held until it is resumed */
     of_fetcher_resume(&world->fetcher, world->part, 7);
+    await_broken(world);
+    of_fetcher_resume(&world->fetcher, world->part, 20);
     await_chunk(world);
-    expect_numbers(world, 7, 8, 8);
+    expect_numbers(world, 20, 25, 25);
+    close_world(world);
+}
+
+/* The gap comes as a chunk without records, so that it is committed, and is told with its length. */
+static void
+expect_skipped(struct world *world, int64_t from, int64_t to, const char *why)
+{
+    await_chunk(world);
+    assert_int_equal(world->chunk.first_offset, from);
+    assert_int_equal(world->chunk.count, 0);
+    assert_int_equal(world->chunk.next_offset, to);
+    assert_int_equal(await_news(world), OF_PART_SKIPPED);
+    assert_int_equal(world->part->skipped_from, from);
+    assert_int_equal(world->part->position, to);
+    assert_non_null(strstr(world->part->why, why));
+}
+
+static void
+retention_is_passed_over_if_asked_to(void **state)
+{
+    (void)state;
+    struct world *world = open_world(7);
+    world->options.on_out_of_range = OF_KAFKA_SKIP_TO_FIRST;
+    world->broker.low = 20;
+    append(world, 20, 5);
+    expect_skipped(world, 7, 20, "goes on at offset 20, its first: 13 offsets from 7 on are skipped");
+    await_chunk(world);
+    expect_numbers(world, 20, 25, 25);
+    close_world(world);
+    world = open_world(7);
+    world->options.on_out_of_range = OF_KAFKA_SKIP_TO_LAST;
+    world->broker.low = 20;
+    append(world, 20, 5);
+    expect_skipped(world, 7, 25, "goes on at offset 25, its end: 18 offsets from 7 on are skipped, of which retention has "
+                                 "passed 13");
+    append(world, 25, 1);
+    await_chunk(world);
+    expect_numbers(world, 25, 26, 26);
+    close_world(world);
+}
+
+/* All of it gone, and nothing new yet. */
+static void
+an_empty_log_is_passed_over_as_well(void **state)
+{
+    (void)state;
+    struct world *world = open_world(7);
+    world->options.on_out_of_range = OF_KAFKA_SKIP_TO_FIRST;
+    world->broker.low = world->broker.high_watermark = 20;
+    expect_skipped(world, 7, 20, "13 offsets");
+    close_world(world);
+}
+
+/* Going back would count what stands there now on top of what stood there: no option does that. */
+static void
+a_log_that_ends_before_the_offset_is_told(void **state)
+{
+    (void)state;
+    for (int policy = OF_KAFKA_HOLD; policy <= OF_KAFKA_SKIP_TO_LAST; policy++) {
+        struct world *world = open_world(7);
+        world->options.on_out_of_range = (enum of_kafka_out_of_range)policy;
+        append(world, 0, 3);
+        await_broken(world);
+        assert_int_equal(world->part->cause, OF_CAUSE_OFFSET_OUT_OF_RANGE);
+        assert_non_null(strstr(world->part->why, "ends at offset 3 and does not hold offset 7"));
+        assert_non_null(strstr(world->part->why, "orderflow reset"));
+        append(world, 7, 1);
+        of_fetcher_resume(&world->fetcher, world->part, 7);
+        await_chunk(world);
+        expect_numbers(world, 7, 8, 8);
+        close_world(world);
+    }
+}
+
+/* In range again by the time that it is asked for: fetched again. */
+static void
+an_answer_out_of_range_that_has_passed_is_no_news(void **state)
+{
+    (void)state;
+    struct world *world = open_world(0);
+    append(world, 0, 3);
+    world->broker.fetch_error = OUT_OF_RANGE;
+    await_chunk(world);
+    expect_numbers(world, 0, 3, 3);
+    assert_int_equal(world->broker.lists, 2);
+    close_world(world);
+}
+
+static void
+a_broker_that_lists_no_offsets_is_told_of(void **state)
+{
+    (void)state;
+    struct world *world = open_world(7);
+    world->broker.old_api = OF_API_LIST_OFFSETS;
+    world->broker.old_highest = -1;
+    append(world, 0, 3);
+    await_broken(world);
+    assert_non_null(strstr(world->part->why, "does not hold offset 7"));
     close_world(world);
 }
 
@@ -195,6 +317,51 @@ a_log_that_was_cut_back_is_told(void **state)
     close_world(world);
 }
 
+/* The same while nobody read: the epoch was committed with the offset. */
+static void
+a_log_that_was_cut_back_before_the_start_is_told(void **state)
+{
+    (void)state;
+    struct world *world = open_world_at(10, 3);
+    append(world, 0, 20);
+    world->broker.leader_epoch = 5;
+    world->broker.epoch_end = 6;
+    await_broken(world);
+    assert_int_equal(world->broker.fetches, 0);
+    assert_int_equal(world->broker.checked_epoch, 3);
+    assert_non_null(strstr(world->part->why, "was cut back to offset 6"));
+    close_world(world);
+    world = open_world_at(10, 3);
+    append(world, 0, 20);
+    world->broker.leader_epoch = 5;
+    world->broker.epoch_end = -1; /* it never had that epoch */
+    await_broken(world);
+    assert_non_null(strstr(world->part->why, "the topic was made anew"));
+    of_fetcher_resume(&world->fetcher, world->part, 15); /* recorded state was further on: nothing is known of that */
+    await_chunk(world);
+    expect_numbers(world, 15, 20, 20);
+    close_world(world);
+}
+
+static void
+what_is_committed_names_the_epoch_that_wrote_it(void **state)
+{
+    (void)state;
+    struct world *world = open_world_at(10, 0);
+    append(world, 0, 20);
+    assert_int_equal(world->part->delivered_epoch, 0);
+    world->broker.epoch_end = 20;
+    for (int i = 0; i < 2; i++) { /* batches of the test are of epoch 0, which is put in: no checksum covers it */
+        await_chunk(world);
+        expect_numbers(world, i == 0 ? 10 : 20, i == 0 ? 20 : 30, i == 0 ? 20 : 30);
+        assert_int_equal(world->part->delivered_epoch, i == 0 ? 0 : 4);
+        size_t at = world->broker.log.length;
+        append(world, 20, 10);
+        of_wire_put_u32(world->broker.log.data + at + 12, 4);
+    }
+    close_world(world);
+}
+
 static void
 a_new_leader_with_the_same_log_is_read_on(void **state)
 {
@@ -211,6 +378,48 @@ a_new_leader_with_the_same_log_is_read_on(void **state)
     expect_numbers(world, 10, 15, 15);
     assert_int_equal(world->broker.checks, 1);
     assert_int_equal(world->broker.asked_epoch, 1);
+    close_world(world);
+}
+
+/* What stands at the offset that was reached is another record than the one that would have come next. */
+static void
+a_topic_that_was_made_anew_is_told(void **state)
+{
+    (void)state;
+    struct world *world = open_world(0);
+    append(world, 0, 10);
+    await_chunk(world);
+    expect_numbers(world, 0, 10, 10);
+    append(world, 10, 10);
+    world->broker.topic_id = 1;
+    world->broker.fetch_error = UNKNOWN_TOPIC;
+    await_broken(world);
+    assert_int_equal(world->part->cause, OF_CAUSE_OFFSET_OUT_OF_RANGE);
+    assert_int_equal(world->part->position, 10);
+    assert_non_null(strstr(world->part->why, "made anew"));
+    assert_false(of_fetcher_read(&world->fetcher, &world->chunk));
+    close_world(world);
+}
+
+/* Nothing was read of the old one: the new one is as good. The id is known from an earlier assignment. */
+static void
+a_topic_that_was_made_anew_is_read_from_its_beginning(void **state)
+{
+    (void)state;
+    struct world *world = open_world(0);
+    append(world, 0, 3);
+    await_chunk(world);
+    expect_numbers(world, 0, 3, 3);
+    of_fetcher_end(&world->fetcher);
+    world->broker.topic_id = 1;
+    struct of_slot *const slots[] = { &world->slot };
+    const int64_t from = 0;
+    of_fetcher_begin(&world->fetcher, slots, &from, 1);
+    world->part = world->slot.source;
+    await_chunk(world);
+    expect_numbers(world, 0, 3, 3);
+    enum of_part_news news;
+    assert_null(of_fetcher_news(&world->fetcher, &news));
     close_world(world);
 }
 
@@ -373,15 +582,83 @@ a_broker_that_is_not_there_says_nothing(void **state)
     close_world(world);
 }
 
+static void *
+serve_until_told(void *arg)
+{
+    struct world *world = arg;
+    while (!atomic_load(&world->enough)) {
+        fake_broker_serve(&world->broker);
+        nanosleep(&(struct timespec) { .tv_nsec = OF_MS_NS }, NULL);
+    }
+    return NULL;
+}
+
+/* What `auto` asks before it chooses: brokers before 0.11 know Fetch up to version 3, and so no format 2. */
+static void
+a_broker_that_is_too_old_is_seen(void **state)
+{
+    (void)state;
+    static const struct {
+        enum of_api old_api;
+        int16_t highest;
+        const char *why; /* NULL: nothing speaks against it */
+    } rows[] = {
+        { OF_API_FETCH, 3, "speaks no version of Fetch from 4 to 12" },
+        { OF_API_FETCH, -1, "speaks no version of Fetch from 4 to 12" },
+        { OF_API_METADATA, -1, "speaks no version of Metadata from 1 to 10" },
+        { OF_API_FETCH, 4, NULL },
+        { OF_API_OFFSET_FOR_LEADER_EPOCH, -1, NULL },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        pthread_t server;
+        struct of_error err = { .text = "" };
+        struct world *world = open_world(0);
+        world->broker.old_api = rows[i].old_api;
+        world->broker.old_highest = rows[i].highest;
+        atomic_init(&world->enough, false);
+        assert_int_equal(pthread_create(&server, NULL, serve_until_told, world), 0);
+        enum of_status status = of_source_direct_applies(&world->options, &err);
+        atomic_store(&world->enough, true);
+        pthread_join(server, NULL);
+        assert_int_equal(status, rows[i].why != NULL ? OF_POISON : OF_OK);
+        assert_non_null(strstr(err.text, rows[i].why != NULL ? rows[i].why : ""));
+        close_world(world);
+    }
+}
+
+/* A cluster may hold brokers of several versions: one that leads and is too old is told of by name. */
+static void
+an_old_leader_is_not_fetched_from(void **state)
+{
+    (void)state;
+    struct world *world = open_world(0);
+    append(world, 0, 3);
+    world->broker.old_api = OF_API_FETCH;
+    world->broker.old_highest = 3;
+    await_broken(world);
+    assert_non_null(strstr(world->part->why, "speaks no version of Fetch from 4 to 12: use --source librdkafka"));
+    assert_int_equal(world->broker.fetches, 0);
+    close_world(world);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(batches_are_read_as_they_come),
         cmocka_unit_test(another_leader_is_looked_for),
-        cmocka_unit_test(an_offset_out_of_range_is_told),
+        cmocka_unit_test(an_offset_that_retention_has_passed_is_told),
+        cmocka_unit_test(retention_is_passed_over_if_asked_to),
+        cmocka_unit_test(an_empty_log_is_passed_over_as_well),
+        cmocka_unit_test(a_log_that_ends_before_the_offset_is_told),
+        cmocka_unit_test(an_answer_out_of_range_that_has_passed_is_no_news),
+        cmocka_unit_test(a_broker_that_lists_no_offsets_is_told_of),
         cmocka_unit_test(a_log_that_was_cut_back_is_told),
+        cmocka_unit_test(a_log_that_was_cut_back_before_the_start_is_told),
+        cmocka_unit_test(what_is_committed_names_the_epoch_that_wrote_it),
         cmocka_unit_test(a_new_leader_with_the_same_log_is_read_on),
+        cmocka_unit_test(a_topic_that_was_made_anew_is_told),
+        cmocka_unit_test(a_topic_that_was_made_anew_is_read_from_its_beginning),
         cmocka_unit_test(an_answer_that_was_not_asked_for_ends_the_connection),
         cmocka_unit_test(a_broker_that_falls_silent_is_left),
         cmocka_unit_test(a_throttled_client_waits),
@@ -389,6 +666,8 @@ main(void)
         cmocka_unit_test(a_corrupt_batch_is_told_and_read_again),
         cmocka_unit_test(batches_that_cannot_follow_are_told),
         cmocka_unit_test(a_broker_that_is_not_there_says_nothing),
+        cmocka_unit_test(a_broker_that_is_too_old_is_seen),
+        cmocka_unit_test(an_old_leader_is_not_fetched_from),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,6 +57,18 @@ what_makes_it_step_aside(void **state)
         { { { "security.protocol", "ssl" }, { "ssl.keystore.location", "x" } }, "ssl.keystore.location" },
         { { { "ssl.cipher.suites", "x" } }, "ssl.cipher.suites" },
         { { { "broker.address.family", "v4" } }, "broker.address.family" },
+        { { { "security.protocol", "sasl_plaintext" }, { "sasl.mechanism", "GSSAPI" } }, "GSSAPI" },
+        { { { "sasl.kerberos.service.name", "kafka" } }, "sasl.kerberos.service.name" },
+        { { { "sasl.oauthbearer.config", "x" } }, "sasl.oauthbearer.config" },
+        { { { "enable.sasl.oauthbearer.unsecure.jwt", "true" } }, "enable.sasl.oauthbearer.unsecure.jwt" },
+        { { { "ssl.ca.pem", "x" } }, "ssl.ca.pem" },
+        { { { "ssl.crl.location", "x" } }, "ssl.crl.location" },
+        { { { "ssl.engine.location", "x" } }, "ssl.engine.location" },
+        { { { "api.version.request", "false" } }, "api.version.request" },
+        { { { "broker.version.fallback", "0.10.0" } }, "broker.version.fallback" },
+        { { { "client.rack", "r" } }, "client.rack" },
+        { { { "plugin.library.paths", "x" } }, "plugin.library.paths" },
+        { { { "test.mock.num.brokers", "3" } }, "test.mock.num.brokers" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct of_error err;

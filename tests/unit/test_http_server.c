@@ -1,9 +1,11 @@
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -14,15 +16,39 @@
 static struct of_http_server *server;
 static struct http_answer answer;
 
+static int calls;
+static _Atomic int events;
+
 static unsigned
-echo(void *context, const char *path, FILE *body)
+echo(void *context, const struct of_http_request *request, struct of_http_response *response)
 {
-    ++*(int *)context;
-    fprintf(body, "%s\n", path);
-    return strcmp(path, "/bad") == 0 ? 503 : 200;
+    assert_ptr_equal(context, &calls);
+    calls++;
+    fprintf(response->body, "%s\n", request->path);
+    response->events = strcmp(request->path, "/events") == 0;
+    return strcmp(request->path, "/bad") == 0 ? 503 : 200;
 }
 
-static int calls;
+static void
+write_event(void *context, FILE *out)
+{
+    assert_ptr_equal(context, &calls);
+    fprintf(out, "event %d\n", ++events);
+}
+
+static enum of_status
+open_at(const char *address, const char *token, struct of_http_server **out, struct of_error *err)
+{
+    static const char *const open_paths[] = { "/open", NULL };
+    return of_http_server_open(&(struct of_http_server_options) {
+        .address = address,
+        .handler = echo,
+        .event = write_event,
+        .context = &calls,
+        .token = token,
+        .open_paths = open_paths,
+    }, out, err);
+}
 
 static int
 open_server(void **state)
@@ -30,7 +56,7 @@ open_server(void **state)
     (void)state;
     struct of_error err;
     calls = 0;
-    return of_http_server_open("0", echo, &calls, &server, &err) == OF_OK ? 0 : -1;
+    return open_at("0", NULL, &server, &err) == OF_OK ? 0 : -1;
 }
 
 static int
@@ -162,7 +188,7 @@ addresses_are_what_they_say(void **state)
     for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++) {
         struct of_http_server *other;
         struct of_error err;
-        if (of_http_server_open(addresses[i].given, echo, &calls, &other, &err) != OF_OK)
+        if (open_at(addresses[i].given, NULL, &other, &err) != OF_OK)
             fail_msg("%s", err.text);
         if (addresses[i].listens != NULL)
             assert_memory_equal(of_http_server_address(other), addresses[i].listens, strlen(addresses[i].listens));
@@ -194,14 +220,200 @@ an_address_in_use_is_told(void **state)
     (void)state;
     struct of_http_server *other = NULL;
     struct of_error err;
-    assert_int_equal(of_http_server_open(of_http_server_address(server), echo, &calls, &other, &err), OF_FATAL);
+    assert_int_equal(open_at(of_http_server_address(server), NULL, &other, &err), OF_FATAL);
     char expected[128];
     snprintf(expected, sizeof expected, "cannot listen on %s: the address is in use; choose another --http",
              of_http_server_address(server));
     assert_string_equal(err.text, expected);
     assert_null(other);
-    assert_int_equal(of_http_server_open("192.0.2.1:0", echo, &calls, &other, &err), OF_FATAL);
+    assert_int_equal(open_at("192.0.2.1:0", NULL, &other, &err), OF_FATAL);
     assert_non_null(strstr(err.text, "no such address"));
+}
+
+/* ---- who may ask ---- */
+
+static int
+ask_with(const char *path, const char *header)
+{
+    char request[512];
+    snprintf(request, sizeof request, "GET %s HTTP/1.1\r\n%s%s\r\n", path, header, header[0] != '\0' ? "\r\n" : "");
+    int fd = http_connect(of_http_server_address(server));
+    http_exchange(fd, request, &answer);
+    close(fd);
+    return answer.status;
+}
+
+static void
+a_token_is_asked_for(void **state)
+{
+    (void)state;
+    struct of_error err;
+    of_http_server_close(&server);
+    assert_int_equal(open_at("0", "open sesame", &server, &err), OF_OK);
+    static const char *const wrong[] = {
+        "Host: x", "Host: x\r\nAuthorization: Bearer", "Host: x\r\nAuthorization: Bearer ",
+        "Host: x\r\nAuthorization: Bearer open sesam", "Host: x\r\nAuthorization: Bearer open sesame!",
+        "Host: x\r\nAuthorization: Bearer Open sesame", "Host: x\r\nAuthorization: Basic open sesame",
+        "Host: x\r\nAuthorization: open sesame", "Host: x\r\nAuthorization: Bearer open sesame\\0",
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_int_equal(ask_with("/good", wrong[i]), 401);
+        assert_non_null(strcasestr(answer.text, "WWW-Authenticate: Bearer"));
+        assert_int_equal(ask_with("/events", wrong[i]), 401);
+        assert_null(strstr(answer.text, "open sesame"));
+    }
+    assert_int_equal(calls, 0);
+    assert_int_equal(ask_with("/open", "Host: x"), 200);
+    assert_int_equal(ask_with("/good", "Host: x\r\nAuthorization: Bearer open sesame"), 200);
+    assert_int_equal(ask_with("/good", "Host: x\r\nauthorization: bearer open sesame"), 200);
+    assert_int_equal(ask_with("/opened", "Host: x"), 401);
+    assert_int_equal(calls, 3);
+}
+
+static void
+names_of_other_hosts_are_refused(void **state)
+{
+    (void)state;
+    static const char *const foreign[] = { "evil.example", "evil.example:8080", "127.0.0.1.evil.example",
+                                           "localhost.evil.example" };
+    static const char *const own[] = { "127.0.0.1", "127.0.0.1:8080", "localhost:8080", "[::1]:8080", "orderflow:80",
+                                       "a.localhost", "192.168.1.2" };
+    char header[128];
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
+        snprintf(header, sizeof header, "Host: %s", foreign[i]);
+        assert_int_equal(ask_with("/good", header), 403);
+    }
+    assert_int_equal(calls, 0);
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+        snprintf(header, sizeof header, "Host: %s", own[i]);
+        assert_int_equal(ask_with("/good", header), 200);
+    }
+    of_http_server_close(&server);
+    struct of_error err;
+    assert_int_equal(open_at("0.0.0.0:0", NULL, &server, &err), OF_OK);
+    assert_false(of_http_server_is_local(server));
+    assert_int_equal(ask_with("/good", "Host: orderflow.example"), 200);
+}
+
+/* ---- events ---- */
+
+/* Begins to listen; reads the head and the first event. */
+static int
+listen_to_events(char *text, size_t size)
+{
+    int fd = http_connect(of_http_server_address(server));
+    const char request[] = "GET /events HTTP/1.1\r\nHost: x\r\n\r\n";
+    assert_int_equal(write(fd, request, sizeof request - 1), sizeof request - 1);
+    size_t length = 0;
+    for (text[0] = '\0'; strstr(text, "\n\r\n") == NULL || strstr(text, "data: event") == NULL; text[length] = '\0') {
+        ssize_t got = read(fd, text + length, size - 1 - length);
+        assert_true(got > 0);
+        length += (size_t)got;
+    }
+    return fd;
+}
+
+static void
+everybody_who_listens_gets_the_same_events(void **state)
+{
+    (void)state;
+    enum { LISTENERS = 20 };
+    int fds[LISTENERS];
+    char text[4096];
+    int64_t began_ns = of_clock_mono_ns(of_clock_system());
+    assert_int_equal(events, 0);
+    for (int i = 0; i < LISTENERS; i++)
+        fds[i] = listen_to_events(text, sizeof text);
+    assert_non_null(strcasestr(text, "Content-Type: text/event-stream"));
+    assert_non_null(strcasestr(text, "200 OK"));
+    /* The next one is not made before all have begun: made once, and sent to all. */
+    for (int i = 0; i < LISTENERS; i++) {
+        size_t length = 0;
+        for (text[0] = '\0'; strstr(text, "data: event") == NULL; text[length] = '\0') {
+            ssize_t got = read(fds[i], text + length, sizeof text - 1 - length);
+            assert_true(got > 0);
+            length += (size_t)got;
+        }
+        ask("GET", "/good");
+        assert_int_equal(answer.status, 200);
+    }
+    for (int i = 0; i < LISTENERS; i++)
+        close(fds[i]);
+    int64_t took_s = (of_clock_mono_ns(of_clock_system()) - began_ns) / OF_SECOND_NS;
+    assert_in_range(events, 2, took_s + 3);
+}
+
+static void
+listeners_are_bounded(void **state)
+{
+    (void)state;
+    int fds[OF_HTTP_SERVER_STREAMS];
+    char text[4096];
+    for (int i = 0; i < OF_HTTP_SERVER_STREAMS; i++)
+        fds[i] = listen_to_events(text, sizeof text);
+    ask("GET", "/events");
+    assert_int_equal(answer.status, 503);
+    assert_non_null(strstr(answer.body, "listen to events already"));
+    ask("GET", "/good");
+    assert_int_equal(answer.status, 200);
+    for (int i = 0; i < OF_HTTP_SERVER_STREAMS; i++)
+        close(fds[i]);
+}
+
+/* Twenty who ask and read nothing do not keep anybody else waiting, and are sent no more than fits between. */
+static void
+those_who_read_nothing_hurt_nobody(void **state)
+{
+    (void)state;
+    enum { SLOW = 20 };
+    int slow[SLOW];
+    const char request[] = "GET /events HTTP/1.1\r\nHost: x\r\n\r\n";
+    for (int i = 0; i < SLOW; i++) {
+        slow[i] = http_connect(of_http_server_address(server));
+        assert_int_equal(write(slow[i], request, sizeof request - 1), sizeof request - 1);
+    }
+    for (int i = 0; i < 50; i++) {
+        ask("GET", "/good");
+        assert_int_equal(answer.status, 200);
+    }
+    of_http_server_close(&server);
+    assert_null(server);
+    for (int i = 0; i < SLOW; i++)
+        close(slow[i]);
+}
+
+static void
+it_closes_while_others_listen(void **state)
+{
+    (void)state;
+    char text[4096];
+    int fd = listen_to_events(text, sizeof text);
+    of_http_server_close(&server);
+    assert_null(server);
+    while (read(fd, text, sizeof text) > 0)
+        continue;
+    close(fd);
+}
+
+/* One byte every second is not nothing, but after ten seconds it is not a request either. */
+static void
+requests_that_trickle_in_are_given_up(void **state)
+{
+    (void)state;
+    int fd = http_connect(of_http_server_address(server));
+    const char request[] = "GET /good HTTP/1.1\r\nHost: x\r\nX-Long: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+    char byte;
+    size_t sent = 0;
+    bool open = true;
+    for (; open && sent < 60; sent++) {
+        open = send(fd, request + sent, 1, MSG_NOSIGNAL) == 1;
+        sleep(1);
+        ssize_t got = open ? recv(fd, &byte, 1, MSG_DONTWAIT) : 0;
+        open = got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+    }
+    assert_false(open);
+    assert_int_equal(calls, 0);
+    close(fd);
 }
 
 int
@@ -219,6 +431,13 @@ main(void)
         TEST(addresses_are_what_they_say),
         TEST(wrong_addresses_are_told),
         TEST(an_address_in_use_is_told),
+        TEST(a_token_is_asked_for),
+        TEST(names_of_other_hosts_are_refused),
+        TEST(everybody_who_listens_gets_the_same_events),
+        TEST(listeners_are_bounded),
+        TEST(those_who_read_nothing_hurt_nobody),
+        TEST(it_closes_while_others_listen),
+        TEST(requests_that_trickle_in_are_given_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -102,6 +102,40 @@ test_a_retry_waits_its_time_and_nothing_else_does(void **state)
     world_destroy(&world);
 }
 
+/* A real clock goes on between two looks at it within one turn. */
+static int64_t
+restless_mono_ns(const struct of_clock *clock)
+{
+    static int64_t looks;
+    return clock->fake_mono_ns + ++looks;
+}
+
+static void
+test_retries_that_are_due_are_read_in_one_turn(void **state)
+{
+    (void)state;
+    struct world world;
+    struct of_pipeline_progress progress;
+    int64_t deadline_ns;
+    enum { COUNT = 100 };
+    world_create(&world, &(struct world_options) { .partitions = 1, .failure_rate = 1.0 });
+    for (int i = 0; i < COUNT; i++)
+        world_append_order(&world, 0, i);
+    world_start(&world);
+    world_pass_ms(&world, 1);
+    assert_int_equal(of_memory_count(world.cluster, OF_MEMORY_RETRY, 0), COUNT);
+    of_pipeline_progress(world.pipeline, &progress);
+    uint64_t before = progress.records;
+    of_clock_advance(&world.clock, 2000 * OF_MS_NS);
+    world.clock.mono_ns = restless_mono_ns;
+    of_pipeline_turn(world.pipeline, &deadline_ns);
+    of_pipeline_progress(world.pipeline, &progress);
+    assert_int_equal(progress.records, before + COUNT);
+    world_run_to_end(&world, 8000);
+    world_stop_and_check(&world, COUNT);
+    world_destroy(&world);
+}
+
 static void
 test_a_clock_step_keeps_no_retry_for_long(void **state)
 {
@@ -929,6 +963,7 @@ main(void)
         cmocka_unit_test(test_live_totals_follow_at_once),
         cmocka_unit_test(test_gaps_and_empty_partitions_are_normal),
         cmocka_unit_test(test_a_retry_waits_its_time_and_nothing_else_does),
+        cmocka_unit_test(test_retries_that_are_due_are_read_in_one_turn),
         cmocka_unit_test(test_a_clock_step_keeps_no_retry_for_long),
         cmocka_unit_test(test_dead_letters_say_what_happened),
         cmocka_unit_test(test_poison_is_dead_at_once_with_its_cause),

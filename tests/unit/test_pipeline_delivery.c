@@ -242,6 +242,115 @@ test_what_is_before_a_refused_letter_counts(void **state)
     }
 }
 
+/* Gaps, as markers of transactions and compaction leave them, before and behind a record whose letter is refused: the cut
+ * lies between records that are no neighbours. */
+static void
+test_gaps_around_a_refused_letter(void **state)
+{
+    (void)state;
+    for (int exactly_once = 0; exactly_once < 2; exactly_once++)
+        for (int later = 0; later < 2; later++) {
+            struct world world;
+            world_create(&world, &(struct world_options) { .partitions = 1, .exactly_once = exactly_once });
+            of_memory_fail_letters(world.cluster, OF_MEMORY_DEAD, 1000000, OF_RETRY, later);
+            world_append_orders(&world, 0, 10);
+            of_memory_skip_offsets(world.cluster, OF_MEMORY_ORDERS, 0, 5);
+            int64_t bad = world_append_raw(&world, 0, "?", 1);
+            of_memory_skip_offsets(world.cluster, OF_MEMORY_ORDERS, 0, 7);
+            world_append_orders(&world, 10, 10);
+            world_start(&world);
+            world_pass_ms(&world, 20000);
+            int64_t committed = of_memory_committed(world.cluster, OF_MEMORY_ORDERS, 0);
+            assert_int_equal(bad, 15);
+            assert_true(committed >= 10 && committed <= bad);
+            assert_int_equal(count_all(&world, OF_MEMORY_DEAD), 0);
+            of_memory_fail_letters(world.cluster, OF_MEMORY_DEAD, 0, OF_RETRY, false);
+            world_run_to_end(&world, 20000);
+            assert_int_equal(of_memory_committed(world.cluster, OF_MEMORY_ORDERS, 0), 33);
+            assert_int_equal(count_all(&world, OF_MEMORY_DEAD), 1);
+            struct of_totals totals;
+            world_stop_total(&world, &totals);
+            assert_int_equal(totals.orders_processed, 20);
+            assert_int_equal(totals.dead_letters, 1);
+            of_totals_fini(&totals);
+            world_destroy(&world);
+        }
+}
+
+/* The producer is broken while a barrier is on its way, and a new one takes some time to take over: nothing can be written
+ * meanwhile, partitions go and come back, and what became of the commit is known last. */
+static void
+test_a_producer_is_replaced_under_a_barrier(void **state)
+{
+    (void)state;
+    static const enum of_status ends[] = { OF_OK, OF_ABORT, OF_RETRY };
+    for (int end = 0; end < 3; end++)
+        for (int lost = 0; lost < 3; lost++) {
+            struct world world;
+            world_create(&world, &(struct world_options) { .exactly_once = true, .failure_rate = 0.2, .retry_delay_ms = 20,
+                                                           .drain_timeout_ms = 200 });
+            world_append_orders(&world, 0, 300);
+            world_start(&world);
+            world_pass_ms(&world, 95);
+            of_memory_hold_transactions(world.cluster, true);
+            world_pass_ms(&world, 20);
+            world_append_orders(&world, 300, 300);
+            world_pass_ms(&world, 500);
+            if (lost > 0)
+                (lost == 1 ? of_memory_lose : of_memory_revoke)(world.cluster, 0);
+            world_pass_ms(&world, 1000);
+            if (ends[end] != OF_OK)
+                of_memory_fail_transactions(world.cluster, 1, ends[end]);
+            of_memory_hold_transactions(world.cluster, false);
+            world_pass_ms(&world, 100);
+            if (lost > 0)
+                of_memory_assign(world.cluster, 0);
+            world_run_to_end(&world, 20000);
+            check_total(&world, 600, true);
+        }
+}
+
+/* The transaction has failed without a word, which the next row of the barrier is the first to hear. */
+static void
+test_a_transaction_fails_between_its_rows(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) { .exactly_once = true, .failure_rate = 0.2, .retry_delay_ms = 20,
+                                                   .aggregate_threads = 2 });
+    world_start(&world);
+    for (int i = 0; i < 20; i++) {
+        world_append_orders(&world, 60 * i, 60);
+        of_memory_fail_letters(world.cluster, OF_MEMORY_AGGREGATES, 1, OF_ABORT, false);
+        world_pass_ms(&world, 130);
+    }
+    world_run_to_end(&world, 20000);
+    check_total(&world, 1200, true);
+}
+
+/* However many group values there are, a barrier records those that have changed. */
+static void
+test_only_what_changed_is_recorded(void **state)
+{
+    (void)state;
+    for (int exactly_once = 0; exactly_once < 2; exactly_once++) {
+        struct world world;
+        world_create(&world, &(struct world_options) { .partitions = 1, .exactly_once = exactly_once });
+        world_append_orders(&world, 0, 3000);
+        world_start(&world);
+        world_run_to_end(&world, 1000);
+        world_pass_ms(&world, 200);
+        uint32_t before = of_memory_count(world.cluster, OF_MEMORY_AGGREGATES, 0);
+        world_append_order(&world, 0, 1);
+        world_append_order(&world, 0, 1);
+        world_run_to_end(&world, 1000);
+        assert_int_equal(of_memory_count(world.cluster, OF_MEMORY_AGGREGATES, 0), before + 2); /* a row, a marker */
+        world_pass_ms(&world, 5000);
+        assert_int_equal(of_memory_count(world.cluster, OF_MEMORY_AGGREGATES, 0), before + 2);
+        world_destroy(&world);
+    }
+}
+
 static void
 test_a_transaction_without_a_barrier_is_given_up(void **state)
 {
@@ -456,6 +565,10 @@ main(void)
         cmocka_unit_test(test_starts_are_recorded_once_the_registry_answers),
         cmocka_unit_test(test_a_refused_letter_voids_its_transaction),
         cmocka_unit_test(test_what_is_before_a_refused_letter_counts),
+        cmocka_unit_test(test_gaps_around_a_refused_letter),
+        cmocka_unit_test(test_a_producer_is_replaced_under_a_barrier),
+        cmocka_unit_test(test_a_transaction_fails_between_its_rows),
+        cmocka_unit_test(test_only_what_changed_is_recorded),
         cmocka_unit_test(test_a_transaction_without_a_barrier_is_given_up),
         cmocka_unit_test(test_partitions_whose_state_is_there_begin),
         cmocka_unit_test(test_state_that_is_slow_holds_its_partition),

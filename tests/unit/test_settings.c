@@ -70,6 +70,7 @@ defaults_are_those_of_the_design(void **state)
     assert_int_equal(s->memory_mb, 256);
     assert_int_equal(s->max_field_bytes, 1048576);
     assert_int_equal(s->from, OF_FROM_EARLIEST);
+    assert_int_equal(s->on_out_of_range, OF_ON_OUT_OF_RANGE_ERROR);
     assert_int_equal(s->console, OF_CONSOLE_AUTO);
     assert_string_equal(s->log_level, "info");
     assert_string_equal(s->instance_id, "auto");
@@ -381,6 +382,7 @@ credentials_of_the_registry_must_fit_together(void **state)
         { { "--registry-user=me", "--registry-password-file=x" }, { "ORDERFLOW_REGISTRY_PASSWORD=x" }, "exclude" },
         { { "--registry-token-file=x" }, { "ORDERFLOW_REGISTRY_TOKEN=x" }, "exclude" },
         { { "--registry-key=x" }, { NULL }, "--registry-cert" },
+        { { "--http-token-file=x" }, { "ORDERFLOW_HTTP_TOKEN=x" }, "http-token" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct of_command_line line;

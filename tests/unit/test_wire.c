@@ -182,7 +182,7 @@ a_request_is_as_the_protocol_has_it(void **state)
 {
     (void)state;
     struct of_wire_writer writer = { 0 };
-    struct of_topic_name name = { of_slice_str("t") };
+    struct of_topic_name name = { .name = of_slice_str("t") };
     const struct of_metadata_request request = { .topics = { &name, 1, false } };
     of_message_write_request(&writer, of_message_find(OF_API_METADATA), 4, 5, "me", &request);
     static const char old[] = "\0\0\0\x14" "\0\3" "\0\4" "\0\0\0\5" "\0\2me" "\0\0\0\1" "\0\1t" "\0";
@@ -193,6 +193,12 @@ a_request_is_as_the_protocol_has_it(void **state)
     static const char flexible[] = "\0\0\0\x15" "\0\3" "\0\x9" "\0\0\0\5" "\0\2me" "\0" "\2" "\2t" "\0" "\0\0\0" "\0";
     assert_int_equal(writer.length, sizeof flexible - 1);
     assert_memory_equal(writer.data, flexible, sizeof flexible - 1);
+    writer.length = 0;
+    of_message_write_request(&writer, of_message_find(OF_API_METADATA), 10, 5, "me", &request);
+    static const char with_ids[] = "\0\0\0\x25" "\0\3" "\0\xa" "\0\0\0\5" "\0\2me" "\0" "\2"
+                                   "\0\0\0\0\0\0\0\0" "\0\0\0\0\0\0\0\0" "\2t" "\0" "\0\0\0" "\0";
+    assert_int_equal(writer.length, sizeof with_ids - 1);
+    assert_memory_equal(writer.data, with_ids, sizeof with_ids - 1);
     of_wire_writer_fini(&writer);
 }
 

@@ -90,9 +90,9 @@ check_memory(struct of_doctor *doctor)
 /* ---- the port ---- */
 
 static unsigned
-answer_nothing(void *context, const char *path, FILE *body)
+answer_nothing(void *context, const struct of_http_request *request, struct of_http_response *response)
 {
-    (void)context, (void)path, (void)body;
+    (void)context, (void)request, (void)response;
     return 503;
 }
 
@@ -101,11 +101,12 @@ static void
 check_port(struct of_doctor *doctor)
 {
     const char *address = doctor->settings->http;
+    const struct of_http_server_options options = { .address = address, .handler = answer_nothing };
     struct of_http_server *server;
     struct of_error err;
     if (address == NULL) {
         of_report_add(doctor->report, OF_VERDICT_OK, "health port", "none is asked for (--http)");
-    } else if (of_http_server_open(address, answer_nothing, NULL, &server, &err) == OF_OK) {
+    } else if (of_http_server_open(&options, &server, &err) == OF_OK) {
         of_http_server_close(&server);
         of_report_add(doctor->report, OF_VERDICT_OK, "health port", "%s is free", address);
     } else {

@@ -18,6 +18,7 @@ enum {
 enum reaction {
     LOOK, /* ask who leads it, after a back-off */
     WAIT, /* back-off alone */
+    EDGE, /* ask what the log holds */
     TELL, /* the partition cannot be read */
 };
 
@@ -28,7 +29,7 @@ static const struct {
     enum of_cause cause;
     const char *text;
 } errors[] = {
-    { 1, TELL, OF_CAUSE_OFFSET_OUT_OF_RANGE, NULL },
+    { 1, EDGE, OF_CAUSE_OFFSET_OUT_OF_RANGE, "it does not hold the offset" },
     { 2, WAIT, OF_CAUSE_FETCH_FAILED, "the broker finds its log corrupt" },
     { 3, LOOK, OF_CAUSE_FETCH_FAILED, "the broker does not know it" },
     { 5, LOOK, OF_CAUSE_FETCH_FAILED, "it has no leader" },
@@ -55,9 +56,7 @@ of_part_break(struct of_fetcher *fetcher, struct of_direct_part *part, uint8_t c
     vsnprintf(part->why, sizeof part->why, format, args);
     va_end(args);
     part->cause = cause;
-    if (!part->broken)
-        fetcher->broken_count++;
-    part->broken = true;
+    of_fetcher_tell(fetcher, part, OF_PART_BROKEN);
     of_fetcher_hold(fetcher, part);
 }
 
@@ -76,13 +75,8 @@ static void
 tell_error(struct of_fetcher *fetcher, struct of_direct_part *part, int16_t code, enum of_cause cause, const char *text)
 {
     const struct of_slot *slot = part->slot;
-    if (cause == OF_CAUSE_OFFSET_OUT_OF_RANGE)
-        of_part_break(fetcher, part, (uint8_t)cause,
-                      "%.100s [%d] does not hold offset %lld: retention has passed it or the topic was made anew; "
-                      "`orderflow reset` moves the group", slot->topic, slot->partition, (long long)part->position);
-    else
-        of_part_break(fetcher, part, (uint8_t)cause, "%.100s [%d] cannot be read at offset %lld: %s (error %d)",
-                      slot->topic, slot->partition, (long long)part->position, text, code);
+    of_part_break(fetcher, part, (uint8_t)cause, "%.100s [%d] cannot be read at offset %lld: %s (error %d)",
+                  slot->topic, slot->partition, (long long)part->position, text, code);
 }
 
 /* What may pass is told, too, when it has not passed for long. */
@@ -102,6 +96,10 @@ of_part_take_error(struct of_fetcher *fetcher, struct of_direct_part *part, int1
         tell_error(fetcher, part, code, cause, text);
         return;
     }
+    if (reaction == EDGE) {
+        part->edge = OF_EDGE_FIRST;
+        return;
+    }
     of_part_back_off(fetcher, part, now_ns);
     if (reaction == LOOK) {
         part->unsure = true;
@@ -116,12 +114,27 @@ of_part_take_error(struct of_fetcher *fetcher, struct of_direct_part *part, int1
 }
 
 void
+of_part_made_anew(struct of_fetcher *fetcher, struct of_direct_part *part)
+{
+    of_part_break(fetcher, part, OF_CAUSE_OFFSET_OUT_OF_RANGE,
+                  "%.80s [%d] is not what was read up to offset %lld: the topic was deleted and made anew; "
+                  "`orderflow reset` starts the group over", part->slot->topic, part->slot->partition,
+                  (long long)part->position);
+}
+
+void
 of_part_diverged(struct of_fetcher *fetcher, struct of_direct_part *part, int32_t epoch, int64_t end)
 {
-    of_part_break(fetcher, part, OF_CAUSE_FETCH_FAILED,
-                  "%.80s [%d] was cut back to offset %lld by its new leader (epoch %d): records up to %lld were read "
-                  "that are no longer there; `orderflow reset` moves the group", part->slot->topic,
-                  part->slot->partition, (long long)end, epoch, (long long)part->position);
+    if (end < 0)
+        of_part_break(fetcher, part, OF_CAUSE_FETCH_FAILED,
+                      "%.80s [%d]: its leader does not know the epoch in which records up to %lld were read: the log was "
+                      "cut back or the topic was made anew; `orderflow reset` starts over", part->slot->topic,
+                      part->slot->partition, (long long)part->position);
+    else
+        of_part_break(fetcher, part, OF_CAUSE_FETCH_FAILED,
+                      "%.80s [%d] was cut back to offset %lld by its new leader (epoch %d): records up to %lld were read "
+                      "that are no longer there; `orderflow reset` starts over", part->slot->topic,
+                      part->slot->partition, (long long)end, epoch, (long long)part->position);
 }
 
 /* ---- batches ---- */
@@ -159,20 +172,6 @@ end_aborted(struct of_array *aborted, const struct of_record_batch *batch)
             transactions[i].producer_id = -1;
 }
 
-static void
-queue(struct of_fetcher *fetcher, struct of_stretch *stretch)
-{
-    struct of_direct_part *part = stretch->part;
-    bool retry = part->slot->role == OF_ROLE_RETRY;
-    struct of_stretch **first = retry ? &part->first : &fetcher->ready;
-    struct of_stretch **last = retry ? &part->last : &fetcher->ready_last;
-    if (*last != NULL)
-        (*last)->next = stretch;
-    else
-        *first = stretch;
-    *last = stretch;
-}
-
 /* Retries wait: they keep a copy of their own batches and no answer. */
 static void
 begin_stretch(struct walk *walk, size_t bytes)
@@ -183,7 +182,7 @@ begin_stretch(struct walk *walk, size_t bytes)
         walk->stretch->slab = walk->slab;
         of_slab_refer(walk->slab);
     }
-    queue(walk->fetcher, walk->stretch);
+    of_fetcher_queue(walk->fetcher, walk->stretch);
 }
 
 static void
@@ -201,6 +200,7 @@ keep(struct walk *walk, const struct of_record_batch *batch)
         kept.bytes.data = walk->stretch->own;
     }
     of_stretch_add(walk->stretch, &kept);
+    walk->stretch->leader_epoch = batch->leader_epoch;
     walk->stretch_bytes += batch->bytes.length;
 }
 
@@ -250,9 +250,10 @@ end_walk(struct walk *walk, int64_t from)
         return;
     if (walk->stretch == NULL) {
         walk->stretch = of_fetcher_make_stretch(walk->fetcher, part);
-        queue(walk->fetcher, walk->stretch);
+        of_fetcher_queue(walk->fetcher, walk->stretch);
     }
     walk->stretch->next_offset = part->position;
+    walk->stretch->leader_epoch = part->last_epoch;
 }
 
 /* An answer without a whole batch: the broker was asked for too few bytes. */

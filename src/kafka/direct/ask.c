@@ -4,33 +4,22 @@
 #include "core/clock.h"
 #include "core/memory.h"
 #include "kafka/direct/fetcher.h"
+#include "order/cause.h"
 
 enum { READ_COMMITTED = 1, CONSUMER = -1, NO_SESSION_EPOCH = -1 };
 
 /* ---- what may be asked for ---- */
 
 static bool
-is_led_by(const struct of_direct_part *part, const struct of_link *link)
-{
-    return part->slot->role == link->role && part->leader == link->node && link->node >= 0;
-}
-
-static bool
-can_ask(const struct of_direct_part *part, const struct of_link *link, int64_t now_ns)
-{
-    return is_led_by(part, link) && !part->held && !part->unsure && part->next_ask_ns <= now_ns;
-}
-
-static bool
 can_fetch(const struct of_direct_part *part, const struct of_link *link, int64_t now_ns)
 {
-    return can_ask(part, link, now_ns) && !part->check && part->first == NULL;
+    return of_part_can_ask(part, link, now_ns) && !part->check && part->edge == OF_EDGE_NONE && part->first == NULL;
 }
 
 static bool
 can_check(const struct of_direct_part *part, const struct of_link *link, int64_t now_ns)
 {
-    return can_ask(part, link, now_ns) && part->check && !part->checking;
+    return of_part_can_ask(part, link, now_ns) && part->check && !part->checking;
 }
 
 static struct of_array
@@ -158,16 +147,29 @@ of_fetcher_take_checks(struct of_fetcher *fetcher, struct of_link *link, const s
         const struct of_epoch_found *found = topics[t].partitions.items;
         for (uint32_t i = 0; i < topics[t].partitions.count; i++) {
             struct of_direct_part *part = of_fetcher_part(fetcher, link->role, found[i].partition);
-            if (part != NULL && part->checking && !part->held && is_led_by(part, link))
+            if (part != NULL && part->checking && !part->held && of_part_is_led_by(part, link))
                 take_check(fetcher, part, &found[i], now_ns);
         }
     }
     for (uint32_t i = 0; i < fetcher->part_count; i++) /* not answered, or held meanwhile */
-        if (is_led_by(&fetcher->parts[i], link))
+        if (of_part_is_led_by(&fetcher->parts[i], link))
             fetcher->parts[i].checking = false;
 }
 
 /* ---- a link's turn ---- */
+
+/* The broker that was asked at the start was newer. */
+static void
+refuse_old(struct of_fetcher *fetcher, const struct of_link *link, int64_t now_ns)
+{
+    for (uint32_t i = 0; i < fetcher->part_count; i++) {
+        struct of_direct_part *part = &fetcher->parts[i];
+        if (of_part_can_ask(part, link, now_ns))
+            of_part_break(fetcher, part, OF_CAUSE_FETCH_FAILED, "%.100s [%d] is led by %.60s:%d, which speaks no version "
+                          "of Fetch from 4 to 12: use --source librdkafka", part->slot->topic, part->slot->partition,
+                          link->connection.host, link->connection.port);
+    }
+}
 
 void
 of_fetcher_ask(struct of_fetcher *fetcher, struct of_link *link, int64_t now_ns)
@@ -175,12 +177,13 @@ of_fetcher_ask(struct of_fetcher *fetcher, struct of_link *link, int64_t now_ns)
     if (fetcher->part_count == 0 || link->node < 0 || !of_connection_can_ask(&link->connection))
         return;
     if (of_connection_version(&link->connection, OF_API_FETCH) < 0) {
-        of_connection_fail(&link->connection, now_ns, "the broker speaks no version of Fetch from 4 to 12: "
-                           "use --source librdkafka");
+        refuse_old(fetcher, link, now_ns);
         return;
     }
     if (!link->checking)
         check(fetcher, link, now_ns);
+    if (!link->listing && of_connection_can_ask(&link->connection))
+        of_fetcher_ask_edges(fetcher, link, topic_of(fetcher, link->role), now_ns);
     if (!link->fetching && of_connection_can_ask(&link->connection) && now_ns >= link->throttled_ns &&
         of_slabs_left(&fetcher->slabs[link->role]) > 0)
         fetch(fetcher, link, now_ns);

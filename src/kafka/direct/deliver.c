@@ -21,6 +21,7 @@ of_fetcher_make_stretch(struct of_fetcher *fetcher, struct of_direct_part *part)
     stretch->slab = NULL;
     stretch->own = NULL;
     stretch->first_offset = stretch->next_offset = part->position;
+    stretch->leader_epoch = part->last_epoch;
     stretch->count = stretch->batch_count = stretch->shown_at = 0;
     stretch->shown_offset = -1;
     stretch->reached = -1;
@@ -33,6 +34,21 @@ of_fetcher_discard(struct of_fetcher *fetcher, struct of_stretch *stretch)
     of_stretch_empty(stretch);
     stretch->next = fetcher->free;
     fetcher->free = stretch;
+}
+
+/* Orders in the order in which they came, retries where they wait. */
+void
+of_fetcher_queue(struct of_fetcher *fetcher, struct of_stretch *stretch)
+{
+    struct of_direct_part *part = stretch->part;
+    bool retry = part->slot->role == OF_ROLE_RETRY;
+    struct of_stretch **first = retry ? &part->first : &fetcher->ready;
+    struct of_stretch **last = retry ? &part->last : &fetcher->ready_last;
+    if (*last != NULL)
+        (*last)->next = stretch;
+    else
+        *first = stretch;
+    *last = stretch;
 }
 
 void
@@ -68,6 +84,7 @@ fill_chunk(struct of_fetcher *fetcher, struct of_stretch *stretch, struct of_chu
     chunk->ops = &of_stretch_chunk_ops;
     chunk->first_offset = part->delivered;
     chunk->next_offset = part->delivered = stretch->next_offset;
+    part->delivered_epoch = stretch->leader_epoch;
     chunk->payload = NULL;
     chunk->count = 0;
     if (stretch->batch_count == 0) {
@@ -190,14 +207,18 @@ of_fetcher_take(struct of_fetcher *fetcher, struct of_direct_part *part, struct 
     memcpy(copy->bytes, record.ref, length);
     chunk->records[chunk->count++] = copy;
     chunk->next_offset = part->delivered = record.offset + 1;
+    part->delivered_epoch = part->first->leader_epoch;
     part->cursor = record.behind;
     of_stretch_close_before(part->first, record.at >> OF_STRETCH_POSITION_BITS);
 }
 
 int64_t
-of_fetcher_at_end(const struct of_direct_part *part)
+of_fetcher_at_end(struct of_direct_part *part)
 {
-    return part->first == NULL && part->end >= 0 && part->position >= part->end ? part->position : -1;
+    if (part->first != NULL || part->end < 0 || part->position < part->end)
+        return -1;
+    part->delivered_epoch = part->last_epoch;
+    return part->position;
 }
 
 /* ---- home ---- */

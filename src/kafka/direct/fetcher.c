@@ -108,7 +108,9 @@ of_fetcher_begin(struct of_fetcher *fetcher, struct of_slot *const *slots, const
             .end = -1,
             .leader = -1,
             .leader_epoch = -1,
-            .last_epoch = -1,
+            .last_epoch = slots[i]->start_epoch,
+            .delivered_epoch = slots[i]->start_epoch,
+            .check = slots[i]->start_epoch >= 0,
             .bytes = slots[i]->role == OF_ROLE_RETRY ? settings->retry_bytes : settings->partition_bytes,
         };
         slots[i]->source = &fetcher->parts[i];
@@ -133,7 +135,7 @@ of_fetcher_end(struct of_fetcher *fetcher)
         link->asked_count = 0;
     free(fetcher->parts);
     fetcher->parts = NULL;
-    fetcher->part_count = fetcher->broken_count = 0;
+    fetcher->part_count = fetcher->news_count = 0;
     for (int role = 0; role < 2; role++) {
         free(fetcher->by_number[role]);
         fetcher->by_number[role] = NULL;
@@ -146,7 +148,8 @@ of_fetcher_hold(struct of_fetcher *fetcher, struct of_direct_part *part)
 {
     part->held = true;
     part->generation++;
-    part->checking = false;
+    part->checking = part->edge_asked = false;
+    part->edge = OF_EDGE_NONE;
     of_fetcher_drop_waiting(fetcher, part);
 }
 
@@ -155,26 +158,35 @@ of_fetcher_resume(struct of_fetcher *fetcher, struct of_direct_part *part, int64
 {
     of_fetcher_hold(fetcher, part); /* resuming what was not held is only a seek */
     part->held = false;
+    if (offset > part->position) /* as recorded state may ask: what is before it was not read here */
+        part->last_epoch = -1;
+    part->delivered_epoch = part->last_epoch;
     part->position = part->delivered = offset;
     part->end = -1;
     part->next_ask_ns = 0;
     part->backoff_ms = 0;
     part->malformed = 0;
     part->check = part->last_epoch >= 0;
-    if (part->broken)
-        fetcher->broken_count--;
-    part->broken = false;
+    if (part->news == OF_PART_BROKEN)
+        of_fetcher_tell(fetcher, part, OF_PART_NOTHING);
+}
+
+void
+of_fetcher_tell(struct of_fetcher *fetcher, struct of_direct_part *part, enum of_part_news news)
+{
+    fetcher->news_count += (news != OF_PART_NOTHING) - (part->news != OF_PART_NOTHING);
+    part->news = news;
 }
 
 struct of_direct_part *
-of_fetcher_broken(struct of_fetcher *fetcher)
+of_fetcher_news(struct of_fetcher *fetcher, enum of_part_news *news)
 {
-    for (uint32_t i = 0; fetcher->broken_count > 0 && i < fetcher->part_count; i++) {
+    for (uint32_t i = 0; fetcher->news_count > 0 && i < fetcher->part_count; i++) {
         struct of_direct_part *part = &fetcher->parts[i];
-        if (!part->broken)
+        if (part->news == OF_PART_NOTHING)
             continue;
-        part->broken = false;
-        fetcher->broken_count--;
+        *news = part->news;
+        of_fetcher_tell(fetcher, part, OF_PART_NOTHING);
         return part;
     }
     return NULL;
@@ -189,6 +201,7 @@ take_answer(struct of_fetcher *fetcher, struct of_link *link, const struct of_re
     case OF_API_FETCH: of_fetcher_take_fetched(fetcher, link, received, now_ns); break;
     case OF_API_METADATA: of_fetcher_take_leaders(fetcher, link, received, now_ns); break;
     case OF_API_OFFSET_FOR_LEADER_EPOCH: of_fetcher_take_checks(fetcher, link, received, now_ns); break;
+    case OF_API_LIST_OFFSETS: of_fetcher_take_edges(fetcher, link, received, now_ns); break;
     default: OF_ASSERT(!"an answer to what is asked");
     }
     of_arena_empty(&fetcher->arena);
@@ -204,13 +217,13 @@ take_down(struct of_fetcher *fetcher, struct of_link *link)
                       connection->error.text);
     if (link->node >= 0)
         link->downs_seen = connection->downs; /* else knock() wants to see it */
-    link->fetching = link->checking = false;
+    link->fetching = link->checking = link->listing = false;
     link->asked_count = 0;
     if (link->asking_leaders)
         fetcher->leaders_asked = link->asking_leaders = false;
     for (uint32_t i = 0; link->node >= 0 && i < fetcher->part_count; i++)
         if (fetcher->parts[i].leader == link->node && fetcher->parts[i].slot->role == link->role)
-            fetcher->parts[i].checking = false;
+            fetcher->parts[i].checking = fetcher->parts[i].edge_asked = false;
     of_fetcher_want_leaders(fetcher);
 }
 

@@ -2,6 +2,7 @@
  *
  *   leaders.c  who leads what: metadata, brokers, links to them
  *   ask.c      requests: what to fetch from whom, whether logs have diverged
+ *   edges.c    what a log holds whose leader says that an offset is out of range
  *   answer.c   what an answer to a fetch holds: batches into stretches, errors into back-off or news
  *   deliver.c  stretches into chunks, retries one by one
  *
@@ -15,7 +16,8 @@
  *
  * Epochs. When the leader's epoch has changed since a batch was read, the new leader is asked where the epoch of that
  * batch ends in its log. An end before our position means that what we read there is gone: the part is broken, with a
- * text that says from where on.
+ * text that says from where on. The same is asked at the beginning, where the epoch was committed with the offset. A topic
+ * whose id has changed was made anew: all parts of it that were read are broken.
  *
  * Threads: the fetch thread's; nothing blocks. */
 #ifndef OF_KAFKA_DIRECT_FETCHER_H
@@ -23,8 +25,15 @@
 
 #include "core/source.h"
 #include "kafka/direct/connection.h"
+#include "kafka/direct/messages.h"
 #include "kafka/direct/stretch.h"
 #include "kafka/direct/tls.h"
+
+/* What a part has to tell. */
+enum of_part_news { OF_PART_NOTHING, OF_PART_BROKEN, OF_PART_SKIPPED };
+
+/* What is to be asked of a log that does not hold an offset, one after the other. */
+enum of_part_edge { OF_EDGE_NONE, OF_EDGE_FIRST, OF_EDGE_END };
 
 /* An assigned partition; slot->source points to it. */
 struct of_direct_part {
@@ -35,18 +44,23 @@ struct of_direct_part {
     uint32_t generation;   /* rises with every hold and resume */
     int32_t leader;        /* -1: not known */
     int32_t leader_epoch;  /* -1: not known */
-    int32_t last_epoch;    /* of the batch before position; -1: none was read */
+    int32_t last_epoch;    /* of the batch before position, or a later one; -1: not known */
+    int32_t delivered_epoch; /* the same before delivered */
     uint32_t stale;        /* times that metadata was older than what we know */
     bool held;
     bool unsure;           /* its leader says that it is none: not asked before metadata has been */
     bool check;            /* the leader's log is to be compared first */
     bool checking;         /* and that is under way */
+    enum of_part_edge edge; /* asked for first, too */
+    bool edge_asked;       /* and that is under way */
+    int64_t low;           /* the log's first offset, once edge is OF_EDGE_END */
     int64_t next_ask_ns;   /* not before */
     int64_t backoff_ms;    /* 0: all is well */
     int64_t leaderless_ns; /* since when; 0: there is a leader */
     int32_t bytes;         /* to ask for */
     uint32_t malformed;    /* times in a row that an answer could not be read */
-    bool broken;           /* to be told: cannot be read at `position` for `cause` */
+    enum of_part_news news; /* to be told: cannot be read at `position` for `cause`; goes on there from skipped_from */
+    int64_t skipped_from;
     uint8_t cause;         /* enum of_cause */
     char why[256];
     struct of_stretch *first, *last; /* retry: what waits here */
@@ -68,6 +82,7 @@ struct of_link {
     uint32_t downs_seen;
     bool fetching;
     bool checking;
+    bool listing;
     bool asking_leaders;
     struct of_asked_part *asked; /* by the fetch under way */
     uint32_t asked_count;
@@ -103,7 +118,8 @@ struct of_fetcher {
     uint32_t part_count;
     struct of_direct_part **by_number[2]; /* by role and partition; NULL where not assigned */
     int32_t numbers[2];
-    uint32_t broken_count;
+    struct of_topic_id topic_ids[2]; /* by role, as last told; outlive assignments */
+    uint32_t news_count;
     struct of_stretch *ready, *ready_last; /* orders, in the order in which they came */
     struct of_stretch *free;
     struct of_arena arena; /* of the answer that is being looked at */
@@ -121,7 +137,7 @@ void of_fetcher_end(struct of_fetcher *fetcher);
 void of_fetcher_turn(struct of_fetcher *fetcher, int64_t now_ns);
 
 /* A part with something to tell, which it then has told; NULL: none. */
-struct of_direct_part *of_fetcher_broken(struct of_fetcher *fetcher);
+struct of_direct_part *of_fetcher_news(struct of_fetcher *fetcher, enum of_part_news *news);
 
 void of_fetcher_hold(struct of_fetcher *fetcher, struct of_direct_part *part);
 void of_fetcher_resume(struct of_fetcher *fetcher, struct of_direct_part *part, int64_t offset);
@@ -131,7 +147,7 @@ void of_fetcher_resume(struct of_fetcher *fetcher, struct of_direct_part *part, 
 bool of_fetcher_read(struct of_fetcher *fetcher, struct of_chunk *chunk);
 bool of_fetcher_peek(struct of_fetcher *fetcher, struct of_direct_part *part, struct of_record *record);
 void of_fetcher_take(struct of_fetcher *fetcher, struct of_direct_part *part, struct of_chunk *chunk);
-int64_t of_fetcher_at_end(const struct of_direct_part *part);
+int64_t of_fetcher_at_end(struct of_direct_part *part);
 void of_fetcher_release(struct of_fetcher *fetcher, struct of_chunk *chunk);
 
 /* Drops what waits of a part. */
@@ -141,6 +157,8 @@ void of_fetcher_drop_ready(struct of_fetcher *fetcher);
 /* ---- between the files ---- */
 
 struct of_stretch *of_fetcher_make_stretch(struct of_fetcher *fetcher, struct of_direct_part *part);
+void of_fetcher_queue(struct of_fetcher *fetcher, struct of_stretch *stretch);
+void of_fetcher_tell(struct of_fetcher *fetcher, struct of_direct_part *part, enum of_part_news news);
 void of_fetcher_discard(struct of_fetcher *fetcher, struct of_stretch *stretch);
 
 /* leaders.c */
@@ -157,6 +175,11 @@ void of_fetcher_ask(struct of_fetcher *fetcher, struct of_link *link, int64_t no
 void of_fetcher_take_checks(struct of_fetcher *fetcher, struct of_link *link, const struct of_received *received,
                             int64_t now_ns);
 
+/* edges.c */
+void of_fetcher_ask_edges(struct of_fetcher *fetcher, struct of_link *link, struct of_slice topic, int64_t now_ns);
+void of_fetcher_take_edges(struct of_fetcher *fetcher, struct of_link *link, const struct of_received *received,
+                           int64_t now_ns);
+
 /* answer.c */
 void of_fetcher_take_fetched(struct of_fetcher *fetcher, struct of_link *link, const struct of_received *received,
                              int64_t now_ns);
@@ -166,7 +189,20 @@ void of_part_take_error(struct of_fetcher *fetcher, struct of_direct_part *part,
 void of_part_back_off(struct of_fetcher *fetcher, struct of_direct_part *part, int64_t now_ns);
 void of_part_break(struct of_fetcher *fetcher, struct of_direct_part *part, uint8_t cause, const char *format, ...)
     OF_PRINTF(4, 5);
+void of_part_made_anew(struct of_fetcher *fetcher, struct of_direct_part *part);
 void of_part_diverged(struct of_fetcher *fetcher, struct of_direct_part *part, int32_t epoch, int64_t end);
+
+static inline bool
+of_part_is_led_by(const struct of_direct_part *part, const struct of_link *link)
+{
+    return part->slot->role == link->role && part->leader == link->node && link->node >= 0;
+}
+
+static inline bool
+of_part_can_ask(const struct of_direct_part *part, const struct of_link *link, int64_t now_ns)
+{
+    return of_part_is_led_by(part, link) && !part->held && !part->unsure && part->next_ask_ns <= now_ns;
+}
 
 static inline struct of_direct_part *
 of_fetcher_part(const struct of_fetcher *fetcher, enum of_role role, int32_t partition)

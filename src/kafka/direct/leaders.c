@@ -233,8 +233,8 @@ of_fetcher_ask_leaders(struct of_fetcher *fetcher, int64_t now_ns)
         return;
     }
     struct of_topic_name names[2] = {
-        { of_slice_str(fetcher->options->orders_topic) },
-        { of_slice_str(fetcher->options->retry_topic != NULL ? fetcher->options->retry_topic : "") },
+        { .name = of_slice_str(fetcher->options->orders_topic) },
+        { .name = of_slice_str(fetcher->options->retry_topic != NULL ? fetcher->options->retry_topic : "") },
     };
     const struct of_metadata_request request = {
         .topics = { .items = names, .count = fetcher->options->retry_topic != NULL ? 2 : 1 },
@@ -272,16 +272,33 @@ take_leader(struct of_fetcher *fetcher, struct of_direct_part *part, const struc
     if (told->leader_epoch != part->leader_epoch && part->last_epoch >= 0)
         part->check = true;
     if (leader != part->leader || told->leader_epoch != part->leader_epoch)
-        part->checking = false;
+        part->checking = part->edge_asked = false;
     part->unsure = false;
     part->leader = leader;
     part->leader_epoch = told->leader_epoch;
+}
+
+/* A deleted topic takes its records and the group's offsets with it. What stands at our position in one of the same name is
+ * another order, and what is before it nobody has read. */
+static void
+compare_ids(struct of_fetcher *fetcher, enum of_role role, struct of_topic_id id)
+{
+    struct of_topic_id known = fetcher->topic_ids[role];
+    if (id.high == 0 && id.low == 0)
+        return;
+    fetcher->topic_ids[role] = id;
+    if ((known.high == 0 && known.low == 0) || (known.high == id.high && known.low == id.low))
+        return;
+    for (uint32_t i = 0; i < fetcher->part_count; i++)
+        if (fetcher->parts[i].slot->role == role && fetcher->parts[i].position > 0)
+            of_part_made_anew(fetcher, &fetcher->parts[i]);
 }
 
 static void
 take_topic(struct of_fetcher *fetcher, enum of_role role, const struct of_metadata_topic *topic, int64_t now_ns)
 {
     const struct of_metadata_partition *partitions = topic->partitions.items;
+    compare_ids(fetcher, role, topic->id);
     for (uint32_t i = 0; i < topic->partitions.count; i++) {
         struct of_direct_part *part = of_fetcher_part(fetcher, role, partitions[i].partition_index);
         if (part != NULL)

@@ -47,6 +47,8 @@ SHAPE(api_versions_answer, TYPE, NULL);
 
 #define TYPE struct of_topic_name
 static const struct of_field topic_name_fields[] = {
+    ROW(INT64, 10, EVER, AT(id.high)),
+    ROW(INT64, 10, EVER, AT(id.low)),
     ROW(STRING, 0, EVER, AT(name)),
 };
 SHAPE(topic_name, TYPE, NULL);
@@ -90,6 +92,8 @@ SHAPE(metadata_partition, TYPE, &metadata_partition_initial);
 static const struct of_field metadata_topic_fields[] = {
     ROW(INT16, 0, EVER, AT(error_code)),
     ROW(STRING, 0, EVER, AT(name)),
+    ROW(INT64, 10, EVER, AT(id.high)),
+    ROW(INT64, 10, EVER, AT(id.low)),
     ROW(BOOL, 1, EVER, AT(is_internal)),
     ROW(ARRAY, 0, EVER, AT(partitions), OF(metadata_partition)),
     ROW(INT32, 8, EVER, AT(topic_authorized_operations)),
@@ -370,7 +374,7 @@ SHAPE(sasl_answer, TYPE, NULL);
 const struct of_message of_messages[] = {
     { "Fetch", OF_API_FETCH, 4, 12, 12, &fetch_request, &fetch_answer },
     { "ListOffsets", OF_API_LIST_OFFSETS, 1, 6, 6, &list_request, &list_answer },
-    { "Metadata", OF_API_METADATA, 1, 9, 9, &metadata_request, &metadata_answer },
+    { "Metadata", OF_API_METADATA, 1, 10, 9, &metadata_request, &metadata_answer },
     { "SaslHandshake", OF_API_SASL_HANDSHAKE, 1, 1, EVER, &sasl_handshake_request, &sasl_handshake_answer },
     { "ApiVersions", OF_API_VERSIONS, 0, 3, 3, &api_versions_request, &api_versions_answer },
     { "OffsetForLeaderEpoch", OF_API_OFFSET_FOR_LEADER_EPOCH, 0, 4, 4, &epoch_request, &epoch_answer },

@@ -23,7 +23,13 @@ struct of_api_versions_answer {
 
 /* ---- Metadata ---- */
 
+/* A topic's id, in two halves; both 0: none. A topic that is made anew has another one. */
+struct of_topic_id {
+    int64_t high, low;
+};
+
 struct of_topic_name {
+    struct of_topic_id id; /* none: the name counts */
     struct of_slice name;
 };
 
@@ -52,6 +58,7 @@ struct of_metadata_partition {
 struct of_metadata_topic {
     int16_t error_code;
     struct of_slice name;
+    struct of_topic_id id; /* since version 10 */
     bool is_internal;
     struct of_array partitions; /* of struct of_metadata_partition */
     int32_t topic_authorized_operations;

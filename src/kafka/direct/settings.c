@@ -49,6 +49,8 @@ static const struct {
     { "client.rack", UNSPOKEN, 0 },
     { "client.dns.lookup", UNSPOKEN, 0 },
     { "plugin.", UNSPOKEN, 0 },
+    { "test.mock.", UNSPOKEN, 0 },
+    { "api.version.fallback.ms", UNSPOKEN, 0 },
     { "bootstrap.servers", UNSPOKEN, 0 },
     { "metadata.broker.list", UNSPOKEN, 0 },
 };

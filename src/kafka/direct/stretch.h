@@ -42,6 +42,7 @@ struct of_stretch {
     uint8_t *own;
     int64_t first_offset;     /* records before it are not wanted */
     int64_t next_offset;
+    int32_t leader_epoch;     /* of what is before next_offset; -1: not known */
     uint32_t count;           /* of records, a few more where some are not wanted */
     uint32_t batch_count;
     uint32_t shown_at;        /* cursor of the record that was shown last */

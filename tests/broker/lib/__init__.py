@@ -11,6 +11,7 @@ flow         the topics and the group of a test, orders in them, and what must c
 oracle       what a run must come to, worked out from the documentation alone
 orders       the Order record by hand: Avro, framing, exact sums
 orderflow    the program under test as a process with JSON events
+browser      Chromium without a window
 newcomer     what a test of the README starts from: a clone, a shell, an unused broker
 readme       what README.md tells people to type, and which test answers for it
 terminal     a command line as people type it, and what it prints

@@ -24,7 +24,8 @@ FINISH_S = 90           # for those who finish what is left
 START_S = 30            # how long to wait for the first partitions
 READY_S = 8            # how long to wait for a member that is to be killed to have partitions
 RECOVER_S = 15          # how long the load goes on for a restart that has not committed yet
-BROKER_GRACE_S = 10     # for which a broker that was started again still explains delays
+BROKER_GRACE_S = 10     # for which a broker that was started again, or leaders that moved, still explain delays
+UNSETTLING = ("broker-start", "move", "settle", "elect")
 DRAINED = (0, 3)        # exit status of a member that is asked to stop: done, or out of drain time
 BROKER_SETTINGS = {"log.index.size.max.bytes": 1 << 20, "log.cleaner.enable": "false"}
 
@@ -188,6 +189,17 @@ class Performance:
     def _broker_start(self, step):
         self.arena.kafka.nodes[step.target].start(wait=False)
 
+    def _move(self, step):
+        self.arena.client.reassign(self.scene.topic, [1, 2, 3], step.target, copies=2)
+        self._elect(step)
+
+    def _settle(self, step):
+        self.arena.client.reassign(self.scene.topic, [1, 2, 3], step.target, copies=3)
+        self._elect(step)
+
+    def _elect(self, _):
+        self.arena.client.elect(self.scene.topic)
+
     def _registry_down(self, _):
         self.scene.door.stop()
 
@@ -266,7 +278,7 @@ class Performance:
             return
         self.watch.next_look()
         now = time.monotonic()
-        if any(done.action == "broker-start" and now - at < BROKER_GRACE_S for at, done in self.done):
+        if any(done.action in UNSETTLING and now - at < BROKER_GRACE_S for at, done in self.done):
             kind += " in trouble"
         self.measured = kind, recovery.Event(now, self.owned[step.target])
 

@@ -4,6 +4,7 @@
     good(report)
 """
 import json
+import os
 import queue
 import threading
 import time
@@ -72,7 +73,7 @@ class Run:
             yield task.schedule.text()
             yield from ("  ! " + line for line in bad[:MOST_LINES])
             yield (f"  logs: {outcome.folder}\n  again: ./dev chaos --guarantee {NAMES[task.exactly_once]} "
-                   f"--seed {task.schedule.seed} --only {number}")
+                   f"--source {os.environ.get('ORDERFLOW_SOURCE', 'auto')} --seed {task.schedule.seed} --only {number}")
 
 
 def perform(tasks, registry_url, jobs, folder, show=print):

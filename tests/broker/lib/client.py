@@ -97,16 +97,24 @@ class Client:
 
     def move(self, topic, brokers, turn):
         """Gives every partition two other replicas among the brokers, and the lead to the first of them."""
+        self.reassign(topic, brokers, turn, copies=2)
+        process.wait_until(lambda: not self.ask(lambda admin: admin.list_partition_reassignments()), SECONDS,
+                           f"{topic} has moved")
+        self.elect(topic)
+
+    def reassign(self, topic, brokers, turn, copies):
+        """Begins to give every partition so many replicas among the brokers, another one first with every turn."""
         count = len(brokers)
-        places = {kafka.TopicPartition(topic, p): [brokers[(p + turn) % count], brokers[(p + turn + 1) % count]]
+        places = {kafka.TopicPartition(topic, p): [brokers[(p + turn + copy) % count] for copy in range(copies)]
                   for p in self.partitions(topic)}
         refused = {place: error for place, error in self.ask(
             lambda admin: admin.alter_partition_reassignments(places)).items() if error}
         assert not refused, f"reassignment refused: {refused}"
-        process.wait_until(lambda: not self.ask(lambda admin: admin.list_partition_reassignments()), SECONDS,
-                           f"{topic} has moved")
-        self.ask(lambda admin: admin.elect_leaders(0, {topic: [place.partition for place in places]},
-                                                   raise_errors=False))
+
+    def elect(self, topic):
+        """Gives the lead to the first replica of every partition, where that is possible now."""
+        partitions = self.partitions(topic)
+        self.ask(lambda admin: admin.elect_leaders(0, {topic: partitions}, raise_errors=False))
 
     def topics(self):
         return set(self.ask(lambda admin: admin.list_topics()))

@@ -101,21 +101,30 @@ def java_serializer():
     return folder / "lib"
 
 
-def go_serializer():
-    """The program of serializers/go, built."""
-    source = places.BROKER_TESTS / "serializers" / "go"
+def go_program(source, folder, name, what):
+    """The Go program of a folder of ours, built."""
     if not shutil.which("go"):
         raise Missing("no go on PATH: install Go 1.19 or newer")
     inputs = b"".join(path.read_bytes() for path in sorted(source.iterdir()))
 
     def install(part):
-        subprocess.run(["go", "build", "-mod=readonly", "-o", part / "publish", "."], check=True, cwd=source,
+        subprocess.run(["go", "build", "-mod=readonly", "-o", part / name, "."], check=True, cwd=source,
                        stdin=subprocess.DEVNULL, stdout=sys.stderr, timeout=900)
         _take_place(part, folder)
 
-    folder = places.RUN / "serializers-go"
-    _once(folder, inputs, "and building the Go producer", install)
-    return folder / "publish"
+    _once(folder, inputs, what, install)
+    return folder / name
+
+
+def go_serializer():
+    """The program of serializers/go."""
+    return go_program(places.BROKER_TESTS / "serializers" / "go", places.RUN / "serializers-go", "publish",
+                      "and building the Go producer")
+
+
+def promlint():
+    """Prometheus' linter of metrics."""
+    return go_program(places.BROKER_TESTS / "promlint", places.RUN / "promlint", "promlint", "and building promlint")
 
 
 def everything():

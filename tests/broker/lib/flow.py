@@ -89,9 +89,8 @@ class Flow:
         flags += ["--min-value", settings.min_value] if settings.min_value > float("-inf") else []
         flags += ["--max-field-bytes", settings.max_field_bytes] if settings.max_field_bytes != 1 << 20 else []
         flags += ["--max-value", settings.max_value] if settings.max_value < float("inf") else []
-        program = self.test.orderflow("run", *flags, *arguments, brokers=self.client.bootstrap,
-                                      name=name or f"run-{len(self.programs) + 1}",
-                                      **{"registry_url": self.registry_url, **options})
+        program = self.test.orderflow("run", *flags, *arguments, name=name or f"run-{len(self.programs) + 1}",
+                                      **{"registry_url": self.registry_url, "brokers": self.client.bootstrap, **options})
         self.programs.append(program)
         return program
 

@@ -36,7 +36,8 @@ class Registry:
                       "quarkus.http.access-log.enabled": "false", "quarkus.log.level": "WARN"}
         variables = dict(os.environ)
         if self.keep:
-            url = f"jdbc:h2:file:{self.folder}/schemas;DB_CLOSE_ON_EXIT=FALSE"
+            # Written at once: by default what was registered in the last second is lost with the process.
+            url = f"jdbc:h2:file:{self.folder}/schemas;DB_CLOSE_ON_EXIT=FALSE;WRITE_DELAY=0"
             variables |= {"REGISTRY_DATASOURCE_URL": url,       # 2.x
                           "APICURIO_STORAGE_KIND": "sql", "APICURIO_STORAGE_SQL_KIND": "h2",
                           "APICURIO_DATASOURCE_URL": url}       # 3.x

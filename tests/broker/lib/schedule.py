@@ -80,7 +80,8 @@ class _Maker:
     """Draws incidents, one after the other, and keeps account of who is busy until when."""
 
     # kind of incident: (weight, on one broker / on three)
-    WEIGHTS = {"kill": (8, 6), "term": (3, 2), "freeze": (3, 2), "join": (3, 2), "registry": (2, 1), "broker": (0, 6)}
+    WEIGHTS = {"kill": (8, 6), "term": (3, 2), "freeze": (3, 2), "join": (3, 2), "registry": (2, 1), "broker": (0, 6),
+               "move": (0, 4), "elect": (0, 2)}
 
     def __init__(self, chance, brokers, long):
         self.chance = chance
@@ -158,6 +159,19 @@ class _Maker:
     def _broker(self, at):
         self._outage(at, "broker", "broker-kill", "broker-start", self.chance.randrange(self.brokers),
                      self.chance.uniform(0.2, 2))
+
+    def _move(self, at):
+        """The partitions get two replicas and other leaders, and a moment later all three again, and others; no broker is
+        down meanwhile, as two replicas do without none."""
+        if self.busy.get("broker", 0) > at:
+            return
+        turn, back = self.chance.randrange(3), at + self.chance.uniform(0.3, 1.5)
+        self._add(at, "move", turn)
+        self._add(back, "settle", turn + 1)
+        self.busy["broker"] = back + 2
+
+    def _elect(self, at):
+        self._add(at, "elect")
 
     def _outage(self, at, what, harm, repair, target, length):
         if self.busy.get(what, 0) > at:
