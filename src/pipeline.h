@@ -154,7 +154,7 @@ void of_pipeline_add_totals(const struct of_pipeline *pipeline, struct of_totals
 
 /* The state of everything, for people: what stands in the way; every thread with what its stages hold and wait for, all
  * partitions with position, committed offset, end, epoch and why they wait; every ring. Each thread tells its own between
- * two turns; one that does not turn is named. Blocks for a second at most. Any thread, one at a time. */
+ * two turns; one that does not turn is named. Blocks for a second at most. Any thread; without threads the one that turns. */
 void of_pipeline_dump(struct of_pipeline *pipeline, FILE *out);
 
 /* Threads, the stages on them, and every edge with its kind and capacity. */

@@ -143,6 +143,8 @@ of_run_prepare_topics(struct of_kafka_options *options, const struct of_settings
            || (status == OF_OK && (status = of_admin_cluster_id(admin, LOOK_UP_MS, cluster, err)) == OF_RETRY)) {
         if (of_interrupt_requested())
             break;
+        if (of_interrupt_take_dump())
+            of_log_info("run", "there is no pipeline yet: %s", err->text);
         of_log_changed(&last, OF_LOG_WARNING, "run", "%s; trying again", err->text);
         nanosleep(&(struct timespec) { .tv_nsec = PAUSE_MS * OF_MS_NS }, NULL);
     }

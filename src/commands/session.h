@@ -50,7 +50,9 @@ struct of_session {
 /* Opens and starts everything; topics must exist. OF_FATAL, OF_RETRY: the text says why there can be no run. */
 OF_MUST_USE enum of_status of_session_open(struct of_session *session, struct of_error *err);
 
-/* Takes the requests of commands/interrupt.h meanwhile. Until Ctrl+C, the exit time-out, a reader that is gone, a reason to stop, or the pipeline's own end; then drains,
+/* Takes the requests of commands/interrupt.h meanwhile.
+ *
+ * Until Ctrl+C, the exit time-out, a reader that is gone, a reason to stop, or the pipeline's own end; then drains,
  * commits and leaves the group, bounded by the drain time-out and some seconds. Returns the exit status. */
 OF_MUST_USE int of_session_run(struct of_session *session);
 

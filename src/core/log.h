@@ -1,8 +1,8 @@
 /* The program's log: one line per message to standard error, as text or as JSON.
  *
- *     2026-01-31T09:30:00.123Z warning fetch: held: no usable answer stage=decode topic=orders partition=3 offset=120 cause=...
+ *     2026-01-31T09:30:00.123Z warning fetch: held: no usable answer stage=decode topic=orders partition=3 offset=120 ...
  *     {"time":"2026-01-31T09:30:00.123Z","level":"warning","module":"fetch","text":"held: no usable answer",
- *      "stage":"decode","topic":"orders","partition":3,"offset":120,"cause":"..."}                     (one line)
+ *      "stage":"decode","topic":"orders","partition":3,"offset":120,"cause":"..."}
  *
  * Time in UTC; then level, module (one of of_log_modules, static text), text, and where the message is about one place
  * of the pipeline, that place. Texts may contain bytes from outside: invalid UTF-8 is escaped (core/escape.h), control

@@ -181,7 +181,8 @@ static void
 look_at_named(struct look *look)
 {
     struct of_survey *survey = look->survey;
-    uint32_t named = look->fetcher.named_count < OF_SURVEY_BROKERS / 2 ? look->fetcher.named_count : OF_SURVEY_BROKERS / 2;
+    const uint32_t most = OF_SURVEY_BROKERS / 2;
+    uint32_t named = look->fetcher.named_count < most ? look->fetcher.named_count : most;
     survey->broker_count = named;
     for (uint32_t i = 0; i < named; i++) {
         const struct of_broker_address *address = &look->fetcher.brokers[i];

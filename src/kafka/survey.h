@@ -42,18 +42,18 @@ struct of_survey_topic {
 };
 
 /* Numbers of operations in Kafka's ACLs. */
-enum { OF_MAY_READ = 3, OF_MAY_WRITE = 4, OF_MAY_CREATE = 5, OF_MAY_ALTER = 7, OF_MAY_DESCRIBE = 8, OF_MAY_DESCRIBE_CONFIGS = 10 };
+enum { OF_MAY_READ = 3, OF_MAY_WRITE = 4, OF_MAY_CREATE = 5 };
 
 enum { OF_SURVEY_BROKERS = 32, OF_SURVEY_TOPICS = 4 };
 
 struct of_survey {
-    struct of_survey_broker brokers[OF_SURVEY_BROKERS]; /* those named by the options first, then those that were told of */
+    struct of_survey_broker brokers[OF_SURVEY_BROKERS]; /* named by the options first, then those that were told of */
     uint32_t broker_count;
     uint32_t told_of; /* brokers that the cluster has, which may be more than are looked at */
     struct of_survey_topic topics[OF_SURVEY_TOPICS];
     uint32_t topic_count;
     bool reached; /* a broker is UP and has told of the cluster */
-    int32_t operations; /* what we may do with the cluster, as for topics */
+    int32_t operations; /* what we may do with the cluster, as for topics; 0: it does not say, because we may not know */
 };
 
 /* Looks at every broker that the options name, asks the first that is up about the topics, and looks at every broker

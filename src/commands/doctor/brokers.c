@@ -69,11 +69,12 @@ ask_librdkafka(struct of_doctor *doctor, const char *why)
 {
     struct of_error err;
     int32_t partitions;
-    enum of_status status = of_admin_look_up(doctor->admin, doctor->kafka.orders_topic, OF_DOCTOR_MS, &partitions, &err);
+    const char *topic = doctor->kafka.orders_topic;
+    enum of_status status = of_admin_look_up(doctor->admin, topic, OF_DOCTOR_MS, &partitions, &err);
     doctor->reached = status != OF_RETRY;
     if (doctor->reached) {
-        of_report_add(doctor->report, OF_VERDICT_OK, "brokers", "%s answer; looked at through librdkafka alone, because %s",
-                      doctor->kafka.brokers, why);
+        of_report_add(doctor->report, OF_VERDICT_OK, "brokers", "%s answer; looked at through librdkafka alone, because "
+                      "%s", doctor->kafka.brokers, why);
         return;
     }
     of_report_add(doctor->report, OF_VERDICT_FAIL, "brokers", "%s", err.text);
@@ -86,7 +87,8 @@ survey(struct of_doctor *doctor)
     struct of_error err;
     const char *const topics[] = { doctor->kafka.orders_topic, doctor->kafka.retry_topic,
                                    doctor->kafka.dead_letter_topic, doctor->kafka.aggregates_topic };
-    doctor->surveyed = of_survey_look(&doctor->kafka, topics, OF_SURVEY_TOPICS, OF_DOCTOR_MS, &doctor->survey, &err) == OF_OK;
+    doctor->surveyed = of_survey_look(&doctor->kafka, topics, OF_SURVEY_TOPICS, OF_DOCTOR_MS, &doctor->survey,
+                                      &err) == OF_OK;
     if (!doctor->surveyed) {
         ask_librdkafka(doctor, err.text);
         return;

@@ -79,8 +79,8 @@ check_memory(struct of_doctor *doctor)
     enum of_verdict verdict = usual_mb >= limit_mb             ? OF_VERDICT_FAIL
                               : usual_mb + groups_mb >= limit_mb ? OF_VERDICT_WARN
                                                                  : OF_VERDICT_OK;
-    of_report_add(doctor->report, verdict, "memory", "%s has %" PRId64 " MiB; --memory-mb %" PRId64 " comes to about %" PRId64
-                  ", and --max-groups to %" PRId64 " more for each partition, once there are as many", whose, limit_mb,
+    of_report_add(doctor->report, verdict, "memory", "%s has %" PRId64 " MiB; --memory-mb %" PRId64 " comes to about %"
+                  PRId64 ", and --max-groups to %" PRId64 " more for each partition, once there are as many", whose, limit_mb,
                   doctor->settings->memory_mb, usual_mb, groups_mb);
     if (verdict != OF_VERDICT_OK)
         of_report_remedy(doctor->report, "lower %s, or give it more memory",
@@ -111,7 +111,7 @@ check_port(struct of_doctor *doctor)
         of_report_add(doctor->report, OF_VERDICT_OK, "health port", "%s is free", address);
     } else {
         of_report_add(doctor->report, OF_VERDICT_WARN, "health port", "%s", err.text);
-        of_report_remedy(doctor->report, "fine if the one that has it is orderflow, and already runs; otherwise choose another");
+        of_report_remedy(doctor->report, "fine if it is an orderflow that runs already; otherwise choose another");
     }
 }
 

@@ -77,7 +77,8 @@ add_size(struct of_doctor *doctor, enum topic topic, const char *check)
     if (topic == AGGREGATES) {
         bool grows = doctor->settings->create_topics;
         of_report_add(doctor->report, grows ? OF_VERDICT_WARN : OF_VERDICT_FAIL, check,
-                      "has %" PRId32 " partitions, and %" PRId32 " are needed%s", has, needed, grows ? "; run adds them" : "");
+                      "has %" PRId32 " partitions, and %" PRId32 " are needed%s", has, needed,
+                      grows ? "; run adds them" : "");
         of_report_remedy(doctor->report, "add partitions to it");
     } else {
         of_report_add(doctor->report, OF_VERDICT_WARN, check, "has %" PRId32 " partitions and %s %" PRId32
@@ -100,8 +101,8 @@ add_replicas(struct of_doctor *doctor, enum topic topic, const char *check, cons
                       told->leaderless, told->partitions);
         of_report_remedy(doctor->report, "start the brokers that have them");
     } else if (topic != ORDERS && found->min_in_sync > told->in_sync) {
-        of_report_add(doctor->report, OF_VERDICT_FAIL, check, "%" PRId32 " replicas are in sync and min.insync.replicas is %"
-                      PRId64 ": it takes no records", told->in_sync, found->min_in_sync);
+        of_report_add(doctor->report, OF_VERDICT_FAIL, check, "%" PRId32 " replicas are in sync and "
+                      "min.insync.replicas is %" PRId64 ": it takes no records", told->in_sync, found->min_in_sync);
         of_report_remedy(doctor->report, "start the brokers that have the others, or lower min.insync.replicas");
     } else if (told->in_sync < told->replicas) {
         of_report_add(doctor->report, OF_VERDICT_WARN, check, "a partition has %" PRId32 " of %" PRId32 " replicas in sync",
@@ -258,6 +259,23 @@ check_operations(struct of_doctor *doctor, enum topic topic)
     return all;
 }
 
+/* A right to create topics of that name alone is not told of topics that do not exist. */
+static bool
+check_creation(struct of_doctor *doctor)
+{
+    int32_t operations = doctor->survey.operations;
+    bool missing = false;
+    for (enum topic topic = ORDERS; topic < TOPICS; topic++)
+        missing |= doctor->partitions[topic] == 0;
+    if (!missing || !doctor->settings->create_topics || operations == OF_SURVEY_UNKNOWN || operations == 0
+        || (operations >> OF_MAY_CREATE & 1))
+        return true;
+    of_report_add(doctor->report, OF_VERDICT_WARN, "permissions", "this user may not Create topics of the cluster, and "
+                  "some are missing");
+    of_report_remedy(doctor->report, "allow Create to it, or create them");
+    return false;
+}
+
 void
 of_doctor_check_permissions(struct of_doctor *doctor)
 {
@@ -271,8 +289,10 @@ of_doctor_check_permissions(struct of_doctor *doctor)
         all &= check_operations(doctor, topic);
         known |= doctor->survey.topics[topic].operations != OF_SURVEY_UNKNOWN;
     }
+    all &= check_creation(doctor);
     if (all && known)
-        of_report_add(doctor->report, OF_VERDICT_OK, "permissions", "the topics that exist may be read and written as needed");
+        of_report_add(doctor->report, OF_VERDICT_OK, "permissions", "the topics that exist may be read and written as "
+                      "needed");
     else if (all)
         of_report_add(doctor->report, OF_VERDICT_SKIP, "permissions", "the brokers do not tell them");
 }
