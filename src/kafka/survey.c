@@ -122,7 +122,7 @@ ask_cluster(struct look *look, struct of_connection *connection, int64_t until_n
     struct of_survey *survey = look->survey;
     struct of_topic_name names[OF_SURVEY_TOPICS];
     for (uint32_t i = 0; i < survey->topic_count; i++)
-        names[i].name = of_slice_str(survey->topics[i].name);
+        names[i] = (struct of_topic_name) { .name = of_slice_str(survey->topics[i].name) };
     const struct of_metadata_request request = {
         .topics = { .items = names, .count = survey->topic_count },
         .include_cluster_authorized_operations = version >= 8,
