@@ -22,11 +22,11 @@ static const struct {
     const char *command, *words;
 } operands[] = {
     { "schema", "explain register check list" },
-    { "config", "print template" },
+    { "config", "check print explain template" },
     { "completion", "bash zsh fish" },
 };
 
-const char of_completion_config_words[] = "print";
+const char of_completion_config_words[] = "check print";
 
 const char *
 of_completion_words(const char *command)

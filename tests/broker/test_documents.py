@@ -206,12 +206,19 @@ class Read(unittest.TestCase):
         chaos = subprocess.run([places.BROKER_TESTS / "chaos", "--help"], capture_output=True, text=True).stdout
         for _, command, *arguments in self.each("./dev"):
             self.assertRegex(usage, rf"(?m)^  (?:\w+\|)*{command}\b|^  {command}\b", command)
-            text = chaos if command == "chaos" else usage
+            text = {"chaos": chaos, "bench": self.benchmark(arguments)}.get(command, usage)
             for argument in arguments:
                 if argument.startswith("--"):
                     self.assertIn(argument, text, command)
             if "--lane" in arguments:
                 self.assertIn(arguments[arguments.index("--lane") + 1], re.search(r"--lane LANE.*?repeated", usage, re.S).group())
+
+    @staticmethod
+    def benchmark(arguments):
+        """All that the sources say of one: its options are among that."""
+        sources = sorted(path for path in (places.ROOT / "bench").iterdir() if path.is_file())
+        name = arguments[0] if arguments else ""
+        return "".join(path.read_text() for path in sources if path.stem == name)
 
     def test_docker(self):
         engine = docker()
