@@ -52,6 +52,13 @@ of_completion_value(const struct of_option *option)
 }
 
 void
+of_completion_print_keys(const struct of_option_table *table, FILE *out)
+{
+    for (size_t i = 0; i < table->count; i++)
+        fprintf(out, "%s%s", i == 0 ? "" : " ", table->options[i].name);
+}
+
+void
 of_completion_print_usage(FILE *out)
 {
     fputs("usage: orderflow completion SHELL\n\n", out);
