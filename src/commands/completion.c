@@ -22,11 +22,11 @@ static const struct {
     const char *command, *words;
 } operands[] = {
     { "schema", "explain register check list" },
-    { "config", "print template" },
+    { "config", "check print explain template" },
     { "completion", "bash zsh fish" },
 };
 
-const char of_completion_config_words[] = "print";
+const char of_completion_config_words[] = "check print";
 
 const char *
 of_completion_words(const char *command)
@@ -49,6 +49,13 @@ of_completion_value(const struct of_option *option)
         return OF_COMPLETE_FILE;
     bool folder = strcmp(option->placeholder, "FOLDER") == 0 || strcmp(option->placeholder, "DIR") == 0;
     return folder ? OF_COMPLETE_FOLDER : OF_COMPLETE_TEXT;
+}
+
+void
+of_completion_print_keys(const struct of_option_table *table, FILE *out)
+{
+    for (size_t i = 0; i < table->count; i++)
+        fprintf(out, "%s%s", i == 0 ? "" : " ", table->options[i].name);
 }
 
 void

@@ -28,6 +28,9 @@ const char *of_completion_words(const char *command);
 /* The words after `config` that a command and its options follow, with blanks between them. */
 extern const char of_completion_config_words[];
 
+/* The names that `config explain` takes, with blanks between them. */
+void of_completion_print_keys(const struct of_option_table *table, FILE *out);
+
 void of_completion_print_bash(const struct of_option_table *table, FILE *out);
 void of_completion_print_zsh(const struct of_option_table *table, FILE *out);
 void of_completion_print_fish(const struct of_option_table *table, FILE *out);

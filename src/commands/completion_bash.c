@@ -32,6 +32,10 @@ static const char frame[] =
     "            return\n"
     "        fi\n"
     "    fi\n"
+    "    if [[ $command == config && ${COMP_WORDS[2]} == explain ]] && ((COMP_CWORD == 3)); then\n"
+    "        _orderflow_offer \"$word\" -W \"$_orderflow_keys\"\n"
+    "        return\n"
+    "    fi\n"
     "    if [[ $word == = ]]; then\n"
     "        word=\n"
     "    elif [[ $option == = ]]; then\n"
@@ -60,7 +64,9 @@ print_commands(const struct of_option_table *table, FILE *out)
     fputs("'\n_orderflow_configured='", out);
     for (unsigned k = 0; table->commands[k] != NULL; k++)
         fprintf(out, "%s%s", k == 0 ? "" : " ", table->commands[k]);
-    fprintf(out, "'\n_orderflow_config_words='%s'\n", of_completion_config_words);
+    fprintf(out, "'\n_orderflow_config_words='%s'\n_orderflow_keys='", of_completion_config_words);
+    of_completion_print_keys(table, out);
+    fputs("'\n", out);
 }
 
 static void

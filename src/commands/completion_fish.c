@@ -57,7 +57,9 @@ print_commands(const struct of_option_table *table, FILE *out)
           "    complete -c orderflow -n \"__orderflow_after orderflow config $word\" -a '", out);
     for (unsigned k = 0; table->commands[k] != NULL; k++)
         fprintf(out, "%s%s", k == 0 ? "" : " ", table->commands[k]);
-    fputs("'\nend\ncomplete -c orderflow -n '__orderflow_after orderflow schema explain' -F\n"
+    fputs("'\nend\ncomplete -c orderflow -n '__orderflow_after orderflow config explain' -a '", out);
+    of_completion_print_keys(table, out);
+    fputs("'\ncomplete -c orderflow -n '__orderflow_after orderflow schema explain' -F\n"
           "complete -c orderflow -s h -l help -d 'print the options'\n", out);
 }
 

@@ -9,12 +9,16 @@ static const char frame[] =
     "\n"
     "_orderflow() {\n"
     "  local curcontext=$curcontext state line\n"
-    "  local -a commands configured\n"
+    "  local -a commands configured keys\n"
     "  _orderflow_commands\n"
     "  _arguments -C '(- *)'{-h,--help}'[list the commands]' '1:command:->command' '*::argument:->argument'\n"
     "  case $state in\n"
     "  command) _describe -t commands command commands ;;\n"
     "  argument)\n"
+    "    if [[ $words[1] == config && $words[2] == explain ]] && ((CURRENT == 3)); then\n"
+    "      compadd -- $keys\n"
+    "      return\n"
+    "    fi\n"
     "    if [[ $words[1] == config && \" $_orderflow_config_words \" == *\" $words[2] \"* ]] && ((CURRENT > 2)); then\n"
     "      shift words\n"
     "      ((CURRENT--))\n"
@@ -61,6 +65,8 @@ print_commands(const struct of_option_table *table, FILE *out)
     fputs("  )\n  configured=(", out);
     for (unsigned k = 0; table->commands[k] != NULL; k++)
         fprintf(out, "%s%s", k == 0 ? "" : " ", table->commands[k]);
+    fputs(")\n  keys=(", out);
+    of_completion_print_keys(table, out);
     fputs(")\n}\n", out);
 }
 

@@ -45,6 +45,10 @@ static const struct {
       { "Forgets committed offsets and recorded totals of a group together, so that the next run counts everything "
         "again. No instance of the group may run. Without --yes it only says what it would do." },
       { "orderflow reset", "orderflow reset --yes" } },
+    { "doctor",
+      { "Looks at all that a run would need: brokers, topics and their settings, permissions, the group, the schema registry, the clock "
+        "and the limits of the process, and says what to fix, the first thing first." },
+      { "orderflow doctor", "orderflow doctor --config /etc/orderflow/orderflow.conf" } },
     { "schema",
       { "Tells what becomes of each field of a schema, and talks to the schema registry." },
       { "orderflow schema explain sale.avsc", "orderflow schema register --schema sale.avsc --subject sales-value",

@@ -50,6 +50,7 @@ open_service(struct run *run)
         .stopping = of_interrupt_requested,
     };
     of_service_open(&options, &run->service);
+    run->session.service = run->service;
 }
 
 static enum of_status

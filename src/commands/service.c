@@ -203,7 +203,7 @@ of_service_open(const struct of_service_options *options, struct of_service **ou
     struct of_notifier notifier;
     *out = NULL;
     if (of_notifier_open(&notifier, &err) != OF_OK)
-        of_log_warning("service", "the service manager will not be told: %s", err.text);
+        of_log_warning("run", "the service manager will not be told: %s", err.text);
     if (!of_notifier_listens(&notifier))
         return;
     struct of_service *service = of_alloc(sizeof *service);
@@ -220,7 +220,7 @@ of_service_open(const struct of_service_options *options, struct of_service **ou
         *out = service;
         return;
     }
-    of_log_warning("service", "the service manager will not be told: no thread for it");
+    of_log_warning("run", "the service manager will not be told: no thread for it");
     destroy(service);
 }
 
@@ -238,7 +238,7 @@ of_service_close(struct of_service **service)
     if (!closed->options.by_hand)
         pthread_join(closed->thread, NULL);
     if (!closed->stopping_told && !tell(closed, stopping_lines))
-        of_log_debug("service", "the service manager was not told of the end");
+        of_log_debug("run", "the service manager was not told of the end");
     destroy(closed);
 }
 

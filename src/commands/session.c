@@ -375,6 +375,15 @@ rest(int64_t ms)
     nanosleep(&(struct timespec) { ms / 1000, ms % 1000 * OF_MS_NS }, NULL);
 }
 
+/* The service manager waits for the second word before it calls the reload done. */
+static void
+reload(struct of_session *session)
+{
+    of_service_reloading(session->service);
+    of_reload_now(&session->reload, session->pipeline, &session->retry_delay_ms);
+    of_service_reloaded(session->service);
+}
+
 static void
 dump(struct of_session *session)
 {
@@ -394,7 +403,7 @@ static void
 take_requests(struct of_session *session)
 {
     if (of_interrupt_take_reload())
-        of_reload_now(&session->reload, session->pipeline, &session->retry_delay_ms);
+        reload(session);
     if (of_interrupt_take_dump())
         dump(session);
 }

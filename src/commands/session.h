@@ -12,6 +12,7 @@
 #include "commands/identity.h"
 #include "commands/aggregate_schema.h"
 #include "commands/reload.h"
+#include "commands/service.h"
 #include "commands/settings.h"
 #include "kafka/options.h"
 #include "ops/console.h"
@@ -23,6 +24,7 @@ struct of_session {
     const struct of_settings *settings;
     const struct of_kafka_options *kafka; /* memory_bytes: of all lanes together */
     const struct of_identity *identity;   /* NULL: dynamic members, no transactions */
+    struct of_service *service;           /* hears when the configuration is read again; NULL: nobody does */
     const char *about;                    /* what else the banner says, whole lines; NULL: nothing */
     /* Asked every 50 ms: why to stop now, NULL to go on; may set *exit_status. May be NULL. */
     const char *(*reason_to_stop)(void *context, int *exit_status);

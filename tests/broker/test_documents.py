@@ -206,12 +206,19 @@ class Read(unittest.TestCase):
         chaos = subprocess.run([places.BROKER_TESTS / "chaos", "--help"], capture_output=True, text=True).stdout
         for _, command, *arguments in self.each("./dev"):
             self.assertRegex(usage, rf"(?m)^  (?:\w+\|)*{command}\b|^  {command}\b", command)
-            text = chaos if command == "chaos" else usage
+            text = {"chaos": chaos, "bench": self.benchmark(arguments)}.get(command, usage)
             for argument in arguments:
                 if argument.startswith("--"):
-                    self.assertIn(argument, text, command)
+                    self.assertTrue(argument in text, f"./dev {command} has no {argument}")
             if "--lane" in arguments:
                 self.assertIn(arguments[arguments.index("--lane") + 1], re.search(r"--lane LANE.*?repeated", usage, re.S).group())
+
+    @staticmethod
+    def benchmark(arguments):
+        """All that the sources say of one, and what they share: its options are among that."""
+        sources = sorted(path for path in (places.ROOT / "bench").iterdir() if path.is_file())
+        name = arguments[0] if arguments else ""
+        return "".join(path.read_text() for path in sources if path.stem in (name, "drains"))
 
     def test_docker(self):
         engine = docker()
@@ -328,6 +335,9 @@ def kubectl():
     rollout.add_argument("what", choices=("status", "restart", "undo"))
     rollout.add_argument("target")
     parser(commands, "logs", "--follow").add_argument("pod")
+    forward = parser(commands, "port-forward")
+    forward.add_argument("pod")
+    forward.add_argument("ports", type=int)
     change = parser(commands, "set")
     change.add_argument("what", choices=("image",))
     change.add_argument("target")

@@ -1,5 +1,6 @@
 """What a service manager hears of a run on a real broker (sd_notify, Type=notify). Of one without: tests/package."""
 import re
+import signal
 import socket
 import time
 
@@ -40,10 +41,13 @@ class Service(TestCase):
             self.listen(lambda text: re.match(rf"STATUS={2 * PARTITIONS} partitions, [1-9]\d\d+ records read", text),
                         "it tells how far it is")
             self.listen(lambda text: text == "WATCHDOG=1", "its threads turn")
+            program.child.send_signal(signal.SIGHUP)
+            self.listen(lambda text: text.startswith("RELOADING=1\nMONOTONIC_USEC="), "it reads its configuration again")
+            self.listen(lambda _: self.said.count("READY=1") == 2, "and has done so")
             program.terminate()
             self.listen(lambda text: text.startswith("STOPPING=1"), "it stops")
             self.assertEqual(program.wait(SECONDS), 0, program.stderr())
-        self.assertEqual(self.said.count("READY=1"), 1)
+        self.assertEqual(self.said.count("READY=1"), 2)
         self.flow.check()
 
 

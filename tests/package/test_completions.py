@@ -102,6 +102,8 @@ class Questions:
         self.check("orderflow config pr", {"print"}, exactly=True)
         self.check("orderflow config print prod", {"produce"}, exactly=True)
         self.check("orderflow config print run --max-ret", {"--max-retries"}, exactly=True)
+        self.check("orderflow config explain max-ret", {"max-retries"}, exactly=True)
+        self.check("orderflow config explain registry-pass", {"registry-password", "registry-password-file"}, exactly=True)
 
 
 class Bash(Questions, Shell):
