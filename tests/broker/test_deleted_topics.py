@@ -87,6 +87,8 @@ class DeletedTopics(TestCase):
         flow.publish_orders(60)
         with self.serve(flow) as program:
             self.settle(flow, 60)
+            self.wait_until(lambda: all(flow.client.committed(flow.settings.group).get((flow.retry, partition), 0) >= 20
+                                        for partition in range(3)), 60, "all retries committed")
             flow.client.delete_topic(flow.retry)
             flow.publish_orders(90, first_id=2001)
             self.wait_for_hold(program, flow.topic, "retry_refused", flow.retry)
