@@ -284,15 +284,14 @@ note_gone(struct of_reading *reading, const struct of_slot *slot, int64_t offset
     snprintf(gone->text, sizeof gone->text, "%s", text);
 }
 
-/* Why the slot cannot begin at this offset, whatever the source may find there by now; NULL: it can. At 0 nothing was read
- * before. */
+/* Why the slot cannot begin at this offset, whatever the source may find there by now; NULL: it can. */
 static const char *
 why_gone(struct of_reading *reading, const struct of_slot *slot, int64_t offset)
 {
     struct of_reading_gone *gone = find_gone(reading, slot);
     if (gone == NULL)
         return NULL;
-    if (offset > 0 && offset <= gone->offset)
+    if (offset <= gone->offset)
         return gone->text;
     *gone = reading->gone[--reading->gone_count];
     return NULL;

@@ -423,6 +423,37 @@ a_topic_that_was_made_anew_is_read_from_its_beginning(void **state)
     close_world(world);
 }
 
+/* Retries that wait are orders that somebody has to count: it matters that they were there, not how far they were read. */
+static void
+retries_that_waited_are_missed(void **state)
+{
+    (void)state;
+    for (int waited = 0; waited < 2; waited++) {
+        struct world *world = open_world(0);
+        world->options.retry_topic = "orders"; /* the only one that the broker has */
+        world->options.orders_topic = "others";
+        world->slot.role = OF_ROLE_RETRY;
+        of_fetcher_end(&world->fetcher);
+        struct of_slot *const slots[] = { &world->slot };
+        const int64_t from = 0;
+        of_fetcher_begin(&world->fetcher, slots, &from, 1);
+        world->part = world->slot.source;
+        if (waited)
+            append(world, 0, 3);
+        for (int64_t until_ns = now_ns() + PATIENCE_MS * OF_MS_NS; world->part->end < (waited ? 3 : 0); turn(world))
+            assert_true(now_ns() < until_ns);
+        of_fetcher_end(&world->fetcher);
+        world->broker.topic_id = 1;
+        of_fetcher_begin(&world->fetcher, slots, &from, 1);
+        world->part = world->slot.source;
+        for (int64_t until_ns = now_ns() + PATIENCE_MS * OF_MS_NS;
+             world->part->end < 0 && world->part->news == OF_PART_NOTHING; turn(world))
+            assert_true(now_ns() < until_ns);
+        assert_int_equal(world->part->news, waited ? OF_PART_BROKEN : OF_PART_NOTHING);
+        close_world(world);
+    }
+}
+
 static void
 an_answer_that_was_not_asked_for_ends_the_connection(void **state)
 {
@@ -659,6 +690,7 @@ main(void)
         cmocka_unit_test(a_new_leader_with_the_same_log_is_read_on),
         cmocka_unit_test(a_topic_that_was_made_anew_is_told),
         cmocka_unit_test(a_topic_that_was_made_anew_is_read_from_its_beginning),
+        cmocka_unit_test(retries_that_waited_are_missed),
         cmocka_unit_test(an_answer_that_was_not_asked_for_ends_the_connection),
         cmocka_unit_test(a_broker_that_falls_silent_is_left),
         cmocka_unit_test(a_throttled_client_waits),

@@ -109,22 +109,6 @@ test_a_place_that_is_gone_stays_gone(void **state)
     world_destroy(&world);
 }
 
-/* Nothing was read of it: there is nothing to miss. */
-static void
-test_a_beginning_is_never_gone(void **state)
-{
-    (void)state;
-    struct world world;
-    world_create(&world, &(struct world_options) { .partitions = 1, .events = true });
-    world_start(&world);
-    world_pass_ms(&world, 500);
-    of_memory_break(world.cluster, OF_MEMORY_ORDERS, 0, OF_CAUSE_OFFSET_OUT_OF_RANGE);
-    world_append_orders(&world, 0, 10);
-    world_run_to_end(&world, 10000);
-    expect_held(&world, OF_CAUSE_OFFSET_OUT_OF_RANGE, 0);
-    stop_and_check(&world, 10);
-}
-
 /* Where state is refused, what was recorded before may be gone with the topic: the partition goes on from what is there. */
 static void
 test_refused_state_is_read_again(void **state)
@@ -160,7 +144,6 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_another_cause_is_told),
         cmocka_unit_test(test_a_place_that_is_gone_stays_gone),
-        cmocka_unit_test(test_a_beginning_is_never_gone),
         cmocka_unit_test(test_refused_state_is_read_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

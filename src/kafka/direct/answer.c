@@ -320,6 +320,7 @@ take_partition(struct of_fetcher *fetcher, struct of_link *link, struct of_direc
     part->backoff_ms = 0;
     part->leaderless_ns = 0;
     part->end = fetched->last_stable_offset >= 0 ? fetched->last_stable_offset : fetched->high_watermark;
+    fetcher->held_records[part->slot->role] |= part->end > 0;
     take_records(fetcher, link, part, slab, fetched, now_ns);
 }
 

@@ -17,7 +17,8 @@
  * Epochs. When the leader's epoch has changed since a batch was read, the new leader is asked where the epoch of that
  * batch ends in its log. An end before our position means that what we read there is gone: the part is broken, with a
  * text that says from where on. The same is asked at the beginning, where the epoch was committed with the offset. A topic
- * whose id has changed was made anew: all parts of it that were read are broken.
+ * whose id has changed was made anew: all parts of it that were read are broken, and of retries, which we owe, also those that
+ * wait to be.
  *
  * Threads: the fetch thread's; nothing blocks. */
 #ifndef OF_KAFKA_DIRECT_FETCHER_H
@@ -119,6 +120,7 @@ struct of_fetcher {
     struct of_direct_part **by_number[2]; /* by role and partition; NULL where not assigned */
     int32_t numbers[2];
     struct of_topic_id topic_ids[2]; /* by role, as last told; outlive assignments */
+    bool held_records[2];            /* by role: the topic of that id has had some */
     uint32_t news_count;
     struct of_stretch *ready, *ready_last; /* orders, in the order in which they came */
     struct of_stretch *free;

@@ -279,7 +279,7 @@ take_leader(struct of_fetcher *fetcher, struct of_direct_part *part, const struc
 }
 
 /* A deleted topic takes its records and the group's offsets with it. What stands at our position in one of the same name is
- * another order, and what is before it nobody has read. */
+ * another order, and what is before it nobody has read; and retries that waited are orders that nobody counts any more. */
 static void
 compare_ids(struct of_fetcher *fetcher, enum of_role role, struct of_topic_id id)
 {
@@ -289,8 +289,10 @@ compare_ids(struct of_fetcher *fetcher, enum of_role role, struct of_topic_id id
     fetcher->topic_ids[role] = id;
     if ((known.high == 0 && known.low == 0) || (known.high == id.high && known.low == id.low))
         return;
+    bool owed = role == OF_ROLE_RETRY && fetcher->held_records[role];
+    fetcher->held_records[role] = false;
     for (uint32_t i = 0; i < fetcher->part_count; i++)
-        if (fetcher->parts[i].slot->role == role && fetcher->parts[i].position > 0)
+        if (fetcher->parts[i].slot->role == role && (owed || fetcher->parts[i].position > 0))
             of_part_made_anew(fetcher, &fetcher->parts[i]);
 }
 
