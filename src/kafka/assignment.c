@@ -260,7 +260,8 @@ restart(struct of_kafka_assignment *assignment, struct of_kafka_part *part, stru
     if (status != OF_OK)
         return status;
     int64_t next;
-    status = of_kafka_judge_range(assignment->readers[OF_ROLE_ORDERS].client->options, part->slot, part->expected, low, high, &next, err);
+    status = of_kafka_judge_range(assignment->readers[OF_ROLE_ORDERS].client->options, part->slot, part->expected, low,
+                                  high, &next, err);
     if (status == OF_RETRY)
         return status;
     if (status == OF_OK)
@@ -347,7 +348,8 @@ explain(struct of_kafka_part *part, const rd_kafka_message_t *message)
         part->stopped = true;
         snprintf(part->why, sizeof part->why,
                  "%.100s [%d] does not hold offset %lld: retention has passed it or the topic was made anew; "
-                 "see --on-out-of-range, and `orderflow reset`, which starts over", slot->topic, slot->partition, (long long)part->expected);
+                 "see --on-out-of-range, and `orderflow reset`, which starts over", slot->topic, slot->partition,
+                 (long long)part->expected);
     } else {
         part->cause = OF_CAUSE_FETCH_FAILED;
         snprintf(part->why, sizeof part->why, "%.100s [%d] cannot be read at offset %lld: %s", slot->topic,
