@@ -37,6 +37,7 @@ bool latency_is_over(const struct latency_track *track);
 /* Bodies of processes (child.h). */
 int latency_produce(void *run);
 int latency_bare(void *run);     /* a librdkafka consumer that only touches records */
-int latency_pipeline(void *run); /* `orderflow run` in this process, its live totals looked at every 50 us */
+int latency_pipeline(void *run); /* `orderflow run` in this process, its live totals looked at every 100 us;
+                                  * prints "looking SECONDS", the processor time of that */
 
 #endif
