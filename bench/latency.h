@@ -1,8 +1,8 @@
 /* What the processes of one latency run share: when the orders were to be sent, and when each was counted.
  *
- * The producer sends order k at began_ns + k / rate. A consumer notes the time at which its count has reached k. With one
- * partition the k-th that is counted is the k-th that was sent; with several it is so but for the few that overtake each other
- * between partitions, which leaves the sum of all latencies as it is.
+ * The producer sends order k at began_ns + k / rate. A consumer notes the time at which its count has reached k. With
+ * one partition the k-th that is counted is the k-th that was sent; with several it is so but for the few that overtake
+ * each other between partitions, which leaves the sum of all latencies as it is.
  *
  * The first order of the topic was there before, so that schema, connections and assignment are no part of it. */
 #ifndef BENCH_LATENCY_H
@@ -37,6 +37,7 @@ bool latency_is_over(const struct latency_track *track);
 /* Bodies of processes (child.h). */
 int latency_produce(void *run);
 int latency_bare(void *run);     /* a librdkafka consumer that only touches records */
-int latency_pipeline(void *run); /* `orderflow run` in this process, its live totals looked at every 50 us */
+int latency_pipeline(void *run); /* `orderflow run` in this process, its live totals looked at every 100 us;
+                                  * prints "looking SECONDS", the processor time of that */
 
 #endif

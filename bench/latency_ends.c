@@ -41,8 +41,8 @@ open_client(const struct latency_run *run, rd_kafka_type_t type, const struct ba
     char why[512] = "";
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     bool set = rd_kafka_conf_set(conf, "bootstrap.servers", run->loop.brokers, why, sizeof why) == RD_KAFKA_CONF_OK;
-    for (size_t i = 0; i < count; i++)
-        set = set && rd_kafka_conf_set(conf, properties[i].name, properties[i].value, why, sizeof why) == RD_KAFKA_CONF_OK;
+    for (size_t i = 0; set && i < count; i++)
+        set = rd_kafka_conf_set(conf, properties[i].name, properties[i].value, why, sizeof why) == RD_KAFKA_CONF_OK;
     rd_kafka_t *rk = set ? rd_kafka_new(type, conf, why, sizeof why) : NULL;
     if (rk != NULL)
         return rk;
@@ -59,6 +59,7 @@ static const struct bare_property reads_soonest[] = {
     { "socket.nagle.disable", "true" },    { "enable.auto.commit", "false" },
     { "log.connection.close", "false" },
 };
+enum { READS = sizeof reads_soonest / sizeof *reads_soonest };
 
 static void
 assign(const struct latency_run *run, rd_kafka_t *rk, int32_t partitions)
@@ -96,7 +97,7 @@ int
 latency_bare(void *context)
 {
     const struct latency_run *run = context;
-    rd_kafka_t *rk = open_client(run, RD_KAFKA_CONSUMER, reads_soonest, sizeof reads_soonest / sizeof *reads_soonest);
+    rd_kafka_t *rk = open_client(run, RD_KAFKA_CONSUMER, reads_soonest, READS);
     if (rk == NULL)
         return 1;
     rd_kafka_poll_set_consumer(rk);
@@ -117,6 +118,7 @@ static const struct bare_property writes_soonest[] = {
     { "socket.nagle.disable", "true" },
     { "log.connection.close", "false" },
 };
+enum { WRITES = sizeof writes_soonest / sizeof *writes_soonest };
 
 /* Of the order that is there already: by it the others are framed. */
 static bool
@@ -124,7 +126,7 @@ find_schema_id(const struct latency_run *run, uint32_t *id)
 {
     size_t body_at;
     bool found = false;
-    rd_kafka_t *rk = open_client(run, RD_KAFKA_CONSUMER, reads_soonest, sizeof reads_soonest / sizeof *reads_soonest);
+    rd_kafka_t *rk = open_client(run, RD_KAFKA_CONSUMER, reads_soonest, READS);
     if (rk == NULL)
         return false;
     assign(run, rk, run->partitions);
@@ -190,7 +192,7 @@ latency_produce(void *context)
     prctl(PR_SET_TIMERSLACK, 1);
     if (!find_schema_id(run, &schema_id))
         return 1;
-    rd_kafka_t *rk = open_client(run, RD_KAFKA_PRODUCER, writes_soonest, sizeof writes_soonest / sizeof *writes_soonest);
+    rd_kafka_t *rk = open_client(run, RD_KAFKA_PRODUCER, writes_soonest, WRITES);
     if (rk == NULL)
         return 1;
     bench_orders_make(&orders, ORDERS, schema_id);

@@ -1,210 +1,43 @@
 #include "single.h"
 
-#include <inttypes.h>
-#include <librdkafka/rdkafka.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "avro/framing.h"
-#include "avro/plan.h"
 #include "core/assert.h"
-#include "core/clock.h"
 #include "core/memory.h"
 #include "order/failure.h"
-#include "order/groups.h"
 #include "orders.h"
+#include "single_private.h"
 
-enum {
-    BATCH = 4096, ANSWER_MS = 10000, SILENCE_MS = 60000, COMMIT_MS = 100, SEED = 1, GROUPS_MOST = 100000,
-    ORDERS = 0, RETRIES = 1,
-};
+enum { BATCH = 4096, SILENCE_MS = 60000, COMMIT_MS = 100, SEED = 1, GROUPS_MOST = 100000 };
 
 static const char header_name[] = "retry";
-
-/* What a retry record carries in its header. */
-struct note {
-    int64_t due_ms, offset; /* the offset and partition are the origin's */
-    int32_t partition;
-    uint32_t attempts; /* made */
-};
-
-struct job {
-    const struct single *single;
-    rd_kafka_t *consumer, *producer;
-    rd_kafka_queue_t *queues[2]; /* by topic */
-    rd_kafka_message_t *waiting; /* the retry that is due next */
-    struct note waiting_note;
-    struct of_plan *plan;
-    struct of_groups *groups;
-    double *sums;
-    uint64_t *counts;
-    uint64_t *prefixes; /* of simulated failures, by partition */
-    int32_t partitions;
-    int64_t *next[2]; /* offsets to commit, by topic and partition; -1: nothing read */
-    uint64_t outstanding[2]; /* records not acknowledged, before and behind the commit under way */
-    int generation;
-    rd_kafka_topic_partition_list_t *committing; /* once the generation before is acknowledged; NULL: nothing */
-    int64_t next_commit_ms;
-    bool failed;
-    struct single_result *result;
-};
-
-static int64_t
-now_ms(void)
-{
-    return of_clock_mono_ns(of_clock_system()) / OF_MS_NS;
-}
-
-/* ---- clients ---- */
-
-static const struct bare_property reads_best[] = {
-    { "queued.min.messages", "1000000" },     { "queued.max.messages.kbytes", "1000000" },
-    { "fetch.max.bytes", "2097152" },         { "fetch.message.max.bytes", "262144" },
-    { "fetch.wait.max.ms", "10" },            { "socket.nagle.disable", "true" },
-    { "enable.auto.commit", "false" },        { "enable.auto.offset.store", "false" },
-    { "log.connection.close", "false" },      { "group.id", "bench-single" },
-};
-
-static const struct bare_property writes_best[] = {
-    { "acks", "all" },
-    { "linger.ms", "5" },
-    { "queue.buffering.max.messages", "1000000" },
-    { "socket.nagle.disable", "true" },
-    { "log.connection.close", "false" },
-};
-
-static void
-acknowledged(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
-{
-    (void)rk;
-    struct job *job = opaque;
-    job->outstanding[(uintptr_t)message->_private]--;
-    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
-        return;
-    if (!job->failed)
-        fprintf(stderr, "single: a record was refused: %s\n", rd_kafka_err2str(message->err));
-    job->failed = true;
-}
-
-static bool
-set(rd_kafka_conf_t *conf, const struct bare_property *properties, size_t count)
-{
-    char why[512];
-    for (size_t i = 0; i < count; i++)
-        if (rd_kafka_conf_set(conf, properties[i].name, properties[i].value, why, sizeof why) != RD_KAFKA_CONF_OK) {
-            fprintf(stderr, "single: %s\n", why);
-            return false;
-        }
-    return true;
-}
-
-static rd_kafka_t *
-open_client(struct job *job, rd_kafka_type_t type)
-{
-    char why[512] = "its settings";
-    const struct bare_loop *loop = &job->single->loop;
-    const struct bare_property brokers = { "bootstrap.servers", loop->brokers };
-    bool reads = type == RD_KAFKA_CONSUMER;
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    rd_kafka_conf_set_opaque(conf, job);
-    if (!reads)
-        rd_kafka_conf_set_dr_msg_cb(conf, acknowledged);
-    bool usable = set(conf, &brokers, 1) &&
-                  (reads ? set(conf, reads_best, sizeof reads_best / sizeof *reads_best)
-                         : set(conf, writes_best, sizeof writes_best / sizeof *writes_best)) &&
-                  (!reads || set(conf, loop->properties, loop->property_count));
-    rd_kafka_t *rk = usable ? rd_kafka_new(type, conf, why, sizeof why) : NULL;
-    if (rk == NULL) {
-        fprintf(stderr, "single: %s\n", why);
-        rd_kafka_conf_destroy(conf);
-    }
-    return rk;
-}
-
-static int32_t
-partitions_of(rd_kafka_t *rk, const char *name)
-{
-    const struct rd_kafka_metadata *metadata;
-    rd_kafka_topic_t *topic = rd_kafka_topic_new(rk, name, NULL);
-    int32_t partitions = 0;
-    if (rd_kafka_metadata(rk, 0, topic, &metadata, ANSWER_MS) == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        partitions = metadata->topic_cnt == 1 ? metadata->topics[0].partition_cnt : 0;
-        rd_kafka_metadata_destroy(metadata);
-    }
-    rd_kafka_topic_destroy(topic);
-    return partitions;
-}
-
-/* False: not there within ten seconds, each with all its leaders. */
-static bool
-make_topics(struct job *job)
-{
-    char why[512];
-    const char *const names[] = { job->single->retry_topic, job->single->dlq_topic };
-    rd_kafka_NewTopic_t *topics[2];
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(job->producer);
-    for (int i = 0; i < 2; i++)
-        topics[i] = rd_kafka_NewTopic_new(names[i], job->partitions, -1, why, sizeof why);
-    rd_kafka_CreateTopics(job->producer, topics, 2, NULL, queue);
-    rd_kafka_event_t *answer = rd_kafka_queue_poll(queue, ANSWER_MS);
-    if (answer != NULL)
-        rd_kafka_event_destroy(answer);
-    rd_kafka_queue_destroy(queue);
-    rd_kafka_NewTopic_destroy_array(topics, 2);
-    int64_t until_ms = now_ms() + ANSWER_MS;
-    while (partitions_of(job->producer, names[0]) != job->partitions ||
-           partitions_of(job->producer, names[1]) != job->partitions) {
-        if (now_ms() >= until_ms)
-            return false;
-        rd_kafka_poll(job->producer, 50);
-    }
-    return true;
-}
-
-static void
-assign(struct job *job)
-{
-    const char *const names[] = { job->single->loop.topic, job->single->retry_topic };
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(2 * job->partitions);
-    for (int topic = ORDERS; topic <= RETRIES; topic++) {
-        job->queues[topic] = rd_kafka_queue_new(job->consumer);
-        job->next[topic] = of_alloc_array((size_t)job->partitions, sizeof *job->next[topic]);
-        for (int32_t p = 0; p < job->partitions; p++) {
-            job->next[topic][p] = -1;
-            rd_kafka_topic_partition_list_add(list, names[topic], p)->offset = RD_KAFKA_OFFSET_BEGINNING;
-            rd_kafka_queue_t *own = rd_kafka_queue_get_partition(job->consumer, names[topic], p);
-            rd_kafka_queue_forward(own, job->queues[topic]);
-            rd_kafka_queue_destroy(own);
-        }
-    }
-    rd_kafka_assign(job->consumer, list);
-    rd_kafka_topic_partition_list_destroy(list);
-}
 
 /* ---- writing ---- */
 
 /* Waits for room while there is none. */
 static void
-produce(struct job *job, const char *topic, const rd_kafka_message_t *message, const struct note *note)
+produce(struct single_job *job, const char *topic, const rd_kafka_message_t *message, const struct single_note *note)
 {
-    int64_t until_ms = now_ms() + SILENCE_MS;
+    int64_t until_ms = single_now_ms() + SILENCE_MS;
     rd_kafka_resp_err_t code;
     do {
         code = rd_kafka_producev(job->producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(note->partition),
-                                 RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY(message->key, message->key_len),
+                                 RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                                 RD_KAFKA_V_KEY(message->key, message->key_len),
                                  RD_KAFKA_V_VALUE(message->payload, message->len),
                                  RD_KAFKA_V_HEADER(header_name, note, sizeof *note),
                                  RD_KAFKA_V_OPAQUE((void *)(uintptr_t)job->generation), RD_KAFKA_V_END);
         if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
             rd_kafka_poll(job->producer, 10);
-    } while (code == RD_KAFKA_RESP_ERR__QUEUE_FULL && now_ms() < until_ms);
+    } while (code == RD_KAFKA_RESP_ERR__QUEUE_FULL && single_now_ms() < until_ms);
     job->failed = job->failed || code != RD_KAFKA_RESP_ERR_NO_ERROR;
     job->outstanding[job->generation] += code == RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
 static void
-fail(struct job *job, const rd_kafka_message_t *message, struct note *note)
+fail(struct single_job *job, const rd_kafka_message_t *message, struct single_note *note)
 {
     if (note->attempts > job->single->max_retries) {
         produce(job, job->single->dlq_topic, message, note);
@@ -219,7 +52,7 @@ fail(struct job *job, const rd_kafka_message_t *message, struct note *note)
 /* ---- orders ---- */
 
 static void
-process(struct job *job, const rd_kafka_message_t *message, struct note *note)
+process(struct single_job *job, const rd_kafka_message_t *message, struct single_note *note)
 {
     struct of_decoded order;
     uint32_t id;
@@ -242,31 +75,32 @@ process(struct job *job, const rd_kafka_message_t *message, struct note *note)
 }
 
 static void
-done_with(struct job *job, int topic, rd_kafka_message_t *message)
+done_with(struct single_job *job, int topic, rd_kafka_message_t *message)
 {
     job->next[topic][message->partition] = message->offset + 1;
     rd_kafka_message_destroy(message);
 }
 
 static ssize_t
-take_orders(struct job *job, int wait_ms)
+take_orders(struct single_job *job, int wait_ms)
 {
     static rd_kafka_message_t *messages[BATCH];
-    ssize_t count = rd_kafka_consume_batch_queue(job->queues[ORDERS], wait_ms, messages, wait_ms > 0 ? 1 : BATCH);
+    size_t most = wait_ms > 0 ? 1 : BATCH;
+    ssize_t count = rd_kafka_consume_batch_queue(job->queues[SINGLE_ORDERS], wait_ms, messages, most);
     for (ssize_t i = 0; i < count; i++) {
-        struct note note = { .offset = messages[i]->offset, .partition = messages[i]->partition };
+        struct single_note note = { .offset = messages[i]->offset, .partition = messages[i]->partition };
         if (messages[i]->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
             rd_kafka_message_destroy(messages[i]);
             continue;
         }
         process(job, messages[i], &note);
-        done_with(job, ORDERS, messages[i]);
+        done_with(job, SINGLE_ORDERS, messages[i]);
     }
     return count;
 }
 
 static bool
-read_note(const rd_kafka_message_t *message, struct note *note)
+read_note(const rd_kafka_message_t *message, struct single_note *note)
 {
     rd_kafka_headers_t *headers;
     const void *value;
@@ -283,11 +117,11 @@ read_note(const rd_kafka_message_t *message, struct note *note)
 /* All of them wait equally long, so their order is that in which they are due. Returns how long the next one still
  * has to wait; -1: there is none. */
 static int64_t
-take_retries(struct job *job)
+take_retries(struct single_job *job)
 {
     for (;;) {
         if (job->waiting == NULL &&
-            rd_kafka_consume_batch_queue(job->queues[RETRIES], 0, &job->waiting, 1) != 1) {
+            rd_kafka_consume_batch_queue(job->queues[SINGLE_RETRIES], 0, &job->waiting, 1) != 1) {
             job->waiting = NULL;
             return -1;
         }
@@ -300,7 +134,7 @@ take_retries(struct job *job)
         if (left_ms > 0)
             return left_ms;
         process(job, job->waiting, &job->waiting_note);
-        done_with(job, RETRIES, job->waiting);
+        done_with(job, SINGLE_RETRIES, job->waiting);
         job->waiting = NULL;
     }
 }
@@ -308,18 +142,18 @@ take_retries(struct job *job)
 /* ---- commits ---- */
 
 static void
-list_offsets(struct job *job)
+list_offsets(struct single_job *job)
 {
     const char *const names[] = { job->single->loop.topic, job->single->retry_topic };
     job->committing = rd_kafka_topic_partition_list_new(2 * job->partitions);
-    for (int topic = ORDERS; topic <= RETRIES; topic++)
+    for (int topic = SINGLE_ORDERS; topic <= SINGLE_RETRIES; topic++)
         for (int32_t p = 0; p < job->partitions; p++)
             if (job->next[topic][p] >= 0)
                 rd_kafka_topic_partition_list_add(job->committing, names[topic], p)->offset = job->next[topic][p];
 }
 
 static void
-commit(struct job *job, bool wait)
+commit(struct single_job *job, bool wait)
 {
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
     if (job->committing->cnt > 0)
@@ -335,11 +169,11 @@ commit(struct job *job, bool wait)
 /* Offsets are noted every COMMIT_MS and committed once everything that came of what is before them is acknowledged;
  * meanwhile the work goes on. */
 static void
-commit_turn(struct job *job)
+commit_turn(struct single_job *job)
 {
     if (job->committing != NULL && job->outstanding[!job->generation] == 0)
         commit(job, false);
-    int64_t time_ms = now_ms();
+    int64_t time_ms = single_now_ms();
     if (job->committing != NULL || time_ms < job->next_commit_ms)
         return;
     job->next_commit_ms = time_ms + COMMIT_MS;
@@ -348,7 +182,7 @@ commit_turn(struct job *job)
 }
 
 static void
-commit_all(struct job *job)
+commit_all(struct single_job *job)
 {
     if (rd_kafka_flush(job->producer, SILENCE_MS) != RD_KAFKA_RESP_ERR_NO_ERROR) {
         fprintf(stderr, "single: records are not acknowledged\n");
@@ -370,10 +204,10 @@ shorter(int64_t left_ms)
 }
 
 static void
-drain(struct job *job)
+drain(struct single_job *job)
 {
     const struct single_result *result = job->result;
-    int64_t silent_ms = now_ms();
+    int64_t silent_ms = single_now_ms();
     while (!job->failed && result->processed + result->dead < (uint64_t)job->single->orders) {
         uint64_t before = result->processed + result->dead;
         ssize_t count = take_orders(job, 0);
@@ -383,8 +217,8 @@ drain(struct job *job)
         rd_kafka_poll(job->producer, 0);
         commit_turn(job);
         if (before != result->processed + result->dead)
-            silent_ms = now_ms();
-        if (now_ms() - silent_ms > SILENCE_MS) {
+            silent_ms = single_now_ms();
+        if (single_now_ms() - silent_ms > SILENCE_MS) {
             fprintf(stderr, "single: nothing came for %d ms\n", SILENCE_MS);
             job->failed = true;
         }
@@ -392,7 +226,7 @@ drain(struct job *job)
 }
 
 static void
-prepare(struct job *job)
+prepare(struct single_job *job)
 {
     static const struct of_plan_fields wanted = { .value = "price", .group_by = "product", .id = "orderId" };
     OF_ASSERT(of_plan_compile(of_slice_str(bench_order_schema), &wanted, 1 << 20, &job->plan, NULL) == OF_OK);
@@ -406,12 +240,12 @@ prepare(struct job *job)
 }
 
 static void
-release(struct job *job)
+release(struct single_job *job)
 {
     if (job->waiting != NULL)
         rd_kafka_message_destroy(job->waiting);
     rd_kafka_assign(job->consumer, NULL);
-    for (int topic = ORDERS; topic <= RETRIES; topic++) {
+    for (int topic = SINGLE_ORDERS; topic <= SINGLE_RETRIES; topic++) {
         rd_kafka_queue_destroy(job->queues[topic]);
         free(job->next[topic]);
     }
@@ -423,16 +257,16 @@ release(struct job *job)
 }
 
 static bool
-work(struct job *job)
+work(struct single_job *job)
 {
-    job->partitions = partitions_of(job->consumer, job->single->loop.topic);
-    if (job->partitions == 0 || !make_topics(job)) {
+    job->partitions = single_partitions_of(job->consumer, job->single->loop.topic);
+    if (job->partitions == 0 || !single_make_topics(job)) {
         fprintf(stderr, "single: its topics are not there\n");
         return false;
     }
     prepare(job);
     int64_t began_ns = of_clock_mono_ns(of_clock_system());
-    assign(job);
+    single_assign(job);
     drain(job);
     if (!job->failed)
         commit_all(job);
@@ -446,10 +280,10 @@ work(struct job *job)
 int
 single_run(const struct single *single, struct single_result *result)
 {
-    struct job job = { .single = single, .result = result };
+    struct single_job job = { .single = single, .result = result };
     *result = (struct single_result) { 0 };
-    job.consumer = open_client(&job, RD_KAFKA_CONSUMER);
-    job.producer = job.consumer != NULL ? open_client(&job, RD_KAFKA_PRODUCER) : NULL;
+    job.consumer = single_open_client(&job, RD_KAFKA_CONSUMER);
+    job.producer = job.consumer != NULL ? single_open_client(&job, RD_KAFKA_PRODUCER) : NULL;
     bool done = job.producer != NULL && work(&job);
     if (job.producer != NULL)
         rd_kafka_destroy(job.producer);

@@ -1,9 +1,9 @@
 /* The pipeline's job done in the plain way, on librdkafka: one thread reads orders, decodes them, sums them by product,
  * sends what fails to a retry topic, reads it from there when it is due, and commits at least once.
  *
- * What it leaves out is in its favour: totals are in memory alone, sums are plain doubles, there are no rebalances, nothing
- * is printed. Failures are those of the pipeline (order/failure.h), so both have as many. Its settings are the best found
- * for it (single.c). Threads: one, besides librdkafka's own; the process does nothing else. */
+ * What it leaves out is in its favour: totals are in memory alone, sums are plain doubles, there are no rebalances,
+ * nothing is printed. Failures are those of the pipeline (order/failure.h), so both have as many. Its settings are the
+ * best found for it (single_clients.c). Threads: one, besides librdkafka's own; the process does nothing else. */
 #ifndef BENCH_SINGLE_H
 #define BENCH_SINGLE_H
 

@@ -135,8 +135,8 @@ be_single(void *context)
     struct single_result result;
     int status = single_run(&single, &result);
     if (status == 0)
-        printf("processed %" PRIu64 " dead %" PRIu64 " retries %" PRIu64 " seconds %.6f\n", result.processed, result.dead,
-               result.retries, result.seconds);
+        printf("processed %" PRIu64 " dead %" PRIu64 " retries %" PRIu64 " seconds %.6f\n", result.processed,
+               result.dead, result.retries, result.seconds);
     return status;
 }
 
@@ -166,8 +166,8 @@ run_single(void *context, double *values)
     name_topics(self);
     bool ended = bench_child("single thread", be_single, self, text, sizeof text, &usage);
     delete_topics(self);
-    if (!ended || sscanf(text, "processed %" SCNu64 " dead %" SCNu64 " retries %" SCNu64 " seconds %lf", &processed, &dead,
-                         &retries, &seconds) != 4 || processed + dead != (uint64_t)self->settings.count) {
+    if (!ended || sscanf(text, "processed %" SCNu64 " dead %" SCNu64 " retries %" SCNu64 " seconds %lf", &processed,
+                         &dead, &retries, &seconds) != 4 || processed + dead != (uint64_t)self->settings.count) {
         fprintf(stderr, "single thread: not what was expected: %s\n", text);
         return false;
     }

@@ -249,6 +249,19 @@ skip_to(struct of_kafka_assignment *assignment, struct of_kafka_part *part, int6
     part->expected = part->end = next; /* for retries the end says that nothing comes before it */
 }
 
+/* What the options do not pass over: told as such now, if it was not when librdkafka said so. */
+static void
+tell_out_of_range(struct of_kafka_assignment *assignment, struct of_kafka_part *part, const char *text)
+{
+    if (part->cause == OF_CAUSE_OFFSET_OUT_OF_RANGE)
+        return;
+    part->cause = OF_CAUSE_OFFSET_OUT_OF_RANGE;
+    snprintf(part->why, sizeof part->why, "%.*s", (int)sizeof part->why - 1, text);
+    if (!part->broken)
+        assignment->news_count++;
+    part->broken = true;
+}
+
 /* librdkafka fetches a partition no more whose offset was out of range. Assigning anew is the only way back, and costs
  * what was fetched ahead of all partitions: only when the offset has come into range. */
 static enum of_status
@@ -260,9 +273,12 @@ restart(struct of_kafka_assignment *assignment, struct of_kafka_part *part, stru
     if (status != OF_OK)
         return status;
     int64_t next;
-    status = of_kafka_judge_range(assignment->readers[OF_ROLE_ORDERS].client->options, part->slot, part->expected, low, high, &next, err);
-    if (status == OF_RETRY)
+    status = of_kafka_judge_range(assignment->readers[OF_ROLE_ORDERS].client->options, part->slot, part->expected, low,
+                                  high, &next, err);
+    if (status == OF_RETRY) {
+        tell_out_of_range(assignment, part, err->text);
         return status;
+    }
     if (status == OF_OK)
         skip_to(assignment, part, next, err->text);
     part->stopped = false;
@@ -336,18 +352,25 @@ of_kafka_part_nudge(struct of_kafka_assignment *assignment, struct of_kafka_part
 
 /* ---- what cannot be read ---- */
 
+/* Where something may be passed over, what the log holds is looked up first, on the way to reading again: it is not said
+ * before that the place is gone, because who hears so does not read from there again. */
 static void
-explain(struct of_kafka_part *part, const rd_kafka_message_t *message)
+explain(struct of_kafka_part *part, const rd_kafka_message_t *message, bool may_skip)
 {
     const struct of_slot *slot = part->slot;
     bool out_of_range = message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
                         message->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE;
-    if (out_of_range) {
+    part->stopped = part->stopped || out_of_range;
+    if (out_of_range && may_skip) {
+        part->cause = OF_CAUSE_FETCH_FAILED;
+        snprintf(part->why, sizeof part->why, "%.100s [%d] does not hold offset %lld; what it holds is looked up",
+                 slot->topic, slot->partition, (long long)part->expected);
+    } else if (out_of_range) {
         part->cause = OF_CAUSE_OFFSET_OUT_OF_RANGE;
-        part->stopped = true;
         snprintf(part->why, sizeof part->why,
                  "%.100s [%d] does not hold offset %lld: retention has passed it or the topic was made anew; "
-                 "see --on-out-of-range, and `orderflow reset`, which starts over", slot->topic, slot->partition, (long long)part->expected);
+                 "see --on-out-of-range, and `orderflow reset`, which starts over", slot->topic, slot->partition,
+                 (long long)part->expected);
     } else {
         part->cause = OF_CAUSE_FETCH_FAILED;
         snprintf(part->why, sizeof part->why, "%.100s [%d] cannot be read at offset %lld: %s", slot->topic,
@@ -359,7 +382,8 @@ void
 of_kafka_part_break(struct of_kafka_assignment *assignment, struct of_kafka_part *part,
                     const rd_kafka_message_t *message)
 {
-    explain(part, message);
+    const struct of_kafka_options *options = assignment->readers[OF_ROLE_ORDERS].client->options;
+    explain(part, message, options->on_out_of_range != OF_KAFKA_HOLD);
     if (!part->broken)
         assignment->news_count++;
     part->broken = true;

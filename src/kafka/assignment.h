@@ -47,7 +47,7 @@ struct of_kafka_part {
     bool held;        /* deliver nothing */
     bool full;        /* retry: its queue was seen nearly full, and not yet half empty */
     bool stopped;     /* librdkafka has given up fetching it; only a new assign starts it again */
-    int64_t gap_from; /* what was passed over from there up to `expected` is to be delivered as a chunk of its own; -1 */
+    int64_t gap_from; /* passed over from there up to `expected`: to be delivered as a chunk of its own. -1: nothing */
     bool skipped;     /* that is to be told, with `why` */
     int64_t skipped_from;
     bool broken;      /* to be told: cannot be read at `expected` for `cause` */
@@ -87,7 +87,8 @@ void of_kafka_assignment_end(struct of_kafka_assignment *assignment);
 
 void of_kafka_part_hold(struct of_kafka_assignment *assignment, struct of_kafka_part *part);
 
-/* OF_OK, maybe further on than at the offset, as kafka/out_of_range.h has it; OF_RETRY: not possible yet. Blocks for a second at most, and only for a part that is stopped. */
+/* OF_OK, maybe further on than at the offset, as kafka/out_of_range.h has it; OF_RETRY: not possible yet. Blocks for a
+ * second at most, and only for a part that is stopped. */
 enum of_status of_kafka_part_resume(struct of_kafka_assignment *assignment, struct of_kafka_part *part, int64_t offset,
                                     struct of_error *err) OF_MUST_USE;
 

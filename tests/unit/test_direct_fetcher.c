@@ -179,7 +179,8 @@ an_offset_that_retention_has_passed_is_told(void **state)
     append(world, 20, 5);
     await_broken(world);
     assert_int_equal(world->part->cause, OF_CAUSE_OFFSET_OUT_OF_RANGE);
-    assert_non_null(strstr(world->part->why, "does not hold offset 7 any more, the first is 20: retention has passed 13"));
+    assert_non_null(strstr(world->part->why, "does not hold offset 7 any more, the first is 20: retention has passed "
+                                             "13 offsets"));
     assert_non_null(strstr(world->part->why, "--on-out-of-range earliest"));
     assert_non_null(strstr(world->part->why, "orderflow reset"));
     uint32_t fetches = world->broker.fetches;
@@ -224,8 +225,8 @@ retention_is_passed_over_if_asked_to(void **state)
     world->options.on_out_of_range = OF_KAFKA_SKIP_TO_LAST;
     world->broker.low = 20;
     append(world, 20, 5);
-    expect_skipped(world, 7, 25, "goes on at offset 25, its end: 18 offsets from 7 on are skipped, of which retention has "
-                                 "passed 13");
+    expect_skipped(world, 7, 25, "goes on at offset 25, its end: 18 offsets from 7 on are skipped, of which retention "
+                                 "has passed 13");
     append(world, 25, 1);
     await_chunk(world);
     expect_numbers(world, 25, 26, 26);

@@ -127,13 +127,13 @@ of_part_diverged(struct of_fetcher *fetcher, struct of_direct_part *part, int32_
 {
     if (end < 0)
         of_part_break(fetcher, part, OF_CAUSE_FETCH_FAILED,
-                      "%.80s [%d]: its leader does not know the epoch in which records up to %lld were read: the log was "
-                      "cut back or the topic was made anew; `orderflow reset` starts over", part->slot->topic,
+                      "%.80s [%d]: its leader does not know the epoch in which records up to %lld were read: the log "
+                      "was cut back or the topic was made anew; `orderflow reset` starts over", part->slot->topic,
                       part->slot->partition, (long long)part->position);
     else
         of_part_break(fetcher, part, OF_CAUSE_FETCH_FAILED,
-                      "%.80s [%d] was cut back to offset %lld by its new leader (epoch %d): records up to %lld were read "
-                      "that are no longer there; `orderflow reset` starts over", part->slot->topic,
+                      "%.80s [%d] was cut back to offset %lld by its new leader (epoch %d): records up to %lld were "
+                      "read that are no longer there; `orderflow reset` starts over", part->slot->topic,
                       part->slot->partition, (long long)end, epoch, (long long)part->position);
 }
 

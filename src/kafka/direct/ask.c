@@ -165,8 +165,8 @@ refuse_old(struct of_fetcher *fetcher, const struct of_link *link, int64_t now_n
     for (uint32_t i = 0; i < fetcher->part_count; i++) {
         struct of_direct_part *part = &fetcher->parts[i];
         if (of_part_can_ask(part, link, now_ns))
-            of_part_break(fetcher, part, OF_CAUSE_FETCH_FAILED, "%.100s [%d] is led by %.60s:%d, which speaks no version "
-                          "of Fetch from 4 to 12: use --source librdkafka", part->slot->topic, part->slot->partition,
+            of_part_break(fetcher, part, OF_CAUSE_FETCH_FAILED, "%.100s [%d] is led by %.60s:%d, which speaks no "
+                          "version of Fetch from 4 to 12: use --source librdkafka", part->slot->topic, part->slot->partition,
                           link->connection.host, link->connection.port);
     }
 }

@@ -1,5 +1,5 @@
-/* What a log holds, asked of its leader when it says that an offset is out of range: first where it begins, then where it
- * ends. kafka/out_of_range.h says what comes of it. What is passed over becomes a stretch without batches, as gaps of a
+/* What a log holds, asked of its leader when it says that an offset is out of range: first where it begins, then where
+ * it ends. kafka/out_of_range.h says what comes of it. What is passed over becomes a stretch without batches, as gaps of a
  * compacted topic do, so that it is committed like anything that was read. */
 #include <stdlib.h>
 
