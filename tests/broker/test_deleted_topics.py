@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import time
+import unittest
 
 from lib import process
 from lib.environment import TestCase, main
@@ -59,7 +60,9 @@ class DeletedTopics(TestCase):
         self.assertEqual(Totals.of_event(final["total"]), expected.totals)
         self.assertEqual(expected.event_complaints(list(program.events), False), [])
 
-    def test_orders_are_not_passed_over_when_there_are_more_than_before(self):
+    @unittest.skipUnless(KNOWS_IDS, "librdkafka may not notice in time")
+    def test_orders(self):
+        """None is passed over when there are more than before."""
         flow = Flow(self)
         flow.publish_orders(300)
         before = flow.expected()
@@ -68,13 +71,8 @@ class DeletedTopics(TestCase):
             flow.client.delete_topic(flow.topic)
             self.wait_until(lambda: self.reasons(), 120, "/readyz complains")
             flow.client.create_topic(flow.topic, 3)
-            if KNOWS_IDS:
-                flow.publish_orders(450, first_id=2001)
-                self.wait_for_hold(program, flow.topic, "offset_out_of_range", "the topic was deleted and made anew")
-            else:
-                flow.publish_orders(30, first_id=2001)
-                self.wait_for_hold(program, flow.topic, "offset_out_of_range", "`orderflow reset`")
-                flow.publish_orders(420, first_id=2031)
+            flow.publish_orders(450, first_id=2001)
+            self.wait_for_hold(program, flow.topic, "offset_out_of_range", "made anew")
             time.sleep(6)       # longer than any back-off
             self.assertEqual(flow.settled(), 300, "what stands at the old offsets is another order")
             program.terminate()
