@@ -1,10 +1,12 @@
 /* States of the membership, as told to the fetch stage:
  *
  *   JOINING --rebalance: assign--> OFFERED --assign()--> READING
- *   OFFERED, READING --rebalance: revoke, or leave()--> GIVING_UP --unassign()--> JOINING
+ *   OFFERED, READING --rebalance: revoke, or leave(), or assign--> GIVING_UP --unassign()--> JOINING
  *
  * librdkafka gives one rebalance at a time and waits for its answer, which is rd_kafka_assign by the source.
- * A revoke for partitions that the stage was never offered, or has already given up, is answered here.
+ * A revoke for partitions that the stage was never offered, or has already given up, is answered here. While it waits, the
+ * topics may change; it then joins again without a revoke and gives another assignment. What the stage has, or is giving
+ * up, is lost by then, and the new assignment is offered when that is given up.
  *
  * Leaving drains first and unsubscribes afterwards, so that the last commits are those of a full member. Unsubscribing
  * makes librdkafka revoke what the group had assigned; answering that sends LeaveGroup, so that the other members need
@@ -136,14 +138,17 @@ take_nothing(struct of_kafka_membership *membership)
     rd_kafka_topic_partition_list_destroy(none);
 }
 
-static bool
+static void
+forget_next(struct of_kafka_membership *membership)
+{
+    if (membership->next != NULL)
+        rd_kafka_topic_partition_list_destroy(membership->next);
+    membership->next = NULL;
+}
+
+static void
 offer(struct of_kafka_membership *membership, const rd_kafka_topic_partition_list_t *list, struct of_source_event *event)
 {
-    membership->group_assigned = list->cnt > 0;
-    if (membership->leaving) {
-        take_nothing(membership);
-        return false;
-    }
     OF_ASSERT(membership->state == OF_MEMBER_JOINING);
     free(membership->offered);
     membership->offered = of_alloc_array((size_t)list->cnt + 1, sizeof *membership->offered);
@@ -154,13 +159,48 @@ offer(struct of_kafka_membership *membership, const rd_kafka_topic_partition_lis
     event->kind = OF_SOURCE_ASSIGNED;
     event->partitions = membership->offered;
     event->count = membership->offered_count;
+}
+
+static bool
+take_assignment(struct of_kafka_membership *membership, const rd_kafka_topic_partition_list_t *list,
+                struct of_source_event *event)
+{
+    membership->group_assigned = list->cnt > 0;
+    if (membership->leaving) {
+        take_nothing(membership);
+        return false;
+    }
+    if (membership->state == OF_MEMBER_JOINING) {
+        offer(membership, list, event);
+        return true;
+    }
+    forget_next(membership);
+    membership->next = rd_kafka_topic_partition_list_copy(list);
+    membership->state = OF_MEMBER_GIVING_UP;
+    event->kind = OF_SOURCE_LOST;
     return true;
+}
+
+/* What came before the last assignment was given up. */
+static bool
+offer_next(struct of_kafka_membership *membership, struct of_source_event *event)
+{
+    if (membership->next == NULL || membership->state != OF_MEMBER_JOINING)
+        return false;
+    bool wanted = !membership->leaving;
+    if (wanted)
+        offer(membership, membership->next, event);
+    else
+        take_nothing(membership);
+    forget_next(membership);
+    return wanted;
 }
 
 static bool
 revoke(struct of_kafka_membership *membership, struct of_source_event *event)
 {
     membership->group_assigned = false;
+    forget_next(membership);
     switch (membership->state) {
     case OF_MEMBER_JOINING:
         rd_kafka_assign(membership->client.rk, NULL);
@@ -183,7 +223,7 @@ on_rebalance(struct of_kafka_membership *membership, rd_kafka_event_t *from, str
     switch (code) {
     case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS:
         of_kafka_client_reached(&membership->client);
-        return offer(membership, rd_kafka_event_topic_partition_list(from), event);
+        return take_assignment(membership, rd_kafka_event_topic_partition_list(from), event);
     case RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS:
         return revoke(membership, event);
     default:
@@ -265,6 +305,8 @@ bool
 of_kafka_membership_event(struct of_kafka_membership *membership, struct of_source_event *event)
 {
     rd_kafka_event_t *from;
+    if (offer_next(membership, event))
+        return true;
     while ((from = rd_kafka_queue_poll(membership->client.queue, 0)) != NULL) {
         bool told = on_queue_event(membership, from, event);
         rd_kafka_event_destroy(from);
@@ -432,5 +474,6 @@ of_kafka_membership_close(struct of_kafka_membership *membership)
 {
     close_consumer(membership);
     of_kafka_client_close(&membership->client, DESTROY_MS);
+    forget_next(membership);
     free(membership->offered);
 }

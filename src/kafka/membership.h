@@ -21,6 +21,7 @@ struct of_kafka_membership {
     enum of_kafka_membership_state state;
     struct of_partition *offered; /* the assignment that the group gave, until the next */
     uint32_t offered_count;
+    rd_kafka_topic_partition_list_t *next; /* given by the group while the one before was not given up; NULL: none */
     bool group_assigned; /* librdkafka owes a revoke */
     bool leaving;
     bool left;
