@@ -87,7 +87,9 @@ class Image(unittest.TestCase):
         if not shutil.which("dpkg-query"):
             return
         names = set(re.findall(r"\(NEEDED\).*\[(.*)\]", output("readelf", "--dynamic", program)))
-        paths = dict(re.findall(r"^\s*(\S+) => (/\S+)", output("ldd", program), re.M))
+        found = output("ldd", program)
+        paths = dict(re.findall(r"^\s*(\S+) => (/\S+)", found, re.M))
+        paths |= {pathlib.Path(path).name: path for path in re.findall(r"^\s*(/\S+) \(", found, re.M)}    # the loader
         self.assertGreater(len(names), 5)
         owners = set()
         for name in names:
