@@ -80,12 +80,11 @@ static bool
 tell_news(struct source *source, struct of_source_event *event)
 {
     enum of_part_news news;
-    struct of_direct_part *part = of_fetcher_news(&source->fetcher, &news);
+    struct of_direct_part *part = of_fetcher_news(&source->fetcher, &news, &event->offset);
     if (part == NULL)
         return false;
     event->kind = news == OF_PART_SKIPPED ? OF_SOURCE_SKIPPED : OF_SOURCE_BROKEN;
     event->slot = part->slot;
-    event->offset = news == OF_PART_SKIPPED ? part->skipped_from : part->position;
     event->next_offset = part->position;
     event->cause = part->cause;
     of_error_set(&event->error, OF_RETRY, "%s", part->why);

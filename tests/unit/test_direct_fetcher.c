@@ -21,6 +21,7 @@
 enum { PATIENCE_MS = 10000, OUT_OF_RANGE = 1, UNKNOWN_TOPIC = 3, NOT_LEADER = 6 };
 
 struct world {
+    int64_t told; /* the offset of the last news */
     struct fake_broker broker;
     char brokers[64];
     struct of_kafka_property properties[4];
@@ -97,7 +98,7 @@ static enum of_part_news
 await_news(struct world *world)
 {
     enum of_part_news news;
-    for (int64_t until_ns = now_ns() + PATIENCE_MS * OF_MS_NS; of_fetcher_news(&world->fetcher, &news) == NULL;) {
+    for (int64_t until_ns = now_ns() + PATIENCE_MS * OF_MS_NS; of_fetcher_news(&world->fetcher, &news, &world->told) == NULL;) {
         assert_true(now_ns() < until_ns);
         turn(world);
     }
@@ -420,7 +421,84 @@ a_topic_that_was_made_anew_is_read_from_its_beginning(void **state)
     await_chunk(world);
     expect_numbers(world, 0, 3, 3);
     enum of_part_news news;
-    assert_null(of_fetcher_news(&world->fetcher, &news));
+    assert_null(of_fetcher_news(&world->fetcher, &news, &world->told));
+    close_world(world);
+}
+
+enum { NOT_AUTHORIZED = 29 };
+
+static void
+await_position(struct world *world, int64_t position)
+{
+    for (int64_t until_ns = now_ns() + PATIENCE_MS * OF_MS_NS; world->part->position < position; turn(world))
+        assert_true(now_ns() < until_ns);
+}
+
+static void
+what_was_not_handed_over_is_read_again(void **state)
+{
+    (void)state;
+    struct world *world = open_world(0);
+    append(world, 0, 3);
+    await_position(world, 3);
+    world->broker.fetch_error = NOT_AUTHORIZED;
+    await_broken(world);
+    assert_int_equal(world->told, 0);
+    assert_false(of_fetcher_read(&world->fetcher, &world->chunk));
+    world->broker.fetch_error = 0;
+    of_fetcher_resume(&world->fetcher, world->part, world->told);
+    await_chunk(world);
+    expect_numbers(world, 0, 3, 3);
+    close_world(world);
+}
+
+static void
+read_as_retries(struct world *world, int64_t from)
+{
+    struct of_slot *const slots[] = { &world->slot };
+    world->options.retry_topic = "orders"; /* the only one that the broker has */
+    world->options.orders_topic = "others";
+    world->slot.role = OF_ROLE_RETRY;
+    of_fetcher_end(&world->fetcher);
+    of_fetcher_begin(&world->fetcher, slots, &from, 1);
+    world->part = world->slot.source;
+}
+
+static void
+retries_that_wait_are_read_again(void **state)
+{
+    (void)state;
+    struct world *world = open_world(0);
+    struct of_record record;
+    read_as_retries(world, 0);
+    append(world, 0, 3);
+    await_position(world, 3);
+    assert_true(of_fetcher_peek(&world->fetcher, world->part, &record));
+    of_part_break(&world->fetcher, world->part, OF_CAUSE_FETCH_FAILED, "for long");
+    await_broken(world);
+    assert_int_equal(world->told, 0);
+    assert_false(of_fetcher_peek(&world->fetcher, world->part, &record));
+    of_fetcher_resume(&world->fetcher, world->part, world->told);
+    await_position(world, 3);
+    assert_true(of_fetcher_peek(&world->fetcher, world->part, &record));
+    assert_int_equal(record.offset, 0);
+    close_world(world);
+}
+
+/* Retries that wait are not asked for, so nothing shows that a leader is there again. */
+static void
+leaders_that_were_missing_long_ago_are_forgotten(void **state)
+{
+    (void)state;
+    enum { NO_LEADER = 5, MINUTE = 60 };
+    struct world *world = open_world(0);
+    int64_t now = now_ns();
+    of_part_take_error(&world->fetcher, world->part, NO_LEADER, now);
+    of_part_take_error(&world->fetcher, world->part, NO_LEADER, now + MINUTE * OF_SECOND_NS);
+    assert_int_equal(world->part->news, OF_PART_NOTHING);
+    for (int second = 2; second < 40; second += 2)
+        of_part_take_error(&world->fetcher, world->part, NO_LEADER, now + (MINUTE + second) * OF_SECOND_NS);
+    assert_int_equal(world->part->news, OF_PART_BROKEN);
     close_world(world);
 }
 
@@ -431,14 +509,9 @@ retries_that_waited_are_missed(void **state)
     (void)state;
     for (int waited = 0; waited < 2; waited++) {
         struct world *world = open_world(0);
-        world->options.retry_topic = "orders"; /* the only one that the broker has */
-        world->options.orders_topic = "others";
-        world->slot.role = OF_ROLE_RETRY;
-        of_fetcher_end(&world->fetcher);
         struct of_slot *const slots[] = { &world->slot };
         const int64_t from = 0;
-        of_fetcher_begin(&world->fetcher, slots, &from, 1);
-        world->part = world->slot.source;
+        read_as_retries(world, from);
         if (waited)
             append(world, 0, 3);
         for (int64_t until_ns = now_ns() + PATIENCE_MS * OF_MS_NS; world->part->end < (waited ? 3 : 0); turn(world))
@@ -691,6 +764,9 @@ main(void)
         cmocka_unit_test(a_new_leader_with_the_same_log_is_read_on),
         cmocka_unit_test(a_topic_that_was_made_anew_is_told),
         cmocka_unit_test(a_topic_that_was_made_anew_is_read_from_its_beginning),
+        cmocka_unit_test(what_was_not_handed_over_is_read_again),
+        cmocka_unit_test(retries_that_wait_are_read_again),
+        cmocka_unit_test(leaders_that_were_missing_long_ago_are_forgotten),
         cmocka_unit_test(retries_that_waited_are_missed),
         cmocka_unit_test(an_answer_that_was_not_asked_for_ends_the_connection),
         cmocka_unit_test(a_broker_that_falls_silent_is_left),

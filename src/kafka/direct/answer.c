@@ -10,6 +10,7 @@
 enum {
     STRETCH_BYTES = 128 << 10, /* as they came; a larger batch is a stretch by itself */
     LEADERLESS_MS = 30000,     /* a partition that has had no leader for so long is told of */
+    APART_MS = 10000,          /* errors further apart have nothing to do with each other: a retry that waits is not asked for */
     MALFORMED_MOST = 2,        /* answers in a row: then it is told */
 };
 
@@ -105,12 +106,13 @@ of_part_take_error(struct of_fetcher *fetcher, struct of_direct_part *part, int1
         part->unsure = true;
         of_fetcher_want_leaders(fetcher);
     }
-    if (part->leaderless_ns == 0)
+    if (part->leaderless_ns == 0 || now_ns - part->error_ns > APART_MS * OF_MS_NS)
         part->leaderless_ns = now_ns;
     else if (now_ns - part->leaderless_ns > LEADERLESS_MS * OF_MS_NS) {
         part->leaderless_ns = now_ns;
         tell_error(fetcher, part, code, cause, text);
     }
+    part->error_ns = now_ns;
 }
 
 void

@@ -179,13 +179,14 @@ of_fetcher_tell(struct of_fetcher *fetcher, struct of_direct_part *part, enum of
 }
 
 struct of_direct_part *
-of_fetcher_news(struct of_fetcher *fetcher, enum of_part_news *news)
+of_fetcher_news(struct of_fetcher *fetcher, enum of_part_news *news, int64_t *offset)
 {
     for (uint32_t i = 0; fetcher->news_count > 0 && i < fetcher->part_count; i++) {
         struct of_direct_part *part = &fetcher->parts[i];
         if (part->news == OF_PART_NOTHING)
             continue;
         *news = part->news;
+        *offset = part->news == OF_PART_SKIPPED ? part->skipped_from : part->delivered;
         of_fetcher_tell(fetcher, part, OF_PART_NOTHING);
         return part;
     }

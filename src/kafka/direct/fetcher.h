@@ -58,6 +58,7 @@ struct of_direct_part {
     int64_t next_ask_ns;   /* not before */
     int64_t backoff_ms;    /* 0: all is well */
     int64_t leaderless_ns; /* since when; 0: there is a leader */
+    int64_t error_ns;      /* when the last error came that may pass */
     int32_t bytes;         /* to ask for */
     uint32_t malformed;    /* times in a row that an answer could not be read */
     enum of_part_news news; /* to be told: cannot be read at `position` for `cause`; goes on there from skipped_from */
@@ -138,8 +139,9 @@ void of_fetcher_end(struct of_fetcher *fetcher);
 /* Receives, asks, and sets the timer for the next turn. */
 void of_fetcher_turn(struct of_fetcher *fetcher, int64_t now_ns);
 
-/* A part with something to tell, which it then has told; NULL: none. */
-struct of_direct_part *of_fetcher_news(struct of_fetcher *fetcher, enum of_part_news *news);
+/* A part with something to tell, which it then has told; NULL: none. offset: the first that was not handed over, as what
+ * waits here is dropped, or the first that is skipped. */
+struct of_direct_part *of_fetcher_news(struct of_fetcher *fetcher, enum of_part_news *news, int64_t *offset);
 
 void of_fetcher_hold(struct of_fetcher *fetcher, struct of_direct_part *part);
 void of_fetcher_resume(struct of_fetcher *fetcher, struct of_direct_part *part, int64_t offset);
