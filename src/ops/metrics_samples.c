@@ -43,14 +43,14 @@ of_samples_scrape_duration(struct of_metrics_page *page)
 void
 of_samples_orders(struct of_metrics_page *page)
 {
-    if (page->measured->by_product)
+    if (page->measured->running)
         of_sample_count(page, page->measured->run.orders_processed);
 }
 
 void
 of_samples_summed_value(struct of_metrics_page *page)
 {
-    if (page->measured->by_product)
+    if (page->measured->running)
         of_sample(page, of_exact_sum_round(&page->measured->run.sum));
 }
 

@@ -395,6 +395,32 @@ labels_of_products_are_bounded_and_stay(void **state)
 
 /* ---- which format ---- */
 
+/* Only what needs a row of each is given up. */
+static void
+very_many_products_leave_the_totals_of_the_run(void **state)
+{
+    (void)state;
+    static const char *const absent[] = { "total_orders", "total_summed_value", "product_orders_total", "product_summed_value" };
+    of_totals_fini(&measured.run);
+    of_totals_fini(&measured.total);
+    measured.products = 20000;
+    measured.by_product = false;
+    measured.run.orders_processed = 30000;
+    of_exact_sum_add(&measured.run.sum, 1.5);
+    char *text = page(OF_METRICS_TEXT);
+    assert_line(text, "orderflow_orders_total 30000");
+    assert_line(text, "orderflow_summed_value 1.5");
+    assert_line(text, "orderflow_products 20000");
+    for (size_t i = 0; i < sizeof absent / sizeof *absent; i++) {
+        char space[64], brace[64];
+        snprintf(space, sizeof space, "\norderflow_%s ", absent[i]);
+        snprintf(brace, sizeof brace, "\norderflow_%s{", absent[i]);
+        if (strstr(text, space) != NULL || strstr(text, brace) != NULL)
+            fail_msg("there is a sample of %s", absent[i]);
+    }
+    free(text);
+}
+
 static void
 the_format_is_the_one_asked_for(void **state)
 {
@@ -630,6 +656,7 @@ main(int argc, char **argv)
         TEST(labels_hold_whatever_records_hold),
         TEST(before_there_is_a_pipeline_there_is_little_to_tell),
         TEST(labels_of_products_are_bounded_and_stay),
+        TEST(very_many_products_leave_the_totals_of_the_run),
         TEST(the_format_is_the_one_asked_for),
         TEST(json_has_the_same_numbers),
         TEST(json_lists_so_many_products),
