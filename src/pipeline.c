@@ -626,6 +626,21 @@ of_pipeline_add_run_totals(const struct of_pipeline *pipeline, struct of_totals 
 }
 
 void
+of_pipeline_add_run_sum(const struct of_pipeline *pipeline, struct of_totals *totals)
+{
+    struct of_aggregate sum;
+    struct of_letter_counts letters = { 0 };
+    of_aggregate_init(&sum);
+    for (uint32_t lane = 0; lane < pipeline->lanes; lane++)
+        of_ledger_add_run_sum(of_fetch_ledger(fetch_of(pipeline, lane)), &sum, &letters);
+    totals->orders_processed += sum.count;
+    totals->retry_attempts += letters.retries;
+    totals->dead_letters += letters.dead_letters;
+    of_exact_sum_merge(&totals->sum, &sum.sum);
+    of_aggregate_fini(&sum);
+}
+
+void
 of_pipeline_add_totals(const struct of_pipeline *pipeline, struct of_totals *totals)
 {
     add_totals(pipeline, totals, of_ledger_add_total);

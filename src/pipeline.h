@@ -149,6 +149,9 @@ const char *of_pipeline_thread(const struct of_pipeline *pipeline, uint32_t inde
  * initialised; names in it live as long as the dictionary of groups. */
 void of_pipeline_add_run_totals(const struct of_pipeline *pipeline, struct of_totals *totals);
 
+/* The same without products, and without holding up anything, however many there are. */
+void of_pipeline_add_run_sum(const struct of_pipeline *pipeline, struct of_totals *totals);
+
 /* The same for what is committed of the partitions that are owned, by whichever process. */
 void of_pipeline_add_totals(const struct of_pipeline *pipeline, struct of_totals *totals);
 

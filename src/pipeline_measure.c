@@ -12,12 +12,6 @@ _Static_assert((int)OF_MEASURED_OUTCOMES == (int)OF_BARRIER_OUTCOMES, "outcomes 
 
 enum { HOLDS_LISTED = 100 }; /* of one lane, at most */
 
-static const char *const phases[] = {
-    [OF_FETCH_JOINING] = "joining",   [OF_FETCH_ASSIGNING] = "assigning", [OF_FETCH_RESTORING] = "restoring",
-    [OF_FETCH_READING] = "reading",   [OF_FETCH_DRAINING] = "draining",   [OF_FETCH_CLEARING] = "clearing",
-    [OF_FETCH_LEFT] = "left",         [OF_FETCH_FAILED] = "failed",
-};
-
 #define ADD(measured, array, counter) of_measured_add(&(measured)->array, &(measured)->counter, sizeof *(measured)->array)
 
 static void
@@ -87,7 +81,7 @@ add_fetch(const struct of_pipeline *pipeline, struct of_measured *measured, uint
 {
     const struct of_fetch_status *status = of_fetch_status(fetch);
     struct of_measured_lane *own = ADD(measured, lanes, lane_count);
-    own->phase = phases[atomic_load_explicit(&status->phase, memory_order_acquire)];
+    own->phase = of_fetch_phase_name((enum of_fetch_phase)atomic_load_explicit(&status->phase, memory_order_acquire));
     own->partitions = atomic_load_explicit(&status->slots, memory_order_relaxed);
     own->held = atomic_load_explicit(&status->held, memory_order_relaxed);
     own->records = atomic_load_explicit(&status->records, memory_order_relaxed);

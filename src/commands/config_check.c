@@ -30,7 +30,19 @@ add(struct of_command_line *line, const char *place, const char *format, ...)
 
 /* ---- files and folders ---- */
 
-enum content { ANY_TEXT, PEM, SCHEMA };
+enum content { ANY_TEXT, PEM, TOKEN };
+
+static const char *const lacks[] = {
+    [ANY_TEXT] = "is empty",
+    [PEM] = "holds no PEM (-----BEGIN ...): convert it with openssl",
+    [TOKEN] = "has no token in its first line",
+};
+
+static bool
+is_wanted(const char *line, enum content content)
+{
+    return content == PEM ? strncmp(line, "-----BEGIN ", 11) == 0 : content == ANY_TEXT || strcspn(line, "\r\n") > 0;
+}
 
 static const char *
 what_is_wrong(const char *path, enum content content, char *why, size_t size)
@@ -42,10 +54,12 @@ what_is_wrong(const char *path, enum content content, char *why, size_t size)
                  strerrordesc_np(errno));
         return why;
     }
-    bool found = false;
+    bool found = false, more = true;
     errno = 0;
-    while (!found && fgets(line, sizeof line, file) != NULL)
-        found = content != PEM || strncmp(line, "-----BEGIN ", 11) == 0;
+    while (more && fgets(line, sizeof line, file) != NULL) {
+        found = is_wanted(line, content);
+        more = !found && content == PEM; /* of the others the first line decides */
+    }
     int error = errno;
     fclose(file);
     if (found)
@@ -53,8 +67,7 @@ what_is_wrong(const char *path, enum content content, char *why, size_t size)
     if (error != 0)
         snprintf(why, size, "cannot read %s: %s", path, strerrordesc_np(error));
     else
-        snprintf(why, size, "%s %s", path, content == PEM ? "holds no PEM (-----BEGIN ...): convert it with openssl"
-                                                          : "is empty");
+        snprintf(why, size, "%s %s", path, lacks[content]);
     return why;
 }
 
@@ -92,10 +105,11 @@ check_folder(struct of_command_line *line, const char *place, const char *path)
 
 static const struct {
     const char *name;
-    enum kind { TEXT_FILE, PEM_FILE, SCHEMA_FILE, INPUT_FILE, FOLDER } kind;
+    enum kind { TEXT_FILE, TOKEN_FILE, PEM_FILE, SCHEMA_FILE, INPUT_FILE, FOLDER } kind;
 } named[] = {
     { "registry-password-file", TEXT_FILE },
     { "registry-token-file", TEXT_FILE },
+    { "http-token-file", TOKEN_FILE },
     { "registry-ca", PEM_FILE },
     { "registry-cert", PEM_FILE },
     { "registry-key", PEM_FILE },
@@ -110,6 +124,7 @@ check_named(struct of_command_line *line, enum kind kind, const char *place, con
 {
     switch (kind) {
     case TEXT_FILE: check_file(line, place, path, ANY_TEXT); break;
+    case TOKEN_FILE: check_file(line, place, path, TOKEN); break;
     case PEM_FILE: check_file(line, place, path, PEM); break;
     case SCHEMA_FILE: check_schema(line, place, path); break;
     case INPUT_FILE:

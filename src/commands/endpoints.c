@@ -43,6 +43,16 @@ find_token(const struct of_settings *settings, char token[TOKEN_BYTES], bool *fo
     return OF_OK;
 }
 
+enum of_status
+of_endpoints_check_token(const struct of_settings *settings, struct of_error *err)
+{
+    char token[TOKEN_BYTES];
+    bool found;
+    enum of_status status = find_token(settings, token, &found, err);
+    explicit_bzero(token, sizeof token);
+    return status;
+}
+
 static void
 tell(const struct of_session *session, const struct of_health *health, bool guarded)
 {

@@ -13,6 +13,8 @@ struct of_endpoints;
  * OF_FATAL: cannot listen there, or the token cannot be read. */
 OF_MUST_USE enum of_status of_endpoints_open(const struct of_session *session, const struct of_kafka_options *probe,
                                              struct of_endpoints **out, struct of_error *err);
+/* Whether the token that the settings ask for, if any, can be read. OF_FATAL: no, and why. */
+OF_MUST_USE enum of_status of_endpoints_check_token(const struct of_settings *settings, struct of_error *err);
 void of_endpoints_close(struct of_endpoints **endpoints); /* NULL inside is fine */
 
 #endif

@@ -74,8 +74,10 @@ add_products(const struct of_session *session, const struct of_pipeline *pipelin
 {
     measured->products = of_groups_count(session->groups) - 1;
     measured->by_product = measured->products <= PRODUCTS_MOST;
-    if (!measured->by_product)
+    if (!measured->by_product) {
+        of_pipeline_add_run_sum(pipeline, &measured->run);
         return;
+    }
     of_pipeline_add_run_totals(pipeline, &measured->run);
     of_pipeline_add_totals(pipeline, &measured->total);
 }

@@ -24,7 +24,8 @@ of_histogram_add(struct of_histogram *histogram, int64_t ns, uint64_t weight)
     while (at < OF_HISTOGRAM_BOUNDS && of_histogram_bounds_ns[at] < ns)
         at++;
     of_counter_add(&histogram->counts[at], weight);
-    of_counter_add(&histogram->sum_ns, (uint64_t)ns * weight);
+    double before = atomic_load_explicit(&histogram->sum_s, memory_order_relaxed);
+    atomic_store_explicit(&histogram->sum_s, before + (double)ns / 1e9 * (double)weight, memory_order_relaxed);
 }
 
 void
@@ -35,7 +36,7 @@ of_histogram_add_to(const struct of_histogram *histogram, struct of_histogram_vi
         view->counts[i] += count;
         view->count += count;
     }
-    view->sum_ns += of_counter_read(&histogram->sum_ns);
+    view->sum_s += atomic_load_explicit(&histogram->sum_s, memory_order_relaxed);
 }
 
 double

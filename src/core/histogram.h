@@ -2,7 +2,8 @@
  *
  * One writer, who pays two plain stores and a short search; any thread reads. A reader may see a duration's bucket
  * without its part of the sum, never half a number.
- * Units: nanoseconds. Errors: none. Memory: 192 bytes. */
+ * Units: nanoseconds, the sum in seconds: as a double, because that of nanoseconds would wrap within seconds where a
+ * month-old backlog is read. Errors: none. Memory: 192 bytes. */
 #ifndef OF_CORE_HISTOGRAM_H
 #define OF_CORE_HISTOGRAM_H
 
@@ -16,14 +17,14 @@ extern const int64_t of_histogram_bounds_ns[OF_HISTOGRAM_BOUNDS];
 /* All bytes zero: empty. */
 struct of_histogram {
     of_counter counts[OF_HISTOGRAM_BOUNDS + 1]; /* the last: above all bounds */
-    of_counter sum_ns;
+    _Atomic double sum_s;
 };
 
 /* What a reader has added up. */
 struct of_histogram_view {
     uint64_t counts[OF_HISTOGRAM_BOUNDS + 1];
     uint64_t count; /* of all */
-    uint64_t sum_ns;
+    double sum_s;
 };
 
 /* The writer: `weight` times this duration. A negative one, as wall clocks make them, counts as 0. */

@@ -135,7 +135,7 @@ struct of_measured {
     /* totals, as docs/delivery.md names them */
     struct of_live_totals live; /* may step back */
     uint32_t products;          /* known; "(other)" counts as one */
-    bool by_product;            /* run and total are there; not when there are very many products */
+    bool by_product;            /* the rows of run are there, and total; not when there are very many products */
     struct of_totals run, total; /* run never steps back; rows sorted by name */
 };
 

@@ -146,7 +146,7 @@ of_sample_histogram(struct of_metrics_page *page, const char *label, const char 
     of_sample_label(page, "le", "+Inf");
     of_sample_end_count(page, view->count);
     begin_part(page, "sum", label, text);
-    of_sample_end(page, (double)view->sum_ns / 1e9);
+    of_sample_end(page, view->sum_s);
     begin_part(page, "count", label, text);
     of_sample_end_count(page, view->count);
 }

@@ -22,7 +22,7 @@ of_samples_run(struct of_metrics_page *page)
     of_sample_label(page, "topic", measured->topic);
     of_sample_label(page, "guarantee", measured->guarantee);
     of_sample_label(page, "source", measured->source);
-    of_sample_label(page, "instance", measured->instance);
+    of_sample_label(page, "instance_id", measured->instance);
     of_sample_end_count(page, 1);
 }
 
@@ -43,14 +43,14 @@ of_samples_scrape_duration(struct of_metrics_page *page)
 void
 of_samples_orders(struct of_metrics_page *page)
 {
-    if (page->measured->by_product)
+    if (page->measured->running)
         of_sample_count(page, page->measured->run.orders_processed);
 }
 
 void
 of_samples_summed_value(struct of_metrics_page *page)
 {
-    if (page->measured->by_product)
+    if (page->measured->running)
         of_sample(page, of_exact_sum_round(&page->measured->run.sum));
 }
 
@@ -167,7 +167,7 @@ begin_stage(struct of_metrics_page *page, const struct of_measured_stage *stage)
 {
     of_sample_begin(page);
     of_sample_label(page, "stage", stage->stage);
-    of_sample_label_number(page, "instance", stage->instance);
+    of_sample_label_number(page, "thread", stage->instance);
 }
 
 void
@@ -240,7 +240,7 @@ write_pools(struct of_metrics_page *page, bool capacity)
         const struct of_measured_pool *pool = &page->measured->pools[i];
         of_sample_begin(page);
         of_sample_label(page, "pool", pool->pool);
-        of_sample_label_number(page, "instance", pool->instance);
+        of_sample_label_number(page, "thread", pool->instance);
         of_sample_end_count(page, capacity ? pool->capacity : pool->used);
     }
 }

@@ -141,7 +141,7 @@ write_histogram(struct of_json *json, const char *key, const struct of_histogram
 {
     of_json_open(json, key, '{');
     of_json_count(json, "count", view->count);
-    write_seconds(json, "sum", (double)view->sum_ns);
+    of_json_number(json, "sum", view->sum_s);
     write_seconds(json, "p50", of_histogram_quantile_ns(view, 0.5));
     write_seconds(json, "p99", of_histogram_quantile_ns(view, 0.99));
     of_json_open(json, "counts", '[');

@@ -10,6 +10,7 @@ void
 of_ledger_init(struct of_ledger *ledger)
 {
     memset(ledger, 0, sizeof *ledger);
+    of_aggregate_init(&ledger->run_sum);
     pthread_mutex_init(&ledger->lock, NULL);
 }
 
@@ -26,6 +27,7 @@ of_ledger_fini(struct of_ledger *ledger)
 {
     forget_slots(ledger);
     of_table_fini(&ledger->run);
+    of_aggregate_fini(&ledger->run_sum);
     free(ledger->slots);
     pthread_mutex_destroy(&ledger->lock);
 }
@@ -56,8 +58,9 @@ add_difference(struct of_ledger *ledger, uint32_t group, const struct of_aggrega
 {
     struct of_aggregate *run = &of_table_row(&ledger->run, group)->aggregate;
     of_aggregate_merge(run, after);
-    if (before != NULL)
-        of_aggregate_subtract(run, before);
+    of_aggregate_subtract(run, before);
+    of_aggregate_merge(&ledger->run_sum, after);
+    of_aggregate_subtract(&ledger->run_sum, before);
 }
 
 /* What the recorded state has more than the ledger knew was committed by this process. */
@@ -144,13 +147,28 @@ of_ledger_commit(struct of_ledger *ledger, const struct of_barrier *barrier)
 
 /* ---- totals ---- */
 
+static void
+add_run_letters(const struct of_ledger *ledger, struct of_letter_counts *letters)
+{
+    letters->retries += ledger->run_letters.retries;
+    letters->dead_letters += ledger->run_letters.dead_letters;
+}
+
 void
 of_ledger_add_run(struct of_ledger *ledger, struct of_table *table, struct of_letter_counts *letters)
 {
     pthread_mutex_lock(&ledger->lock);
     of_table_merge(table, &ledger->run);
-    letters->retries += ledger->run_letters.retries;
-    letters->dead_letters += ledger->run_letters.dead_letters;
+    add_run_letters(ledger, letters);
+    pthread_mutex_unlock(&ledger->lock);
+}
+
+void
+of_ledger_add_run_sum(struct of_ledger *ledger, struct of_aggregate *sum, struct of_letter_counts *letters)
+{
+    pthread_mutex_lock(&ledger->lock);
+    of_aggregate_merge(sum, &ledger->run_sum);
+    add_run_letters(ledger, letters);
     pthread_mutex_unlock(&ledger->lock);
 }
 

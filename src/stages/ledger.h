@@ -6,7 +6,7 @@
  * A slot of a new assignment is not known until its recorded state is read. It becomes unknown again when it cannot be
  * told whether a commit took effect; then the recorded state decides, and what it has more is this process's own.
  *
- * Owner and only writer: the lane's fetch stage. add_run and add_total may be called by any thread: a mutex guards what
+ * Owner and only writer: the lane's fetch stage. add_run, add_run_sum and add_total may be called by any thread: a mutex guards what
  * they read, taken by fetch a few times per commit and never per record. */
 #ifndef OF_STAGES_LEDGER_H
 #define OF_STAGES_LEDGER_H
@@ -31,6 +31,7 @@ struct of_ledger {
     struct of_ledger_slot *slots; /* by slot index; of the last assignment until the next one */
     uint32_t count, room;
     struct of_table run; /* committed by this lane since the start; only counts and sums */
+    struct of_aggregate run_sum; /* of all its rows, for who cannot afford to look at them */
     struct of_letter_counts run_letters;
     pthread_mutex_t lock; /* the writer itself reads without it */
 };
@@ -57,5 +58,8 @@ void of_ledger_commit(struct of_ledger *ledger, const struct of_barrier *barrier
  * thread; holds up a commit meanwhile: some 20 ns per row. */
 void of_ledger_add_run(struct of_ledger *ledger, struct of_table *table, struct of_letter_counts *letters);
 void of_ledger_add_total(struct of_ledger *ledger, struct of_table *table, struct of_letter_counts *letters);
+
+/* The same as add_run for all groups together, whose number it does not depend on: adds count and sum. */
+void of_ledger_add_run_sum(struct of_ledger *ledger, struct of_aggregate *sum, struct of_letter_counts *letters);
 
 #endif

@@ -107,6 +107,24 @@ class Dashboard(TestCase):
             wanted = int(self.metrics()[0]["orderflow_live_orders"])
             browser.wait_for(f"document.querySelector('#live-orders').textContent === '{wanted}'", 120)
 
+            # What is restored is no rate, nor is what is given up.
+            self.assertEqual(browser.value("""(() => {
+                const kept = history.length, owns = structuredClone(last), rates = [];
+                const steps = [[0, 10], [0, 20], [1, 50000], [0, 10], [0, 20], [0, 0], [-1, -50000], [0, 0], [0, 0]];
+                owns.live.orders += 1e6;
+                for (const [changed, orders] of steps) {
+                    owns.time += 1000;
+                    owns.live.orders += orders;
+                    owns.restored_rows += changed > 0 ? 3 : 0;
+                    owns.assignments.assigned += changed > 0 ? 1 : 0;
+                    owns.assignments.revoked += changed < 0 ? 1 : 0;
+                    remember(structuredClone(owns));
+                    rates.push(history.at(-1).rate);
+                }
+                history.length = kept;
+                return JSON.stringify(rates.slice(1)); })()"""),
+                "[20,null,null,20,0,null,null,0]")
+
             # And says so when it is not any more.
             program.terminate()
             program.final(60)

@@ -151,6 +151,16 @@ class Surroundings(Doctor):
         with socket.create_server(("127.0.0.1", 0)) as taken:
             self.expect(flow, 0, "warn", "health port", "", "--http", taken.getsockname()[1], first=False)
 
+    def test_a_token_that_is_not_there(self):
+        flow = Flow(self)
+        secret = self.folder / "token"
+        arguments = "--http", process.free_port(), "--http-token-file", secret
+        self.expect(flow, 1, "fail", "health token", "cannot read", *arguments, first=False)
+        secret.write_text("\n")
+        self.expect(flow, 1, "fail", "health token", "no token in the first line", *arguments, first=False)
+        secret.write_text("open sesame\n")
+        self.expect(flow, 0, "ok", "health token", "", *arguments, first=False)
+
 
 class Access(Doctor):
     """A broker that wants to know who asks, and what they may do."""

@@ -181,9 +181,11 @@ terminals_get_no_control_characters(void **state)
 /* ---- the file that is shipped ---- */
 
 static char *
-shipped(void)
+shipped(const char *name)
 {
-    FILE *file = fopen(ORDERFLOW_SOURCE_DIR "/etc/orderflow.conf", "r");
+    char whole[512];
+    snprintf(whole, sizeof whole, "%s/%s", ORDERFLOW_SOURCE_DIR, name);
+    FILE *file = fopen(whole, "r");
     assert_non_null(file);
     char *text = calloc(1, 1 << 16);
     size_t length = fread(text, 1, (1 << 16) - 1, file);
@@ -196,18 +198,35 @@ static void
 the_shipped_file_is_current(void **state)
 {
     (void)state;
-    char *expected = template(), *found = shipped();
+    char *expected = template(), *found = shipped("etc/orderflow.conf");
     if (strcmp(expected, found) != 0)
         fail_msg("etc/orderflow.conf is not what the options are: orderflow config template >etc/orderflow.conf");
     free(expected);
     free(found);
 }
 
+/* "Without a flag: `a`, `b`." in docs/configuration.md. */
+static void
+the_documents_name_every_option_without_a_flag(void **state)
+{
+    (void)state;
+    char *text = shipped("docs/configuration.md"), *list = strstr(text, "\nWithout a flag: ");
+    assert_non_null(list);
+    list[1 + strcspn(list + 1, ".")] = '\0';
+    for (size_t i = 0; i < of_settings_table.count; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "`%s`", of_settings_table.options[i].name);
+        if ((strstr(list, name) != NULL) != of_settings_table.options[i].is_secret)
+            fail_msg("docs/configuration.md: is %s a flag?", name);
+    }
+    free(text);
+}
+
 static void
 the_shipped_file_names_every_option(void **state)
 {
     (void)state;
-    char *text = shipped();
+    char *text = shipped("etc/orderflow.conf");
     for (size_t i = 0; i < of_settings_table.count; i++) {
         const struct of_option *option = &of_settings_table.options[i];
         char setting[256];
@@ -224,7 +243,7 @@ static void
 the_shipped_file_loads(void **state)
 {
     (void)state;
-    char *text = shipped();
+    char *text = shipped("etc/orderflow.conf");
     for (int active = 0; active < 2; active++) {
         FILE *file = fopen(path, "w");
         int settings = 0;
@@ -269,6 +288,7 @@ main(void)
         TEST(passwords_are_not_told_in_errors),
         TEST(terminals_get_no_control_characters),
         TEST(the_shipped_file_is_current),
+        TEST(the_documents_name_every_option_without_a_flag),
         TEST(the_shipped_file_names_every_option),
         TEST(the_shipped_file_loads),
     };

@@ -114,7 +114,7 @@ files_must_hold_what_they_are_for(void **state)
 {
     (void)state;
     write_file("no PEM\n");
-    char ca[128], schema[128], folder[128];
+    char ca[128], schema[128], folder[128], token[128];
     snprintf(ca, sizeof ca, "--registry-ca=%s", path);
     snprintf(folder, sizeof folder, "--lock-folder=%s", path);
     check(OF_COMMAND_RUN, LIST(ca, folder), NONE);
@@ -122,6 +122,23 @@ files_must_hold_what_they_are_for(void **state)
     assert_problem(0, "--lock-folder", "is no folder");
     of_settings_fini(&line);
 
+    static const char *const no_tokens[] = { "", "\nsecret\n", "\r\n" };
+    snprintf(token, sizeof token, "--http-token-file=%s", path);
+    for (size_t i = 0; i < sizeof no_tokens / sizeof *no_tokens; i++) {
+        write_file(no_tokens[i]);
+        check(OF_COMMAND_RUN, LIST("--http=8080", token), NONE);
+        assert_problem(0, "--http-token-file", "no token in its first line");
+        of_settings_fini(&line);
+    }
+    check(OF_COMMAND_RUN, LIST("--http=8080", "--http-token-file=/no/such/file"), NONE);
+    assert_problem(0, "--http-token-file", "cannot read /no/such/file");
+    of_settings_fini(&line);
+    write_file("secret\n");
+    check(OF_COMMAND_RUN, LIST("--http=8080", token), NONE);
+    assert_int_equal(line.options.problem_count, 0);
+    of_settings_fini(&line);
+
+    write_file("no PEM\n");
     snprintf(schema, sizeof schema, "--reader-schema=%s", path);
     check(OF_COMMAND_RUN, LIST(schema), NONE);
     assert_problem(0, "--reader-schema", "not valid JSON");

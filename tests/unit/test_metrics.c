@@ -16,6 +16,7 @@
 #include "ops/stats_json.h"
 
 #define HOSTILE "<img src=x onerror=\"alert('1')\">\\\n\xff"
+#define HOSTILE_ESCAPED "<img src=x onerror=\\\"alert('1')\\\">\\\\\\n\\\\xFF" /* in a label */
 
 static struct of_measured measured;
 static struct of_metrics_products products;
@@ -77,6 +78,7 @@ set_up(void **state)
     memset(&durations, 0, sizeof durations);
     measured.version = "1.2.3";
     measured.group = HOSTILE;
+    measured.instance = "web7-0";
     measured.topic = "orders";
     measured.guarantee = "exactly-once";
     measured.source = "direct";
@@ -156,6 +158,16 @@ ends_with(const char *text, const char *end)
     return length >= ending && strcmp(text + length - ending, end) == 0;
 }
 
+/* Prometheus gives these to whatever it scrapes, and renames those that it finds there. */
+static void
+check_labels(const char *line)
+{
+    static const char *const taken[] = { "{instance=", ",instance=", "{job=", ",job=" };
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+        if (strstr(line, taken[i]) != NULL)
+            fail_msg("a label that Prometheus gives: %s", line);
+}
+
 /* A sample's name belongs to the family above it, with the ending that its type has. */
 static void
 check_sample(const struct family *family, enum of_metrics_format format, const char *line)
@@ -232,6 +244,7 @@ check_page(char *text, enum of_metrics_format format)
             assert_true(is_number(value + 1));
             *value = '\0';
             check_sample(&family, format, line);
+            check_labels(line);
             for (size_t i = 0; i < count; i++)
                 if (strcmp(seen[i], line) == 0)
                     fail_msg("twice: %s", line);
@@ -261,6 +274,8 @@ numbers_are_those_that_were_measured(void **state)
     char *text = page(OF_METRICS_TEXT);
     static const char *const lines[] = {
         "orderflow_build_info{version=\"1.2.3\"} 1",
+        "orderflow_run_info{group=\"" HOSTILE_ESCAPED "\",topic=\"orders\",guarantee=\"exactly-once\",source=\"direct\","
+        "instance_id=\"web7-0\"} 1",
         "orderflow_start_time_seconds 1700000000.5",
         "orderflow_orders_total 10",
         "orderflow_summed_value 703.5",
@@ -271,7 +286,7 @@ numbers_are_those_that_were_measured(void **state)
         "orderflow_retries_total{attempt=\"1\"} 4",
         "orderflow_dead_letters_total{cause=\"invalid_value\"} 2",
         "orderflow_dead_letters_total{cause=\"undecodable\"} 0",
-        "orderflow_stage_busy_seconds_total{stage=\"decode\",instance=\"0\"} 1.5",
+        "orderflow_stage_busy_seconds_total{stage=\"decode\",thread=\"0\"} 1.5",
         "orderflow_stage_latency_seconds_bucket{stage=\"decode\",le=\"0.001\"} 0",
         "orderflow_stage_latency_seconds_bucket{stage=\"decode\",le=\"0.0025\"} 3",
         "orderflow_stage_latency_seconds_bucket{stage=\"decode\",le=\"1.0\"} 3",
@@ -280,7 +295,7 @@ numbers_are_those_that_were_measured(void **state)
         "orderflow_stage_latency_seconds_count{stage=\"decode\"} 3",
         "orderflow_ring_used{lane=\"0\",from=\"fetch\",to=\"decode\"} 5",
         "orderflow_ring_capacity{lane=\"0\",from=\"fetch\",to=\"decode\"} 200",
-        "orderflow_pool_used{pool=\"batches\",instance=\"0\"} 5",
+        "orderflow_pool_used{pool=\"batches\",thread=\"0\"} 5",
         "orderflow_partition_lag{topic=\"orders\",partition=\"0\"} 10",
         "orderflow_partition_held{topic=\"orders\",partition=\"1\",cause=\"registry_denied\"} 1",
         "orderflow_commits_total{outcome=\"committed\"} 9",
@@ -303,7 +318,7 @@ labels_hold_whatever_records_hold(void **state)
 {
     (void)state;
     char *text = page(OF_METRICS_OPENMETRICS);
-    assert_line(text, "orderflow_product_orders_total{product=\"<img src=x onerror=\\\"alert('1')\\\">\\\\\\n\\\\xFF\"} 2");
+    assert_line(text, "orderflow_product_orders_total{product=\"" HOSTILE_ESCAPED "\"} 2");
     free(text);
 }
 
@@ -379,6 +394,32 @@ labels_of_products_are_bounded_and_stay(void **state)
 }
 
 /* ---- which format ---- */
+
+/* Only what needs a row of each is given up. */
+static void
+very_many_products_leave_the_totals_of_the_run(void **state)
+{
+    (void)state;
+    static const char *const absent[] = { "total_orders", "total_summed_value", "product_orders_total", "product_summed_value" };
+    of_totals_fini(&measured.run);
+    of_totals_fini(&measured.total);
+    measured.products = 20000;
+    measured.by_product = false;
+    measured.run.orders_processed = 30000;
+    of_exact_sum_add(&measured.run.sum, 1.5);
+    char *text = page(OF_METRICS_TEXT);
+    assert_line(text, "orderflow_orders_total 30000");
+    assert_line(text, "orderflow_summed_value 1.5");
+    assert_line(text, "orderflow_products 20000");
+    for (size_t i = 0; i < sizeof absent / sizeof *absent; i++) {
+        char space[64], brace[64];
+        snprintf(space, sizeof space, "\norderflow_%s ", absent[i]);
+        snprintf(brace, sizeof brace, "\norderflow_%s{", absent[i]);
+        if (strstr(text, space) != NULL || strstr(text, brace) != NULL)
+            fail_msg("there is a sample of %s", absent[i]);
+    }
+    free(text);
+}
 
 static void
 the_format_is_the_one_asked_for(void **state)
@@ -615,6 +656,7 @@ main(int argc, char **argv)
         TEST(labels_hold_whatever_records_hold),
         TEST(before_there_is_a_pipeline_there_is_little_to_tell),
         TEST(labels_of_products_are_bounded_and_stay),
+        TEST(very_many_products_leave_the_totals_of_the_run),
         TEST(the_format_is_the_one_asked_for),
         TEST(json_has_the_same_numbers),
         TEST(json_lists_so_many_products),

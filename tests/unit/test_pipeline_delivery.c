@@ -122,7 +122,16 @@ test_an_aborted_transaction_is_done_again(void **state)
         world_run_to_end(&world, 5000);
         struct of_totals run; /* a commit of which nothing was heard is this run's all the same */
         of_totals_init(&run);
+        of_pipeline_add_run_sum(world.pipeline, &run);
+        assert_int_equal(run.row_count, 0);
+        uint64_t orders = run.orders_processed, retries = run.retry_attempts, dead_letters = run.dead_letters;
+        double sum = of_exact_sum_round(&run.sum);
+        of_totals_fini(&run);
         of_pipeline_add_run_totals(world.pipeline, &run);
+        assert_int_equal(orders, run.orders_processed);
+        assert_int_equal(retries, run.retry_attempts);
+        assert_int_equal(dead_letters, run.dead_letters);
+        assert_true(sum == of_exact_sum_round(&run.sum));
         struct orders_expected expected;
         world_expect(&world, 300, &expected);
         orders_check(&run, &expected);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "commands/doctor/checks.h"
+#include "commands/endpoints.h"
 #include "kafka/source_direct.h"
 #include "ops/http_server.h"
 
@@ -115,6 +116,22 @@ check_port(struct of_doctor *doctor)
     }
 }
 
+/* A run reads it at its start. */
+static void
+check_token(struct of_doctor *doctor)
+{
+    const struct of_settings *settings = doctor->settings;
+    struct of_error err;
+    if (settings->http == NULL || (settings->http_token == NULL && settings->http_token_file == NULL))
+        return;
+    if (of_endpoints_check_token(settings, &err) == OF_OK) {
+        of_report_add(doctor->report, OF_VERDICT_OK, "health token", "can be read");
+    } else {
+        of_report_add(doctor->report, OF_VERDICT_FAIL, "health token", "%s", err.text);
+        of_report_remedy(doctor->report, "write the token into the first line, and let this user read the file");
+    }
+}
+
 /* ---- the source ---- */
 
 static void
@@ -142,5 +159,6 @@ of_doctor_check_host(struct of_doctor *doctor)
     check_files(doctor);
     check_memory(doctor);
     check_port(doctor);
+    check_token(doctor);
     check_source(doctor);
 }
