@@ -198,13 +198,14 @@ of_reading_tell_all(struct of_reading *reading, enum of_event_kind kind, const s
     of_partition_log_all(kind, reading->handles, reading->count, reading->options->quiet);
 }
 
-/* A schema that is being looked up, or a transaction that is begun again at once. Otherwise the first of a row of holds is
- * news, and later on another cause. */
+/* A schema that is being looked up; a transaction that is begun again at once, or state that is read again at once, as its
+ * topic was made a moment ago. Otherwise the first of a row of holds is news, and later on another cause. */
 static bool
 is_everyday(const struct of_reading_slot *slot, enum of_cause cause)
 {
     return cause == OF_CAUSE_SCHEMA_PENDING
-           || (cause == OF_CAUSE_TRANSACTION_ABORTED && slot->backoff_ns == FIRST_BACKOFF_NS);
+           || ((cause == OF_CAUSE_TRANSACTION_ABORTED || cause == OF_CAUSE_RESTORE_FAILED)
+               && slot->backoff_ns == FIRST_BACKOFF_NS);
 }
 
 /* Stops the slot. Called again while it is held, it keeps the worse of the two reasons, to restore, and of two offsets
