@@ -73,6 +73,7 @@ struct of_memory_cluster {
     uint32_t failing_letters[OF_MEMORY_TOPICS];
     enum of_status letter_status;
     bool letters_fail_later;
+    bool ends_told;
     bool reports_held;
     size_t letter_bytes;
     uint32_t queue_letters;
@@ -420,8 +421,11 @@ source_unassign(void *self)
     member->assigned = false;
     for (int topic = OF_MEMORY_ORDERS; topic <= OF_MEMORY_RETRY; topic++)
         for (uint32_t p = member->lane; p < member->cluster->partition_count; p += member->cluster->lane_count) {
-            member->cluster->partitions[topic][p].slot = NULL;
-            member->cluster->partitions[topic][p].broken = false;
+            struct partition *partition = &member->cluster->partitions[topic][p];
+            if (partition->slot != NULL)
+                partition->slot->source = NULL;
+            partition->slot = NULL;
+            partition->broken = false;
         }
     pthread_mutex_unlock(&member->cluster->lock);
 }
@@ -512,12 +516,24 @@ source_end(void *self, const struct of_slot *slot)
     return end;
 }
 
+static int64_t
+source_high(void *self, const struct of_slot *slot)
+{
+    struct of_memory_cluster *cluster = ((struct member *)self)->cluster;
+    struct partition *partition = slot->source;
+    OF_ASSERT(partition != NULL && partition->slot == slot); /* not after unassign */
+    pthread_mutex_lock(&cluster->lock);
+    int64_t high = cluster->ends_told ? partition->next_offset : -1;
+    pthread_mutex_unlock(&cluster->lock);
+    return high;
+}
+
 static void
 source_hold(void *self, struct of_slot *slot)
 {
     (void)self;
     struct partition *partition = slot->source;
-    OF_ASSERT(partition->slot == slot); /* not after unassign */
+    OF_ASSERT(partition != NULL && partition->slot == slot); /* not after unassign */
     partition->held = true;
 }
 
@@ -632,6 +648,7 @@ static const struct of_source_ops source_ops = {
     .peek = source_peek,
     .take = source_take,
     .end = source_end,
+    .high = source_high,
     .hold = source_hold,
     .resume = source_resume,
     .release = source_release,
@@ -1023,6 +1040,14 @@ of_memory_limit_letters(struct of_memory_cluster *cluster, size_t bytes)
 {
     pthread_mutex_lock(&cluster->lock);
     cluster->letter_bytes = bytes;
+    pthread_mutex_unlock(&cluster->lock);
+}
+
+void
+of_memory_tell_ends(struct of_memory_cluster *cluster)
+{
+    pthread_mutex_lock(&cluster->lock);
+    cluster->ends_told = true;
     pthread_mutex_unlock(&cluster->lock);
 }
 

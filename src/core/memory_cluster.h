@@ -88,6 +88,8 @@ void of_memory_fail_letters(struct of_memory_cluster *cluster, enum of_memory_to
                             enum of_status status, bool later);
 /* Letters above this size (key, value, headers; bytes) are too large for any topic. 0: no limit. */
 void of_memory_limit_letters(struct of_memory_cluster *cluster, size_t bytes);
+/* Sources know the ends of partitions from now on. */
+void of_memory_tell_ends(struct of_memory_cluster *cluster);
 /* Letters are written, but their reports wait while this is true. */
 void of_memory_hold_reports(struct of_memory_cluster *cluster, bool hold);
 /* The sink's queue takes so many unreported letters. 0: no limit. */
