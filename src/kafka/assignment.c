@@ -243,8 +243,8 @@ skip_to(struct of_kafka_assignment *assignment, struct of_kafka_part *part, int6
     snprintf(part->why, sizeof part->why, "%.*s", (int)sizeof part->why - 1, text);
     of_kafka_log_line(assignment->readers[OF_ROLE_ORDERS].client->options, LOG_WARNING, "%s", text);
     if (part->slot->role == OF_ROLE_ORDERS) {
+        assignment->gap_count += part->gap_from < 0; /* it may have been passed over before, and then not assigned */
         part->gap_from = part->expected;
-        assignment->gap_count++;
     }
     part->expected = part->end = next; /* for retries the end says that nothing comes before it */
 }
@@ -281,8 +281,9 @@ restart(struct of_kafka_assignment *assignment, struct of_kafka_part *part, stru
     }
     if (status == OF_OK)
         skip_to(assignment, part, next, err->text);
-    part->stopped = false;
-    return assign_anew(assignment, part, err);
+    status = assign_anew(assignment, part, err);
+    part->stopped = status != OF_OK;
+    return status;
 }
 
 enum of_status

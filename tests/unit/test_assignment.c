@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "kafka/assignment.h"
+#include "kafka/source_records.h"
 #include "order/cause.h"
 
 /* ---- librdkafka ---- */
@@ -173,6 +174,31 @@ a_log_that_ends_before_is_told_whatever_may_be_skipped(void **state)
     }
 }
 
+/* Where librdkafka does not take the new assignment what was passed over is passed over again, and is there once. */
+static void
+what_is_passed_over_twice_is_delivered_once(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct of_chunk chunk = { .count = 0 };
+    set_up(&bench, OF_KAFKA_SKIP_TO_FIRST, 130, 200);
+    take_news(&bench);
+    log_is.assign = RD_KAFKA_RESP_ERR__STATE;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(resume(&bench), OF_FATAL);
+        assert_false(of_kafka_records_read(&bench.assignment, &chunk));
+    }
+    log_is.assign = RD_KAFKA_RESP_ERR_NO_ERROR;
+    assert_int_equal(resume(&bench), OF_OK);
+    assert_int_equal(log_is.assigned, 130);
+    assert_true(of_kafka_records_read(&bench.assignment, &chunk));
+    assert_int_equal(chunk.first_offset, POSITION);
+    assert_int_equal(chunk.next_offset, 130);
+    assert_int_equal(bench.assignment.gap_count, 0);
+    assert_int_equal(bench.assignment.news_count, 1); /* that it was skipped */
+    assert_false(of_kafka_records_read(&bench.assignment, &chunk));
+}
+
 int
 main(void)
 {
@@ -180,6 +206,7 @@ main(void)
         cmocka_unit_test(nothing_is_said_to_be_gone_before_that_is_known),
         cmocka_unit_test(what_retention_has_passed_is_told_with_numbers),
         cmocka_unit_test(a_log_that_ends_before_is_told_whatever_may_be_skipped),
+        cmocka_unit_test(what_is_passed_over_twice_is_delivered_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
