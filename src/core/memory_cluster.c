@@ -64,6 +64,7 @@ struct of_memory_cluster {
     pthread_mutex_t lock;
     uint32_t partition_count;
     uint32_t lane_count;
+    uint32_t shift; /* of lanes against partitions */
     struct partition *partitions[OF_MEMORY_TOPICS];
     struct member *members;
     uint32_t failing_commits, failing_positions, failing_transactions;
@@ -208,7 +209,7 @@ append(struct partition *partition, struct of_memory_record *record)
 static struct member *
 owner_of(struct of_memory_cluster *cluster, uint32_t partition)
 {
-    return &cluster->members[partition % cluster->lane_count];
+    return &cluster->members[(partition + cluster->shift) % cluster->lane_count];
 }
 
 int64_t
@@ -296,11 +297,17 @@ source_start(void *self, int wake_fd, struct of_error *err)
 }
 
 static uint32_t
+first_of(const struct member *member)
+{
+    return (member->lane + member->cluster->lane_count - member->cluster->shift) % member->cluster->lane_count;
+}
+
+static uint32_t
 list_partitions(struct member *member)
 {
     uint32_t count = 0;
     for (int topic = OF_MEMORY_ORDERS; topic <= OF_MEMORY_RETRY; topic++)
-        for (uint32_t p = member->lane; p < member->cluster->partition_count; p += member->cluster->lane_count)
+        for (uint32_t p = first_of(member); p < member->cluster->partition_count; p += member->cluster->lane_count)
             member->partitions[count++] = (struct of_partition) {
                 .topic = topic_names[topic],
                 .role = topic == OF_MEMORY_ORDERS ? OF_ROLE_ORDERS : OF_ROLE_RETRY,
@@ -314,7 +321,7 @@ tell_broken(struct member *member, struct of_source_event *event)
 {
     struct of_memory_cluster *cluster = member->cluster;
     for (int topic = OF_MEMORY_ORDERS; topic <= OF_MEMORY_RETRY; topic++)
-        for (uint32_t p = member->lane; p < cluster->partition_count; p += cluster->lane_count) {
+        for (uint32_t p = first_of(member); p < cluster->partition_count; p += cluster->lane_count) {
             struct partition *partition = &cluster->partitions[topic][p];
             if (!partition->broken)
                 continue;
@@ -420,7 +427,7 @@ source_unassign(void *self)
     pthread_mutex_lock(&member->cluster->lock);
     member->assigned = false;
     for (int topic = OF_MEMORY_ORDERS; topic <= OF_MEMORY_RETRY; topic++)
-        for (uint32_t p = member->lane; p < member->cluster->partition_count; p += member->cluster->lane_count) {
+        for (uint32_t p = first_of(member); p < member->cluster->partition_count; p += member->cluster->lane_count) {
             struct partition *partition = &member->cluster->partitions[topic][p];
             if (partition->slot != NULL)
                 partition->slot->source = NULL;
@@ -474,7 +481,7 @@ source_read(void *self, struct of_chunk *chunk)
     pthread_mutex_lock(&cluster->lock);
     for (uint32_t i = 0; i < cluster->partition_count && !found; i++) {
         uint32_t p = member->next_partition++ % cluster->partition_count;
-        if (p % cluster->lane_count == member->lane)
+        if (owner_of(cluster, p) == member)
             found = read_partition(&cluster->partitions[OF_MEMORY_ORDERS][p], chunk);
     }
     pthread_mutex_unlock(&cluster->lock);
@@ -974,6 +981,16 @@ of_memory_assign(struct of_memory_cluster *cluster, uint32_t lane)
     cluster->members[lane].assign = true;
     pthread_mutex_unlock(&cluster->lock);
     wake(cluster->members[lane].wake_fd);
+}
+
+void
+of_memory_shift_lanes(struct of_memory_cluster *cluster)
+{
+    pthread_mutex_lock(&cluster->lock);
+    for (uint32_t p = 0; p < cluster->partition_count; p++)
+        OF_ASSERT(cluster->partitions[OF_MEMORY_ORDERS][p].slot == NULL);
+    cluster->shift = (cluster->shift + 1) % cluster->lane_count;
+    pthread_mutex_unlock(&cluster->lock);
 }
 
 void
