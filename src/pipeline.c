@@ -68,6 +68,7 @@ struct instance {
 struct of_pipeline {
     struct of_pipeline_options options;
     struct of_tuning tuning;
+    struct of_gone gone;
     uint32_t lanes;
     uint32_t chunks; /* per lane */
     bool inside[STAGES]; /* runs inside the stage before */
@@ -129,6 +130,7 @@ make_stage(struct of_pipeline *pipeline, enum stage stage, uint32_t instance)
             .restorer = options->restorers[instance],
             .chunks = pipeline->chunks,
             .tuning = &pipeline->tuning,
+            .gone = &pipeline->gone,
             .drain_timeout_ns = options->drain_timeout_ms * OF_MS_NS,
             .events = options->partition_events != NULL ? options->partition_events[instance] : NULL,
             .quiet = options->quiet,
@@ -307,6 +309,7 @@ of_pipeline_create(const struct of_pipeline_options *options, struct of_pipeline
 
     struct of_pipeline *pipeline = of_alloc(sizeof *pipeline);
     pipeline->options = *options;
+    of_gone_init(&pipeline->gone);
     pipeline->options.process.tuning = &pipeline->tuning;
     of_pipeline_tune(pipeline, options->commit_interval_ms, options->retry_delay_ms, options->process.failure_rate);
     pipeline->lanes = options->fetch_threads;
@@ -352,6 +355,7 @@ of_pipeline_destroy(struct of_pipeline **out)
         of_crew_fini(pipeline->crews[i]);
         free(pipeline->crews[i]);
     }
+    of_gone_fini(&pipeline->gone);
     free(pipeline->wires);
     free(pipeline->crews);
     free(pipeline);

@@ -33,6 +33,7 @@ init(struct of_session *session)
 {
     session->clock = of_clock_system();
     session->lanes = (uint32_t)session->settings->fetch_threads;
+    session->topic_ids = of_topic_ids_create();
     session->groups = of_groups_create((uint32_t)session->settings->max_groups);
     of_reload_init(&session->reload, session->line);
     atomic_store(&session->retry_delay_ms, session->settings->retry_delay_ms);
@@ -193,6 +194,7 @@ lane_options(struct of_session *session, uint32_t lane)
     struct of_kafka_options *options = &session->lane_kafka[lane];
     *options = *session->kafka;
     options->memory_bytes /= session->lanes;
+    options->topic_ids = session->topic_ids;
     if (is_watched(session)) {
         options->consumer_statistics = of_kafka_statistics_create();
         options->producer_statistics = of_kafka_statistics_create();
@@ -364,6 +366,7 @@ of_session_close(struct of_session *session)
     of_console_destroy(&session->console);
     of_schema_cache_destroy(&session->schemas);
     of_groups_destroy(&session->groups);
+    of_topic_ids_destroy(&session->topic_ids);
     of_reload_fini(&session->reload);
 }
 
@@ -524,6 +527,7 @@ of_session_print_wiring(struct of_session *session)
         fprintf(stderr, "orderflow %s: %s\n", session->command, err.text);
     of_pipeline_destroy(&pipeline);
     of_groups_destroy(&session->groups);
+    of_topic_ids_destroy(&session->topic_ids);
     of_memory_cluster_destroy(&cluster);
     return status == OF_OK ? OF_EXIT_DONE : OF_EXIT_FAILED;
 }

@@ -33,6 +33,7 @@ struct of_session {
     const struct of_clock *clock;
     uint32_t lanes;
     struct of_kafka_options lane_kafka[OF_THREADS_PER_STAGE]; /* each has its share of the memory, and its names */
+    struct of_topic_ids *topic_ids;
     struct of_groups *groups;
     struct of_schema_cache *schemas;
     struct of_console *console;

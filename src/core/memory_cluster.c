@@ -64,6 +64,7 @@ struct of_memory_cluster {
     pthread_mutex_t lock;
     uint32_t partition_count;
     uint32_t lane_count;
+    uint32_t shift; /* of lanes against partitions */
     struct partition *partitions[OF_MEMORY_TOPICS];
     struct member *members;
     uint32_t failing_commits, failing_positions, failing_transactions;
@@ -73,6 +74,7 @@ struct of_memory_cluster {
     uint32_t failing_letters[OF_MEMORY_TOPICS];
     enum of_status letter_status;
     bool letters_fail_later;
+    bool ends_told;
     bool reports_held;
     size_t letter_bytes;
     uint32_t queue_letters;
@@ -207,7 +209,7 @@ append(struct partition *partition, struct of_memory_record *record)
 static struct member *
 owner_of(struct of_memory_cluster *cluster, uint32_t partition)
 {
-    return &cluster->members[partition % cluster->lane_count];
+    return &cluster->members[(partition + cluster->shift) % cluster->lane_count];
 }
 
 int64_t
@@ -295,11 +297,17 @@ source_start(void *self, int wake_fd, struct of_error *err)
 }
 
 static uint32_t
+first_of(const struct member *member)
+{
+    return (member->lane + member->cluster->lane_count - member->cluster->shift) % member->cluster->lane_count;
+}
+
+static uint32_t
 list_partitions(struct member *member)
 {
     uint32_t count = 0;
     for (int topic = OF_MEMORY_ORDERS; topic <= OF_MEMORY_RETRY; topic++)
-        for (uint32_t p = member->lane; p < member->cluster->partition_count; p += member->cluster->lane_count)
+        for (uint32_t p = first_of(member); p < member->cluster->partition_count; p += member->cluster->lane_count)
             member->partitions[count++] = (struct of_partition) {
                 .topic = topic_names[topic],
                 .role = topic == OF_MEMORY_ORDERS ? OF_ROLE_ORDERS : OF_ROLE_RETRY,
@@ -313,7 +321,7 @@ tell_broken(struct member *member, struct of_source_event *event)
 {
     struct of_memory_cluster *cluster = member->cluster;
     for (int topic = OF_MEMORY_ORDERS; topic <= OF_MEMORY_RETRY; topic++)
-        for (uint32_t p = member->lane; p < cluster->partition_count; p += cluster->lane_count) {
+        for (uint32_t p = first_of(member); p < cluster->partition_count; p += cluster->lane_count) {
             struct partition *partition = &cluster->partitions[topic][p];
             if (!partition->broken)
                 continue;
@@ -419,9 +427,12 @@ source_unassign(void *self)
     pthread_mutex_lock(&member->cluster->lock);
     member->assigned = false;
     for (int topic = OF_MEMORY_ORDERS; topic <= OF_MEMORY_RETRY; topic++)
-        for (uint32_t p = member->lane; p < member->cluster->partition_count; p += member->cluster->lane_count) {
-            member->cluster->partitions[topic][p].slot = NULL;
-            member->cluster->partitions[topic][p].broken = false;
+        for (uint32_t p = first_of(member); p < member->cluster->partition_count; p += member->cluster->lane_count) {
+            struct partition *partition = &member->cluster->partitions[topic][p];
+            if (partition->slot != NULL)
+                partition->slot->source = NULL;
+            partition->slot = NULL;
+            partition->broken = false;
         }
     pthread_mutex_unlock(&member->cluster->lock);
 }
@@ -470,7 +481,7 @@ source_read(void *self, struct of_chunk *chunk)
     pthread_mutex_lock(&cluster->lock);
     for (uint32_t i = 0; i < cluster->partition_count && !found; i++) {
         uint32_t p = member->next_partition++ % cluster->partition_count;
-        if (p % cluster->lane_count == member->lane)
+        if (owner_of(cluster, p) == member)
             found = read_partition(&cluster->partitions[OF_MEMORY_ORDERS][p], chunk);
     }
     pthread_mutex_unlock(&cluster->lock);
@@ -512,12 +523,24 @@ source_end(void *self, const struct of_slot *slot)
     return end;
 }
 
+static int64_t
+source_high(void *self, const struct of_slot *slot)
+{
+    struct of_memory_cluster *cluster = ((struct member *)self)->cluster;
+    struct partition *partition = slot->source;
+    OF_ASSERT(partition != NULL && partition->slot == slot); /* not after unassign */
+    pthread_mutex_lock(&cluster->lock);
+    int64_t high = cluster->ends_told ? partition->next_offset : -1;
+    pthread_mutex_unlock(&cluster->lock);
+    return high;
+}
+
 static void
 source_hold(void *self, struct of_slot *slot)
 {
     (void)self;
     struct partition *partition = slot->source;
-    OF_ASSERT(partition->slot == slot); /* not after unassign */
+    OF_ASSERT(partition != NULL && partition->slot == slot); /* not after unassign */
     partition->held = true;
 }
 
@@ -632,6 +655,7 @@ static const struct of_source_ops source_ops = {
     .peek = source_peek,
     .take = source_take,
     .end = source_end,
+    .high = source_high,
     .hold = source_hold,
     .resume = source_resume,
     .release = source_release,
@@ -960,6 +984,16 @@ of_memory_assign(struct of_memory_cluster *cluster, uint32_t lane)
 }
 
 void
+of_memory_shift_lanes(struct of_memory_cluster *cluster)
+{
+    pthread_mutex_lock(&cluster->lock);
+    for (uint32_t p = 0; p < cluster->partition_count; p++)
+        OF_ASSERT(cluster->partitions[OF_MEMORY_ORDERS][p].slot == NULL);
+    cluster->shift = (cluster->shift + 1) % cluster->lane_count;
+    pthread_mutex_unlock(&cluster->lock);
+}
+
+void
 of_memory_revoke(struct of_memory_cluster *cluster, uint32_t lane)
 {
     pthread_mutex_lock(&cluster->lock);
@@ -1023,6 +1057,14 @@ of_memory_limit_letters(struct of_memory_cluster *cluster, size_t bytes)
 {
     pthread_mutex_lock(&cluster->lock);
     cluster->letter_bytes = bytes;
+    pthread_mutex_unlock(&cluster->lock);
+}
+
+void
+of_memory_tell_ends(struct of_memory_cluster *cluster)
+{
+    pthread_mutex_lock(&cluster->lock);
+    cluster->ends_told = true;
     pthread_mutex_unlock(&cluster->lock);
 }
 

@@ -64,6 +64,8 @@ void of_memory_members_die(struct of_memory_cluster *cluster);
 void of_memory_assign(struct of_memory_cluster *cluster, uint32_t lane);
 void of_memory_revoke(struct of_memory_cluster *cluster, uint32_t lane);
 void of_memory_lose(struct of_memory_cluster *cluster, uint32_t lane);
+/* Nothing is assigned: every lane has the partitions of its neighbour from now on. */
+void of_memory_shift_lanes(struct of_memory_cluster *cluster);
 
 /* The partition, which is assigned, cannot be read on from where it is, for `cause`, until it is resumed. */
 void of_memory_break(struct of_memory_cluster *cluster, enum of_memory_topic topic, uint32_t partition, uint8_t cause);
@@ -88,6 +90,8 @@ void of_memory_fail_letters(struct of_memory_cluster *cluster, enum of_memory_to
                             enum of_status status, bool later);
 /* Letters above this size (key, value, headers; bytes) are too large for any topic. 0: no limit. */
 void of_memory_limit_letters(struct of_memory_cluster *cluster, size_t bytes);
+/* Sources know the ends of partitions from now on. */
+void of_memory_tell_ends(struct of_memory_cluster *cluster);
 /* Letters are written, but their reports wait while this is true. */
 void of_memory_hold_reports(struct of_memory_cluster *cluster, bool hold);
 /* The sink's queue takes so many unreported letters. 0: no limit. */

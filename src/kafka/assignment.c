@@ -243,13 +243,13 @@ skip_to(struct of_kafka_assignment *assignment, struct of_kafka_part *part, int6
     snprintf(part->why, sizeof part->why, "%.*s", (int)sizeof part->why - 1, text);
     of_kafka_log_line(assignment->readers[OF_ROLE_ORDERS].client->options, LOG_WARNING, "%s", text);
     if (part->slot->role == OF_ROLE_ORDERS) {
+        assignment->gap_count += part->gap_from < 0; /* it may have been passed over before, and then not assigned */
         part->gap_from = part->expected;
-        assignment->gap_count++;
     }
     part->expected = part->end = next; /* for retries the end says that nothing comes before it */
 }
 
-/* What the options do not pass over: told as such now, if it was not when librdkafka said so. */
+/* What the options do not pass over: told once. */
 static void
 tell_out_of_range(struct of_kafka_assignment *assignment, struct of_kafka_part *part, const char *text)
 {
@@ -281,8 +281,9 @@ restart(struct of_kafka_assignment *assignment, struct of_kafka_part *part, stru
     }
     if (status == OF_OK)
         skip_to(assignment, part, next, err->text);
-    part->stopped = false;
-    return assign_anew(assignment, part, err);
+    status = assign_anew(assignment, part, err);
+    part->stopped = status != OF_OK;
+    return status;
 }
 
 enum of_status
@@ -352,38 +353,29 @@ of_kafka_part_nudge(struct of_kafka_assignment *assignment, struct of_kafka_part
 
 /* ---- what cannot be read ---- */
 
-/* Where something may be passed over, what the log holds is looked up first, on the way to reading again: it is not said
- * before that the place is gone, because who hears so does not read from there again. */
+/* Out of range: what the log holds is looked up first, on the way to reading again. It is not said before that the place is
+ * gone, because who hears so does not read from there again. */
 static void
-explain(struct of_kafka_part *part, const rd_kafka_message_t *message, bool may_skip)
+explain(struct of_kafka_part *part, const rd_kafka_message_t *message)
 {
     const struct of_slot *slot = part->slot;
     bool out_of_range = message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
                         message->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE;
     part->stopped = part->stopped || out_of_range;
-    if (out_of_range && may_skip) {
-        part->cause = OF_CAUSE_FETCH_FAILED;
+    part->cause = OF_CAUSE_FETCH_FAILED;
+    if (out_of_range)
         snprintf(part->why, sizeof part->why, "%.100s [%d] does not hold offset %lld; what it holds is looked up",
                  slot->topic, slot->partition, (long long)part->expected);
-    } else if (out_of_range) {
-        part->cause = OF_CAUSE_OFFSET_OUT_OF_RANGE;
-        snprintf(part->why, sizeof part->why,
-                 "%.100s [%d] does not hold offset %lld: retention has passed it or the topic was made anew; "
-                 "see --on-out-of-range, and `orderflow reset`, which starts over", slot->topic, slot->partition,
-                 (long long)part->expected);
-    } else {
-        part->cause = OF_CAUSE_FETCH_FAILED;
+    else
         snprintf(part->why, sizeof part->why, "%.100s [%d] cannot be read at offset %lld: %s", slot->topic,
                  slot->partition, (long long)part->expected, rd_kafka_message_errstr(message));
-    }
 }
 
 void
 of_kafka_part_break(struct of_kafka_assignment *assignment, struct of_kafka_part *part,
                     const rd_kafka_message_t *message)
 {
-    const struct of_kafka_options *options = assignment->readers[OF_ROLE_ORDERS].client->options;
-    explain(part, message, options->on_out_of_range != OF_KAFKA_HOLD);
+    explain(part, message);
     if (!part->broken)
         assignment->news_count++;
     part->broken = true;

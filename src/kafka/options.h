@@ -13,6 +13,7 @@
 
 #include "core/error.h"
 #include "kafka/statistics.h"
+#include "kafka/topic_ids.h"
 
 /* Where to begin in a partition for which the group has committed nothing. */
 enum of_kafka_from { OF_KAFKA_FROM_EARLIEST, OF_KAFKA_FROM_LATEST };
@@ -49,6 +50,7 @@ struct of_kafka_options {
     const struct of_kafka_property *properties;
     size_t property_count;
     of_kafka_log *log; /* NULL: nothing is logged */
+    struct of_topic_ids *topic_ids; /* of the lanes together; NULL: each source knows what it has seen itself */
     struct of_kafka_statistics *consumer_statistics, *producer_statistics; /* of the lane's handles; NULL: not wanted */
 };
 

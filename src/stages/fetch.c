@@ -445,6 +445,7 @@ static void
 clear(struct of_fetch *fetch)
 {
     source_ops(fetch)->unassign(source_self(fetch));
+    fetch->reading.serving = false;
     if (fetch->place == COMMITTING) {
         fetch->commit_ignored = fetch->recommit_ns == 0;
         fetch->place = HOME;

@@ -43,6 +43,7 @@
 #include "order/restorer.h"
 #include "registry/cache.h"
 #include "stages/board.h"
+#include "stages/gone.h"
 #include "stages/ledger.h"
 #include "stages/positions.h"
 
@@ -53,6 +54,7 @@ struct of_fetch_options {
     struct of_restorer restorer;
     uint32_t chunks; /* under way at most */
     const struct of_tuning *tuning; /* commit interval, retry delay */
+    struct of_gone *gone; /* all lanes have the same */
     int64_t drain_timeout_ns;
     struct of_event_queue *events;           /* about partitions; NULL: nobody listens */
     bool quiet;                              /* the user is told of them elsewhere: the log says it at level debug */

@@ -68,7 +68,6 @@ of_reading_fini(struct of_reading *reading)
         free(reading->chunks[i].records);
     free(reading->chunks);
     free(reading->free_chunks);
-    free(reading->gone);
 }
 
 void
@@ -262,49 +261,13 @@ of_reading_committed(struct of_reading *reading, const struct of_barrier *barrie
     }
 }
 
-/* ---- places that are gone ---- */
-
-static struct of_reading_gone *
-find_gone(const struct of_reading *reading, const struct of_slot *slot)
-{
-    for (uint32_t i = 0; i < reading->gone_count; i++)
-        if (reading->gone[i].partition == slot->partition && strcmp(reading->gone[i].topic, slot->topic) == 0)
-            return &reading->gone[i];
-    return NULL;
-}
-
-static void
-note_gone(struct of_reading *reading, const struct of_slot *slot, int64_t offset, const char *text)
-{
-    struct of_reading_gone *gone = find_gone(reading, slot);
-    if (gone == NULL) {
-        reading->gone = of_realloc_array(reading->gone, reading->gone_count + 1, sizeof *reading->gone);
-        gone = &reading->gone[reading->gone_count++];
-    }
-    *gone = (struct of_reading_gone) { .topic = slot->topic, .partition = slot->partition, .offset = offset };
-    snprintf(gone->text, sizeof gone->text, "%s", text);
-}
-
-/* Why the slot cannot begin at this offset, whatever the source may find there by now; NULL: it can. */
-static const char *
-why_gone(struct of_reading *reading, const struct of_slot *slot, int64_t offset)
-{
-    struct of_reading_gone *gone = find_gone(reading, slot);
-    if (gone == NULL)
-        return NULL;
-    if (offset <= gone->offset)
-        return gone->text;
-    *gone = reading->gone[--reading->gone_count];
-    return NULL;
-}
-
 void
 of_reading_break(struct of_reading *reading, struct of_slot *slot, int64_t offset, enum of_cause cause,
                  const char *text)
 {
     struct of_reading_slot *own = of_slot_reading(slot);
     if (cause == OF_CAUSE_OFFSET_OUT_OF_RANGE)
-        note_gone(reading, slot, offset, text);
+        of_gone_note(reading->options->gone, slot, offset, text);
     hold(reading, own, false, own->next_offset > offset ? own->next_offset : offset, cause, text);
 }
 
@@ -344,6 +307,7 @@ void
 of_reading_open_all(struct of_reading *reading, struct of_port *port, const struct of_ledger *ledger,
                     const int64_t *starts)
 {
+    char gone[OF_GONE_TEXT_BYTES];
     reading->serving = true;
     for (uint32_t i = 0; i < reading->count; i++) {
         struct of_reading_slot *slot = reading->slots[i];
@@ -353,8 +317,7 @@ of_reading_open_all(struct of_reading *reading, struct of_port *port, const stru
                 atomic_fetch_sub_explicit(&reading->status->held, 1, memory_order_relaxed);
             slot->held = false;
             announce(port, slot, true, &ledger->slots[i].state);
-            const char *gone = why_gone(reading, &slot->slot, starts[i]);
-            if (gone != NULL)
+            if (of_gone_look(reading->options->gone, &slot->slot, starts[i], gone))
                 hold(reading, slot, false, starts[i], OF_CAUSE_OFFSET_OUT_OF_RANGE, gone);
             continue;
         }
@@ -405,8 +368,8 @@ reopen(struct of_reading *reading, struct of_port *port, struct of_reading_slot 
     if (slot->open_out || (slot->restore ? !barrier_home || !committed->known : slot->chunks_out > 0))
         return false;
     int64_t offset = slot->restore ? committed->state.next_offset : slot->resume_offset;
-    const char *gone = why_gone(reading, &slot->slot, offset);
-    if (gone != NULL) {
+    char gone[OF_GONE_TEXT_BYTES];
+    if (of_gone_look(reading->options->gone, &slot->slot, offset, gone)) {
         hold(reading, slot, slot->restore, offset, OF_CAUSE_OFFSET_OUT_OF_RANGE, gone);
         return false;
     }

@@ -37,15 +37,6 @@ struct of_reading_slot {
     int64_t shift_ms; /* retry: from due times that no wait explains to the monotonic clock; INT64_MAX: none seen */
 };
 
-/* A place that turned out not to be in its partition: it has been deleted, or the topic was made anew. What stands there
- * later, or before it, is something else, so the hold lasts, also beyond a rebalance. */
-struct of_reading_gone {
-    const char *topic; /* lives as long as the run */
-    int32_t partition;
-    int64_t offset; /* the highest */
-    char text[200];
-};
-
 struct of_reading {
     const struct of_fetch_options *options;
     struct of_fetch_status *status;
@@ -60,8 +51,6 @@ struct of_reading {
     bool moved;              /* since the last barrier */
     _Atomic bool *barrier_wanted; /* every slot's */
     uint64_t schema_version; /* seen */
-    struct of_reading_gone *gone; /* one per partition at most */
-    uint32_t gone_count;
     int64_t retry_delay_ms;  /* that heads are waiting by */
 };
 

@@ -241,8 +241,8 @@ test_the_leader_epoch_is_committed_with_the_offset(void **state)
     fixture_close(&fixture);
 }
 
-/* A committed offset that the topic does not hold breaks the partition; the others go on; it can be resumed at an offset
- * that exists. */
+/* A committed offset that the topic does not hold breaks the partition, and is told as such once what it holds was looked
+ * up; the others go on; it can be resumed at an offset that exists. */
 static void
 test_an_offset_out_of_range_breaks_the_partition(void **state)
 {
@@ -268,8 +268,14 @@ test_an_offset_out_of_range_breaks_the_partition(void **state)
     struct of_slot *slot = reader_slot(&reader, OF_ROLE_ORDERS, 0);
     assert_int_equal(reader.broken_count, 1);
     assert_ptr_equal(reader.broken.slot, slot);
+    assert_int_equal(reader.broken.cause, OF_CAUSE_FETCH_FAILED);
+    assert_int_equal(reader.broken.offset, 5000);
+    assert_int_equal(reader.source.ops->resume(reader.source.self, slot, 5000, &err), OF_RETRY);
+    reader_wait(&reader, &never, 10);
+    assert_int_equal(reader.broken_count, 2);
     assert_int_equal(reader.broken.cause, OF_CAUSE_OFFSET_OUT_OF_RANGE);
     assert_int_equal(reader.broken.offset, 5000);
+    assert_non_null(strstr(reader.broken.error.text, "ends at offset 10 and does not hold offset 5000"));
     assert_non_null(strstr(reader.broken.error.text, "orderflow reset"));
 
     fixture_produce_orders(&fixture, 1, 0, 10);

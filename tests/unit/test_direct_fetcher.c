@@ -528,6 +528,80 @@ retries_that_waited_are_missed(void **state)
     }
 }
 
+/* The part goes to a lane that has seen nothing yet. */
+static void
+go_to_another_lane(struct world *world, int64_t from)
+{
+    struct of_error err;
+    struct of_slot *const slots[] = { &world->slot };
+    of_fetcher_close(&world->fetcher);
+    assert_int_equal(of_fetcher_open(&world->fetcher, &world->options, &err), OF_OK);
+    of_fetcher_begin(&world->fetcher, slots, &from, 1);
+    world->part = world->slot.source;
+}
+
+/* Until the end of what there is, or something to be told, is known. */
+static void
+await_end_or_news(struct world *world, int64_t end)
+{
+    for (int64_t until_ns = now_ns() + PATIENCE_MS * OF_MS_NS;
+         world->part->end < end && world->part->news == OF_PART_NOTHING; turn(world))
+        assert_true(now_ns() < until_ns);
+}
+
+static void
+another_lane_knows_what_the_topic_was(void **state)
+{
+    (void)state;
+    struct world *world = open_world(0);
+    world->options.topic_ids = of_topic_ids_create();
+    append(world, 0, 10);
+    await_chunk(world);
+    expect_numbers(world, 0, 10, 10);
+    go_to_another_lane(world, 10); /* of the same topic */
+    await_end_or_news(world, 10);
+    assert_int_equal(world->part->news, OF_PART_NOTHING);
+    world->broker.topic_id = 1;
+    go_to_another_lane(world, 10);
+    await_end_or_news(world, INT64_MAX);
+    assert_true(world->part->anew);
+    go_to_another_lane(world, 10); /* nobody has heard of it so far */
+    await_broken(world);
+    assert_int_equal(world->part->cause, OF_CAUSE_OFFSET_OUT_OF_RANGE);
+    assert_non_null(strstr(world->part->why, "made anew"));
+    go_to_another_lane(world, 10); /* now the fetch stage knows */
+    await_end_or_news(world, 10);
+    assert_int_equal(world->part->news, OF_PART_NOTHING);
+    of_fetcher_close(&world->fetcher);
+    of_topic_ids_destroy(&world->options.topic_ids);
+    fake_broker_close(&world->broker);
+}
+
+/* Of orders none was read, and that is as good as before; retries that waited are owed. */
+static void
+another_lane_knows_whether_anything_waited(void **state)
+{
+    (void)state;
+    for (int retries = 0; retries < 2; retries++) {
+        struct world *world = open_world(0);
+        of_fetcher_end(&world->fetcher);
+        world->options.topic_ids = of_topic_ids_create();
+        world->options.retry_topic = retries ? "orders" : "others";
+        world->options.orders_topic = retries ? "others" : "orders";
+        world->slot.role = retries ? OF_ROLE_RETRY : OF_ROLE_ORDERS;
+        go_to_another_lane(world, 0);
+        append(world, 0, 3);
+        await_end_or_news(world, 3);
+        world->broker.topic_id = 1;
+        go_to_another_lane(world, 0);
+        await_end_or_news(world, 3);
+        assert_int_equal(world->part->news, retries ? OF_PART_BROKEN : OF_PART_NOTHING);
+        of_fetcher_close(&world->fetcher);
+        of_topic_ids_destroy(&world->options.topic_ids);
+        fake_broker_close(&world->broker);
+    }
+}
+
 static void
 an_answer_that_was_not_asked_for_ends_the_connection(void **state)
 {
@@ -768,6 +842,8 @@ main(void)
         cmocka_unit_test(retries_that_wait_are_read_again),
         cmocka_unit_test(leaders_that_were_missing_long_ago_are_forgotten),
         cmocka_unit_test(retries_that_waited_are_missed),
+        cmocka_unit_test(another_lane_knows_what_the_topic_was),
+        cmocka_unit_test(another_lane_knows_whether_anything_waited),
         cmocka_unit_test(an_answer_that_was_not_asked_for_ends_the_connection),
         cmocka_unit_test(a_broker_that_falls_silent_is_left),
         cmocka_unit_test(a_throttled_client_waits),

@@ -109,6 +109,38 @@ test_a_place_that_is_gone_stays_gone(void **state)
     world_destroy(&world);
 }
 
+/* The hold is the process's, not the lane's. */
+static void
+test_a_place_that_is_gone_stays_gone_in_another_lane(void **state)
+{
+    (void)state;
+    struct world world;
+    struct of_event event;
+    world_create(&world, &(struct world_options) { .partitions = 2, .lanes = 2, .events = true });
+    world_append_orders(&world, 0, 20);
+    world_start(&world);
+    world_run_to_end(&world, 1000);
+    of_memory_break(world.cluster, OF_MEMORY_ORDERS, 0, OF_CAUSE_OFFSET_OUT_OF_RANGE);
+    world_pass_ms(&world, 100);
+    expect_held(&world, OF_CAUSE_OFFSET_OUT_OF_RANGE, 10);
+    for (uint32_t lane = 0; lane < 2; lane++)
+        of_memory_revoke(world.cluster, lane);
+    world_pass_ms(&world, 500);
+    of_memory_shift_lanes(world.cluster);
+    for (uint32_t lane = 0; lane < 2; lane++)
+        of_memory_assign(world.cluster, lane);
+    world_append_orders(&world, 20, 20);
+    world_pass_ms(&world, 60000);
+    assert_int_equal(committed(&world, 0), 10);
+    assert_int_equal(committed(&world, 1), 20);
+    expect_silence(&world);
+    assert_true(world_take_event(&world, 1, OF_EVENT_HELD, &event));
+    assert_int_equal(event.partition, 0);
+    assert_int_equal(event.cause, OF_CAUSE_OFFSET_OUT_OF_RANGE);
+    assert_int_equal(event.offset, 10);
+    world_destroy(&world);
+}
+
 /* Where state is refused, what was recorded before may be gone with the topic: the partition goes on from what is there. */
 static void
 test_refused_state_is_read_again(void **state)
@@ -144,6 +176,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_another_cause_is_told),
         cmocka_unit_test(test_a_place_that_is_gone_stays_gone),
+        cmocka_unit_test(test_a_place_that_is_gone_stays_gone_in_another_lane),
         cmocka_unit_test(test_refused_state_is_read_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

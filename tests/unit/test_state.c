@@ -125,6 +125,35 @@ a_barrier_that_waits_says_for_what(void **state)
     world_destroy(&world);
 }
 
+/* A source that is asked for their ends looks at what the slots refer to, which is gone with the assignment. */
+static void
+partitions_that_are_gone_have_no_end(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) { .partitions = 1, .exactly_once = true });
+    of_memory_tell_ends(world.cluster);
+    world_start(&world);
+    of_memory_hold_transactions(world.cluster, true);
+    world_append_order(&world, 0, 0);
+    world_pass_ms(&world, 500);
+    dumped(&world);
+    assert_says("            1  reads, ");
+    of_memory_lose(world.cluster, 0);
+    world_pass_ms(&world, 10);
+    dumped(&world);
+    assert_says("lane 0: clearing; ");
+    assert_says("            -  reads, ");
+    of_memory_hold_transactions(world.cluster, false);
+    world_pass_ms(&world, 100);
+    of_memory_assign(world.cluster, 0);
+    world_run_to_end(&world, 20000);
+    dumped(&world);
+    assert_says("            1  reads, ");
+    world_stop_and_check(&world, 1);
+    world_destroy(&world);
+}
+
 /* Threads answer for themselves, beside what they do; several ask one after the other. */
 static void
 threads_answer_while_they_work(void **state)
@@ -226,6 +255,7 @@ main(void)
         cmocka_unit_test_teardown(a_retry_that_waits_says_until_when, free_text),
         cmocka_unit_test_teardown(a_held_partition_says_where_and_why, free_text),
         cmocka_unit_test_teardown(a_barrier_that_waits_says_for_what, free_text),
+        cmocka_unit_test_teardown(partitions_that_are_gone_have_no_end, free_text),
         cmocka_unit_test_teardown(threads_answer_while_they_work, free_text),
         cmocka_unit_test(the_failure_rate_can_change),
         cmocka_unit_test(the_retry_delay_can_change),

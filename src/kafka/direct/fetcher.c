@@ -122,6 +122,18 @@ of_fetcher_begin(struct of_fetcher *fetcher, struct of_slot *const *slots, const
     fetcher->next_leaders_ns = 0;
 }
 
+/* What the next lane to have the part is to know of its topic. */
+static void
+leave_word(const struct of_fetcher *fetcher, const struct of_direct_part *part)
+{
+    struct of_topic_ids *ids = fetcher->options->topic_ids;
+    if (ids == NULL)
+        return;
+    if (part->anew)
+        of_topic_ids_doubt(ids, part->slot->role, part->slot->partition);
+    of_topic_ids_keep(ids, part->slot->role, part->slot->partition, fetcher->held_records[part->slot->role]);
+}
+
 /* Answers to what was asked may still come: nothing in them is looked at. */
 void
 of_fetcher_end(struct of_fetcher *fetcher)
@@ -129,6 +141,7 @@ of_fetcher_end(struct of_fetcher *fetcher)
     of_fetcher_drop_ready(fetcher);
     for (uint32_t i = 0; i < fetcher->part_count; i++) {
         of_fetcher_drop_waiting(fetcher, &fetcher->parts[i]);
+        leave_word(fetcher, &fetcher->parts[i]);
         fetcher->parts[i].slot->source = NULL;
     }
     for (struct of_link *link = fetcher->links; link != NULL; link = link->next)
@@ -187,6 +200,7 @@ of_fetcher_news(struct of_fetcher *fetcher, enum of_part_news *news, int64_t *of
             continue;
         *news = part->news;
         *offset = part->news == OF_PART_SKIPPED ? part->skipped_from : part->delivered;
+        part->anew = false;
         of_fetcher_tell(fetcher, part, OF_PART_NOTHING);
         return part;
     }

@@ -18,7 +18,7 @@
  * batch ends in its log. An end before our position means that what we read there is gone: the part is broken, with a
  * text that says from where on. The same is asked at the beginning, where the epoch was committed with the offset. A topic
  * whose id has changed was made anew: all parts of it that were read are broken, and of retries, which we owe, also those that
- * wait to be.
+ * wait to be. What other lanes have seen of a part counts as well (kafka/topic_ids.h).
  *
  * Threads: the fetch thread's; nothing blocks. */
 #ifndef OF_KAFKA_DIRECT_FETCHER_H
@@ -60,6 +60,7 @@ struct of_direct_part {
     int64_t leaderless_ns; /* since when; 0: there is a leader */
     int64_t error_ns;      /* when the last error came that may pass */
     int32_t bytes;         /* to ask for */
+    bool anew;             /* its topic was made anew, which is still to be told */
     uint32_t malformed;    /* times in a row that an answer could not be read */
     enum of_part_news news; /* to be told: cannot be read at `position` for `cause`; goes on there from skipped_from */
     int64_t skipped_from;

@@ -278,6 +278,21 @@ take_leader(struct of_fetcher *fetcher, struct of_direct_part *part, const struc
     part->leader_epoch = told->leader_epoch;
 }
 
+/* another, owed: as this lane sees it, which may not have had the part when its topic was still the old one. */
+static void
+compare_id(struct of_fetcher *fetcher, struct of_direct_part *part, struct of_topic_id id, bool another, bool owed)
+{
+    struct of_topic_ids *ids = fetcher->options->topic_ids;
+    enum of_role role = part->slot->role;
+    bool held = false;
+    if (ids != NULL && of_topic_ids_swap(ids, role, part->slot->partition, id, &held))
+        another = true;
+    if (!another || (part->position == 0 && !(role == OF_ROLE_RETRY && (owed || held))))
+        return;
+    part->anew = true;
+    of_part_made_anew(fetcher, part);
+}
+
 /* A deleted topic takes its records and the group's offsets with it. What stands at our position in one of the same name is
  * another order, and what is before it nobody has read; and retries that waited are orders that nobody counts any more. */
 static void
@@ -287,13 +302,13 @@ compare_ids(struct of_fetcher *fetcher, enum of_role role, struct of_topic_id id
     if (id.high == 0 && id.low == 0)
         return;
     fetcher->topic_ids[role] = id;
-    if ((known.high == 0 && known.low == 0) || (known.high == id.high && known.low == id.low))
-        return;
-    bool owed = role == OF_ROLE_RETRY && fetcher->held_records[role];
-    fetcher->held_records[role] = false;
+    bool another = (known.high != 0 || known.low != 0) && (known.high != id.high || known.low != id.low);
+    bool owed = another && fetcher->held_records[role];
+    if (another)
+        fetcher->held_records[role] = false;
     for (uint32_t i = 0; i < fetcher->part_count; i++)
-        if (fetcher->parts[i].slot->role == role && (owed || fetcher->parts[i].position > 0))
-            of_part_made_anew(fetcher, &fetcher->parts[i]);
+        if (fetcher->parts[i].slot->role == role)
+            compare_id(fetcher, &fetcher->parts[i], id, another, owed);
 }
 
 static void
