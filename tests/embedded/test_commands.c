@@ -11,35 +11,11 @@
 
 #include <cmocka.h>
 
+#include "support/temp_file.h"
+
 enum { OUTPUT_BYTES = 1 << 16 };
 
-static char config[64];
 static char output[OUTPUT_BYTES]; /* of both standard streams */
-
-static int
-make_config(void **state)
-{
-    (void)state;
-    strcpy(config, "/tmp/orderflow-commands-XXXXXX");
-    int file = mkstemp(config);
-    return file < 0 ? -1 : close(file);
-}
-
-static int
-remove_config(void **state)
-{
-    (void)state;
-    return unlink(config);
-}
-
-static void
-write_config(const char *text)
-{
-    FILE *file = fopen(config, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    assert_int_equal(fclose(file), 0);
-}
 
 static void
 take_output(int from)
@@ -89,17 +65,17 @@ config_check_tells_every_problem(void **state)
 {
     (void)state;
     char place[256];
-    write_config("topic = same\nretry-topic = same\ntpoic = x\nkafka.no.such = 1\n");
-    assert_int_equal(RUN("config", "check", "run", "--config", config, "--max-retries=many"), 2);
+    temp_file_write("topic = same\nretry-topic = same\ntpoic = x\nkafka.no.such = 1\n");
+    assert_int_equal(RUN("config", "check", "run", "--config", temp_file, "--max-retries=many"), 2);
     assert_printed("--max-retries: 'many' is not a whole number (allowed: 0 to 1000)\n");
-    snprintf(place, sizeof place, "%s:3: unknown key 'tpoic'; did you mean 'topic'?\n", config);
+    snprintf(place, sizeof place, "%s:3: unknown key 'tpoic'; did you mean 'topic'?\n", temp_file);
     assert_printed(place);
-    snprintf(place, sizeof place, "%s:4: kafka.no.such: unknown Kafka property no.such\n", config);
+    snprintf(place, sizeof place, "%s:4: kafka.no.such: unknown Kafka property no.such\n", temp_file);
     assert_printed(place);
-    snprintf(place, sizeof place, "they must differ  (%s:1: topic, %s:2: retry-topic)\n", config, config);
+    snprintf(place, sizeof place, "they must differ  (%s:1: topic, %s:2: retry-topic)\n", temp_file, temp_file);
     assert_printed(place);
-    write_config("topic = other\n");
-    assert_int_equal(RUN("config", "check", "--config", config), 0);
+    temp_file_write("topic = other\n");
+    assert_int_equal(RUN("config", "check", "--config", temp_file), 0);
     assert_printed("nothing is wrong");
 }
 
@@ -149,7 +125,7 @@ main(void)
     for (size_t i = 0; i < sizeof variables / sizeof *variables; i++)
         unsetenv(variables[i]);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(config_check_tells_every_problem, make_config, remove_config),
+        cmocka_unit_test_setup_teardown(config_check_tells_every_problem, temp_file_make, temp_file_remove),
         cmocka_unit_test(config_explain_tells_about_a_key),
         cmocka_unit_test(wrong_levels_of_the_log_are_told),
         cmocka_unit_test(doctor_says_what_to_fix_first),

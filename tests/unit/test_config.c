@@ -9,36 +9,10 @@
 
 #include "commands/settings.h"
 #include "kafka/options.h"
+#include "support/temp_file.h"
 
 #define LIST(...) (const char *[]) { __VA_ARGS__, NULL }
 #define NONE (const char *[]) { NULL }
-
-static char path[64];
-
-static int
-make_file(void **state)
-{
-    (void)state;
-    strcpy(path, "/tmp/orderflow-config-XXXXXX");
-    int file = mkstemp(path);
-    return file < 0 ? -1 : close(file);
-}
-
-static int
-remove_file(void **state)
-{
-    (void)state;
-    return unlink(path);
-}
-
-static void
-write_file(const char *text)
-{
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    assert_int_equal(fclose(file), 0);
-}
 
 static char *
 template(void)
@@ -95,15 +69,15 @@ static void
 every_value_says_where_it_comes_from(void **state)
 {
     (void)state;
-    write_file("# first\nmax-retries = 7\nretry-delay-ms = 9\nkafka.linger.ms = 5\ncount = 3\n");
-    char *text = printed(OF_COMMAND_RUN, LIST("--config", path, "--seed=4", "--retry-delay-ms=8", "-Xa.b=c"),
+    temp_file_write("# first\nmax-retries = 7\nretry-delay-ms = 9\nkafka.linger.ms = 5\ncount = 3\n");
+    char *text = printed(OF_COMMAND_RUN, LIST("--config", temp_file, "--seed=4", "--retry-delay-ms=8", "-Xa.b=c"),
                          LIST("ORDERFLOW_GROUP=two words"));
     char words[256];
-    snprintf(words, sizeof words, "max-retries 7 %s:2", path);
+    snprintf(words, sizeof words, "max-retries 7 %s:2", temp_file);
     assert_line(text, words);
-    snprintf(words, sizeof words, "kafka.linger.ms 5 %s:4", path);
+    snprintf(words, sizeof words, "kafka.linger.ms 5 %s:4", temp_file);
     assert_line(text, words);
-    snprintf(words, sizeof words, "config %s flag", path);
+    snprintf(words, sizeof words, "config %s flag", temp_file);
     assert_line(text, words);
     assert_line(text, "retry-delay-ms 8 flag");
     assert_line(text, "seed 4 flag");
@@ -245,7 +219,7 @@ the_shipped_file_loads(void **state)
     (void)state;
     char *text = shipped("etc/orderflow.conf");
     for (int active = 0; active < 2; active++) {
-        FILE *file = fopen(path, "w");
+        FILE *file = fopen(temp_file, "w");
         int settings = 0;
         char *copy = strdup(text), *rest = copy;
         for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
@@ -262,7 +236,7 @@ the_shipped_file_loads(void **state)
             struct of_command_line line;
             struct of_error err;
             const enum of_command_index index = (enum of_command_index)command;
-            if (of_settings_read(&line, index, LIST("--config", path), NONE, &err) != OF_OK)
+            if (of_settings_read(&line, index, LIST("--config", temp_file), NONE, &err) != OF_OK)
                 fail_msg("%s", err.text);
             for (size_t i = 0; i < of_settings_table.count; i++) {
                 const struct of_option *option = &of_settings_table.options[i];
@@ -280,7 +254,7 @@ the_shipped_file_loads(void **state)
 int
 main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_file, remove_file)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, temp_file_make, temp_file_remove)
     const struct CMUnitTest tests[] = {
         TEST(every_value_says_where_it_comes_from),
         TEST(all_commands_together_show_every_option),

@@ -9,37 +9,12 @@
 
 #include "commands/config_check.h"
 #include "kafka/options.h"
+#include "support/temp_file.h"
 
 #define LIST(...) (const char *[]) { __VA_ARGS__, NULL }
 #define NONE (const char *[]) { NULL }
 
-static char path[64];
 static struct of_command_line line;
-
-static int
-make_file(void **state)
-{
-    (void)state;
-    strcpy(path, "/tmp/orderflow-check-XXXXXX");
-    int file = mkstemp(path);
-    return file < 0 ? -1 : close(file);
-}
-
-static int
-remove_file(void **state)
-{
-    (void)state;
-    return unlink(path);
-}
-
-static void
-write_file(const char *text)
-{
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    assert_int_equal(fclose(file), 0);
-}
 
 static void
 check(enum of_command_index command, const char *const *arguments, const char *const *environment)
@@ -54,7 +29,7 @@ has_problem(int at_line, const char *start, const char *what)
 {
     char place[256] = "";
     if (at_line > 0)
-        snprintf(place, sizeof place, "%s:%d: ", path, at_line);
+        snprintf(place, sizeof place, "%s:%d: ", temp_file, at_line);
     size_t length = strlen(place);
     for (size_t i = 0; i < line.options.problem_count; i++) {
         const char *problem = line.options.problems[i];
@@ -79,9 +54,9 @@ static void
 everything_wrong_is_found_at_once(void **state)
 {
     (void)state;
-    write_file("topic = same\nretry-topic = same\nretry-delay-ms = -4\ntpoic = x\ngarbage\nkafka.acks = 1\n"
-               "kafka.no.such = 2\nbrokers = a:99999,b\nregistry-ca = /no/such/file\n");
-    check(OF_COMMAND_RUN, LIST("--config", path, "--decode-threads=900"), LIST("ORDERFLOW_GROUP=a\tb"));
+    temp_file_write("topic = same\nretry-topic = same\nretry-delay-ms = -4\ntpoic = x\ngarbage\nkafka.acks = 1\n"
+                    "kafka.no.such = 2\nbrokers = a:99999,b\nregistry-ca = /no/such/file\n");
+    check(OF_COMMAND_RUN, LIST("--config", temp_file, "--decode-threads=900"), LIST("ORDERFLOW_GROUP=a\tb"));
     assert_problem(0, "--topic and --retry-topic", "must differ");
     assert_problem(3, "retry-delay-ms", "0 to 604800000");
     assert_problem(4, "unknown key 'tpoic'", "did you mean 'topic'?");
@@ -100,9 +75,9 @@ static void
 what_is_right_is_no_problem(void **state)
 {
     (void)state;
-    write_file("brokers = a, SSL://b:9093, [::1]:9092, c:1\nkafka.linger.ms = 3\nregistry-cache-dir = /tmp\n");
+    temp_file_write("brokers = a, SSL://b:9093, [::1]:9092, c:1\nkafka.linger.ms = 3\nregistry-cache-dir = /tmp\n");
     for (unsigned command = 0; command < OF_COMMAND_COUNT; command++) {
-        check((enum of_command_index)command, LIST("--config", path), NONE);
+        check((enum of_command_index)command, LIST("--config", temp_file), NONE);
         for (size_t i = 0; i < line.options.problem_count; i++)
             fail_msg("%s", line.options.problems[i]);
         of_settings_fini(&line);
@@ -113,19 +88,19 @@ static void
 files_must_hold_what_they_are_for(void **state)
 {
     (void)state;
-    write_file("no PEM\n");
+    temp_file_write("no PEM\n");
     char ca[128], schema[128], folder[128], token[128];
-    snprintf(ca, sizeof ca, "--registry-ca=%s", path);
-    snprintf(folder, sizeof folder, "--lock-folder=%s", path);
+    snprintf(ca, sizeof ca, "--registry-ca=%s", temp_file);
+    snprintf(folder, sizeof folder, "--lock-folder=%s", temp_file);
     check(OF_COMMAND_RUN, LIST(ca, folder), NONE);
     assert_problem(0, "--registry-ca", "holds no PEM");
     assert_problem(0, "--lock-folder", "is no folder");
     of_settings_fini(&line);
 
     static const char *const no_tokens[] = { "", "\nsecret\n", "\r\n" };
-    snprintf(token, sizeof token, "--http-token-file=%s", path);
+    snprintf(token, sizeof token, "--http-token-file=%s", temp_file);
     for (size_t i = 0; i < sizeof no_tokens / sizeof *no_tokens; i++) {
-        write_file(no_tokens[i]);
+        temp_file_write(no_tokens[i]);
         check(OF_COMMAND_RUN, LIST("--http=8080", token), NONE);
         assert_problem(0, "--http-token-file", "no token in its first line");
         of_settings_fini(&line);
@@ -133,18 +108,18 @@ files_must_hold_what_they_are_for(void **state)
     check(OF_COMMAND_RUN, LIST("--http=8080", "--http-token-file=/no/such/file"), NONE);
     assert_problem(0, "--http-token-file", "cannot read /no/such/file");
     of_settings_fini(&line);
-    write_file("secret\n");
+    temp_file_write("secret\n");
     check(OF_COMMAND_RUN, LIST("--http=8080", token), NONE);
     assert_int_equal(line.options.problem_count, 0);
     of_settings_fini(&line);
 
-    write_file("no PEM\n");
-    snprintf(schema, sizeof schema, "--reader-schema=%s", path);
+    temp_file_write("no PEM\n");
+    snprintf(schema, sizeof schema, "--reader-schema=%s", temp_file);
     check(OF_COMMAND_RUN, LIST(schema), NONE);
     assert_problem(0, "--reader-schema", "not valid JSON");
     of_settings_fini(&line);
 
-    write_file("-----BEGIN CERTIFICATE-----\n");
+    temp_file_write("-----BEGIN CERTIFICATE-----\n");
     check(OF_COMMAND_RUN, LIST(ca), NONE);
     assert_int_equal(line.options.problem_count, 0);
     of_settings_fini(&line);
@@ -180,13 +155,13 @@ static void
 a_key_is_explained_however_it_is_written(void **state)
 {
     (void)state;
-    write_file("# first\nretry-delay-ms = 7\n");
+    temp_file_write("# first\nretry-delay-ms = 7\n");
     static const char *const names[] = { "retry-delay-ms", "--retry-delay-ms", "ORDERFLOW_RETRY_DELAY_MS",
                                          "retry_delay_ms" };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char from[128];
-        char *text = explained(names[i], LIST("--config", path), NONE);
-        snprintf(from, sizeof from, "from          %s:2: retry-delay-ms\n", path);
+        char *text = explained(names[i], LIST("--config", temp_file), NONE);
+        snprintf(from, sizeof from, "from          %s:2: retry-delay-ms\n", temp_file);
         assert_non_null(strstr(text, "allowed       0 to 604800000\n"));
         assert_non_null(strstr(text, "unit          milliseconds\n"));
         assert_non_null(strstr(text, "default       2000\n"));
@@ -237,11 +212,11 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(everything_wrong_is_found_at_once, make_file, remove_file),
-        cmocka_unit_test_setup_teardown(what_is_right_is_no_problem, make_file, remove_file),
-        cmocka_unit_test_setup_teardown(files_must_hold_what_they_are_for, make_file, remove_file),
+        cmocka_unit_test_setup_teardown(everything_wrong_is_found_at_once, temp_file_make, temp_file_remove),
+        cmocka_unit_test_setup_teardown(what_is_right_is_no_problem, temp_file_make, temp_file_remove),
+        cmocka_unit_test_setup_teardown(files_must_hold_what_they_are_for, temp_file_make, temp_file_remove),
         cmocka_unit_test(properties_that_do_not_go_together_are_found),
-        cmocka_unit_test_setup_teardown(a_key_is_explained_however_it_is_written, make_file, remove_file),
+        cmocka_unit_test_setup_teardown(a_key_is_explained_however_it_is_written, temp_file_make, temp_file_remove),
         cmocka_unit_test(secrets_are_explained_and_not_shown),
         cmocka_unit_test(every_option_can_be_explained),
         cmocka_unit_test(properties_have_their_defaults),

@@ -5,8 +5,7 @@
 #include <cmocka.h>
 
 #include "commands/order_input.h"
-
-static char path[64];
+#include "support/temp_file.h"
 
 enum { COLUMNS = 3 };
 
@@ -19,31 +18,6 @@ open_input(struct of_order_input *input, const char *name, uint64_t count, struc
     const struct of_order_input_options options = { .name = name, .count = count, .seed = 1, .first_id = 1001,
                                                     .columns = columns, .column_count = COLUMNS };
     return of_order_input_open(input, &options, err);
-}
-
-static int
-make_file(void **state)
-{
-    (void)state;
-    strcpy(path, "/tmp/orderflow-orders-XXXXXX");
-    int file = mkstemp(path);
-    return file < 0 ? -1 : close(file);
-}
-
-static int
-remove_file(void **state)
-{
-    (void)state;
-    return unlink(path);
-}
-
-static void
-write_file(const char *text)
-{
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
 }
 
 static void
@@ -66,13 +40,13 @@ static void
 a_file_ends_at_its_end_or_at_the_count(void **state)
 {
     (void)state;
-    write_file("orderId,product,price\na,Laptop,1.5\nb,Mouse,2\n");
+    temp_file_write("orderId,product,price\na,Laptop,1.5\nb,Mouse,2\n");
     for (uint64_t count = 0; count <= 3; count++) {
         struct of_order_input input;
         struct of_cell cells[COLUMNS];
         struct of_error err;
         uint64_t seen = 0;
-        assert_int_equal(open_input(&input, path, count, &err), OF_OK);
+        assert_int_equal(open_input(&input, temp_file, count, &err), OF_OK);
         while (of_order_input_next(&input, cells, &err) == OF_OK)
             seen++;
         assert_int_equal(seen, count < 2 ? count : 2);
@@ -89,19 +63,19 @@ errors_name_the_file(void **state)
     struct of_error err;
     assert_int_equal(open_input(&input, "/nowhere/orders.csv", 1, &err), OF_FATAL);
     assert_string_equal(err.text, "/nowhere/orders.csv: cannot be opened: No such file or directory");
-    write_file("orderId,price\n");
-    assert_int_equal(open_input(&input, path, 1, &err), OF_FATAL);
-    assert_memory_equal(err.text, path, strlen(path));
-    write_file("orderId,product,price\na,Laptop,abc\n");
-    assert_int_equal(open_input(&input, path, 1, &err), OF_OK);
+    temp_file_write("orderId,price\n");
+    assert_int_equal(open_input(&input, temp_file, 1, &err), OF_FATAL);
+    assert_memory_equal(err.text, temp_file, strlen(temp_file));
+    temp_file_write("orderId,product,price\na,Laptop,abc\n");
+    assert_int_equal(open_input(&input, temp_file, 1, &err), OF_OK);
     assert_int_equal(of_order_input_next(&input, cells, &err), OF_OK);
     of_error_set(&err, OF_POISON, "column price: \"abc\" is not a number"); /* as an encoder would */
     assert_int_equal(of_order_input_blame(&input, &err), OF_FATAL);
-    assert_memory_equal(err.text, path, strlen(path));
+    assert_memory_equal(err.text, temp_file, strlen(temp_file));
     assert_non_null(strstr(err.text, ": row at line 2, column price: \"abc\""));
     of_order_input_close(&input);
-    write_file("orderId,product,price\n,Laptop,1\n");
-    assert_int_equal(open_input(&input, path, 1, &err), OF_OK);
+    temp_file_write("orderId,product,price\n,Laptop,1\n");
+    assert_int_equal(open_input(&input, temp_file, 1, &err), OF_OK);
     assert_int_equal(of_order_input_next(&input, cells, &err), OF_FATAL);
     assert_non_null(strstr(err.text, ": row at line 2, column orderId: is empty"));
     of_order_input_close(&input);
@@ -130,7 +104,7 @@ random_orders_have_three_columns_and_no_others(void **state)
 int
 main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_file, remove_file)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, temp_file_make, temp_file_remove)
     const struct CMUnitTest tests[] = {
         TEST(random_orders_end_at_the_count),
         TEST(a_file_ends_at_its_end_or_at_the_count),

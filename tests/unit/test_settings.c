@@ -13,36 +13,10 @@
 #include "core/log.h"
 #include "kafka/options.h"
 #include "ops/console.h"
+#include "support/temp_file.h"
 
 #define LIST(...) (const char *[]) { __VA_ARGS__, NULL }
 #define NONE (const char *[]) { NULL }
-
-static char path[64];
-
-static int
-make_file(void **state)
-{
-    (void)state;
-    strcpy(path, "/tmp/orderflow-settings-XXXXXX");
-    int file = mkstemp(path);
-    return file < 0 ? -1 : close(file);
-}
-
-static int
-remove_file(void **state)
-{
-    (void)state;
-    return unlink(path);
-}
-
-static void
-write_file(const char *text)
-{
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
 
 static const struct of_settings *
 load(struct of_command_line *line, enum of_command_index command, const char *const *arguments,
@@ -111,12 +85,12 @@ static void
 flag_beats_environment_beats_file_beats_default(void **state)
 {
     (void)state;
-    write_file("# comment\n\nretry-delay-ms = 1\nmax-retries=1\n group = from = file \ncount = 9\n");
+    temp_file_write("# comment\n\nretry-delay-ms = 1\nmax-retries=1\n group = from = file \ncount = 9\n");
     const char *const *environment =
         LIST("ORDERFLOW_RETRY_DELAY_MS=2", "ORDERFLOW_MAX_RETRIES=2", "ORDERFLOW_TOPIC=", "PATH=x");
     struct of_command_line line;
     const struct of_settings *s =
-        load(&line, OF_COMMAND_RUN, LIST("--retry-delay-ms=7", "--config", path, "--retry-delay-ms", "3"), environment);
+        load(&line, OF_COMMAND_RUN, LIST("--retry-delay-ms=7", "--config", temp_file, "--retry-delay-ms", "3"), environment);
     assert_int_equal(s->retry_delay_ms, 3);
     assert_int_equal(s->max_retries, 2);
     assert_string_equal(s->group, "from = file");
@@ -164,9 +138,9 @@ static void
 properties_keep_their_order_and_flags_win(void **state)
 {
     (void)state;
-    write_file("kafka.client.id = file\nkafka.security.protocol = ssl\n");
+    temp_file_write("kafka.client.id = file\nkafka.security.protocol = ssl\n");
     struct of_command_line line;
-    load(&line, OF_COMMAND_RUN, LIST("-X", "client.id=flag", "--config", path, "-Xlinger.ms=", "-Xa=b=c"), NONE);
+    load(&line, OF_COMMAND_RUN, LIST("-X", "client.id=flag", "--config", temp_file, "-Xlinger.ms=", "-Xa=b=c"), NONE);
     static const char *const expected[][2] = {
         { "client.id", "file" }, { "security.protocol", "ssl" }, { "client.id", "flag" },
         { "linger.ms", "" },     { "a", "b=c" },
@@ -284,13 +258,13 @@ wrong_files_are_named_with_their_line(void **state)
           "%s:1: isolation.level: orderflow reads committed records only" },
     };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        write_file(files[i].text);
+        temp_file_write(files[i].text);
         char expected[256];
         const char *after = files[i].error + 2;
-        snprintf(expected, sizeof expected, "%s%s", path, after);
+        snprintf(expected, sizeof expected, "%s%s", temp_file, after);
         struct of_command_line line;
         struct of_error err = { .text = "accepted" };
-        (void)!of_settings_read(&line, OF_COMMAND_RUN, LIST("--config", path), NONE, &err);
+        (void)!of_settings_read(&line, OF_COMMAND_RUN, LIST("--config", temp_file), NONE, &err);
         assert_string_equal(err.text, expected);
         of_settings_fini(&line);
     }
@@ -357,8 +331,8 @@ secrets_are_no_flags_and_are_not_shown(void **state)
         assert_null(strstr(err.text, "hush"));
         of_settings_fini(&line);
         snprintf(text, sizeof text, "%s = hush\n%s", names[i], i == 0 ? "registry-user = me\n" : "");
-        write_file(text);
-        const struct of_settings *s = load(&line, OF_COMMAND_RUN, LIST("--config", path), NONE);
+        temp_file_write(text);
+        const struct of_settings *s = load(&line, OF_COMMAND_RUN, LIST("--config", temp_file), NONE);
         assert_string_equal(i == 0 ? s->registry_password : s->registry_token, "hush");
         FILE *out = open_memstream(&shown, &size);
         of_options_print(&line.options, out);
@@ -421,7 +395,7 @@ help_names_every_option_of_the_command(void **state)
 int
 main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_file, remove_file)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, temp_file_make, temp_file_remove)
     const struct CMUnitTest tests[] = {
         TEST(defaults_are_those_of_the_design),
         TEST(the_demo_has_defaults_of_its_own),
