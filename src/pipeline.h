@@ -141,6 +141,10 @@ uint32_t of_pipeline_chunks(const struct of_pipeline *pipeline);
 /* Adds all that is measured to what is empty. Any thread; ops/measured.h says what it is and costs. */
 void of_pipeline_measure(const struct of_pipeline *pipeline, struct of_measured *measured);
 
+/* The same of two histograms alone. */
+void of_pipeline_latencies(const struct of_pipeline *pipeline, struct of_histogram_view *age,
+                           struct of_histogram_view *commit);
+
 /* The name of a thread and when it last ended a turn (0: it does not run); NULL: there is no such thread. A thread that
  * has nothing to do turns ten times a second. */
 const char *of_pipeline_thread(const struct of_pipeline *pipeline, uint32_t index, int64_t *turned_ns);

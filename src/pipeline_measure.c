@@ -204,3 +204,16 @@ of_pipeline_measure(const struct of_pipeline *pipeline, struct of_measured *meas
     keep_newest_letters(measured);
     of_pipeline_live(pipeline, &measured->live);
 }
+
+void
+of_pipeline_latencies(const struct of_pipeline *pipeline, struct of_histogram_view *age, struct of_histogram_view *commit)
+{
+    struct of_pipeline_part part;
+    for (uint32_t i = 0; of_pipeline_part(pipeline, i, &part); i++) {
+        if (part.ops != &of_publish_stage)
+            continue;
+        const struct of_publish_counts *counts = of_publish_counts(part.self);
+        of_histogram_add_to(&counts->age[OF_ROLE_ORDERS], age);
+        of_histogram_add_to(&counts->barrier, commit);
+    }
+}

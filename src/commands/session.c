@@ -96,6 +96,7 @@ live_detail(void *context, struct of_live_detail *detail)
     of_pipeline_progress(session->pipeline, &progress);
     detail->behind = progress.behind;
     detail->load_count = of_pipeline_loads(session->pipeline, detail->loads, OF_STAGE_LOADS_MAX);
+    of_pipeline_latencies(session->pipeline, &detail->age, &detail->commit);
     if (of_groups_count(session->groups) <= LIVE_GROUPS)
         of_pipeline_add_totals(session->pipeline, &detail->committed);
 }

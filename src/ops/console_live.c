@@ -94,6 +94,39 @@ draw_totals(struct block *block, const struct of_progress *progress, int64_t beh
     end_line(block);
 }
 
+/* What has been added since. */
+static struct of_histogram_view
+since(const struct of_histogram_view *now, const struct of_histogram_view *before)
+{
+    struct of_histogram_view gained = { .count = now->count - before->count, .sum_s = now->sum_s - before->sum_s };
+    for (int i = 0; i <= OF_HISTOGRAM_BOUNDS; i++)
+        gained.counts[i] = now->counts[i] - before->counts[i];
+    return gained;
+}
+
+static void
+put_time(struct block *block, const char *label, double ns)
+{
+    char text[NUMBER_BYTES];
+    snprintf(text, sizeof text, ns < 1e9 ? "%.1f ms" : "%.1f s", ns < 1e9 ? ns / 1e6 : ns / 1e9);
+    put_labelled(block, label, text, OF_STYLE_PLAIN);
+}
+
+/* Of the last second; nothing while nothing comes. */
+static void
+draw_latency(struct block *block, const struct of_live_view *view, const struct of_live_detail *detail)
+{
+    const struct of_histogram_view age = since(&detail->age, &view->age);
+    const struct of_histogram_view commit = since(&detail->commit, &view->commit);
+    if (age.count == 0 || !has_room(block))
+        return;
+    put_time(block, "latency p50", of_histogram_quantile_ns(&age, 0.5));
+    put_time(block, "p99", of_histogram_quantile_ns(&age, 0.99));
+    if (commit.count > 0)
+        put_time(block, "commit p99", of_histogram_quantile_ns(&commit, 0.99));
+    end_line(block);
+}
+
 static double
 share(const struct of_live_view *view, const struct of_live_detail *detail, uint32_t i, double elapsed_s)
 {
@@ -192,6 +225,7 @@ of_live_view_draw(struct of_live_view *view, FILE *out, struct of_terminal *term
     end_line(&block);
     if (terminal->rows > FIXED_LINES)
         draw_totals(&block, progress, detail->behind);
+    draw_latency(&block, view, detail);
     if (has_room(&block) && detail->load_count > 0)
         end_line(&block);
     draw_stages(&block, view, detail, progress->seconds - view->seconds);
@@ -199,6 +233,8 @@ of_live_view_draw(struct of_live_view *view, FILE *out, struct of_terminal *term
     fputs("\33[J", out);
     for (uint32_t i = 0; i < detail->load_count; i++)
         view->busy_ns[i] = detail->loads[i].busy_ns;
+    view->age = detail->age;
+    view->commit = detail->commit;
     view->seconds = progress->seconds;
     view->lines = block.lines;
     view->columns = terminal->columns;

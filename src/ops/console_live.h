@@ -14,6 +14,7 @@ struct of_live_view {
     unsigned columns, rows; /* when it was drawn */
     uint64_t log_lines;     /* that had been written then */
     uint64_t busy_ns[OF_STAGE_LOADS_MAX]; /* at the last draw, as a base for shares */
+    struct of_histogram_view age, commit; /* the same */
     double seconds;                       /* of the last draw */
 };
 

@@ -6,6 +6,7 @@
 #ifndef OF_OPS_TOTALS_H
 #define OF_OPS_TOTALS_H
 
+#include "core/histogram.h"
 #include "order/exact_sum.h"
 
 struct of_totals_row {
@@ -51,6 +52,7 @@ struct of_live_detail {
     int64_t behind; /* records that are there and not committed; -1: not known */
     uint32_t load_count;
     struct of_stage_load loads[OF_STAGE_LOADS_MAX]; /* stage by stage */
+    struct of_histogram_view age, commit; /* of orders and commits since the start, as in ops/measured.h */
     struct of_totals committed; /* of the partitions owned; without products when there are very many */
 };
 

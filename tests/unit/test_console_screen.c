@@ -214,6 +214,43 @@ the_block_shows_all_and_is_drawn_in_place(void **state)
     close_paper(&paper);
 }
 
+/* Of what came since the last draw, and nothing while nothing comes. */
+static void
+latency_is_that_of_the_last_second(void **state)
+{
+    (void)state;
+    struct paper paper;
+    struct of_live_view view = { 0 };
+    struct of_terminal terminal = terminal_of(80, 24);
+    struct of_live_totals live = { .orders_processed = 1 };
+    struct of_progress progress = { .seconds = 1, .live = &live };
+    struct of_live_detail detail = { .behind = 0 };
+    struct of_histogram orders = { 0 }, commits = { 0 };
+    open_paper(&paper);
+    of_totals_init(&detail.committed);
+    of_histogram_add(&orders, 100 * OF_MS_NS, 1000);
+    of_histogram_add_to(&orders, &detail.age);
+    of_live_view_draw(&view, paper.out, &terminal, &progress, &detail);
+    const char *first = printed(&paper);
+    assert_non_null(strstr(first, "latency p50 "));
+    assert_null(strstr(first, "commit p99"));
+    of_live_view_draw(&view, paper.out, &terminal, &progress, &detail);
+    assert_null(strstr(printed(&paper), "latency"));
+    of_histogram_add(&orders, 5 * OF_SECOND_NS, 10);
+    of_histogram_add(&commits, 2 * OF_MS_NS, 1);
+    detail.age = detail.commit = (struct of_histogram_view) { 0 };
+    of_histogram_add_to(&orders, &detail.age);
+    of_histogram_add_to(&commits, &detail.commit);
+    of_live_view_draw(&view, paper.out, &terminal, &progress, &detail);
+    const char *slow = strstr(printed(&paper), "latency p50 ");
+    assert_non_null(slow);
+    assert_in_range(atof(slow + strlen("latency p50 ")), 2, 10);
+    assert_non_null(strstr(slow, " s   p99"));
+    assert_non_null(strstr(slow, "commit p99 "));
+    of_totals_fini(&detail.committed);
+    close_paper(&paper);
+}
+
 static void
 another_size_clears_the_screen(void **state)
 {
@@ -388,6 +425,7 @@ main(void)
         cmocka_unit_test(columns_count_characters_and_hostile_bytes_are_harmless),
         cmocka_unit_test(colours_only_where_wanted),
         cmocka_unit_test(the_block_shows_all_and_is_drawn_in_place),
+        cmocka_unit_test(latency_is_that_of_the_last_second),
         cmocka_unit_test(another_size_clears_the_screen),
         cmocka_unit_test(a_line_of_the_log_begins_a_new_block),
         cmocka_unit_test(the_block_fits_every_terminal),
