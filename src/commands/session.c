@@ -189,6 +189,15 @@ is_watched(const struct of_session *session)
     return session->settings->http != NULL;
 }
 
+/* Whether there is a live view, which shows how long things take. */
+static bool
+is_drawn(const struct of_session *session)
+{
+    struct of_terminal terminal;
+    of_terminal_init(&terminal, stdout, (enum of_color)session->settings->color);
+    return terminal.redraws;
+}
+
 static const struct of_kafka_options *
 lane_options(struct of_session *session, uint32_t lane)
 {
@@ -296,7 +305,7 @@ build_pipeline(struct of_session *session, struct of_error *err)
         .drain_timeout_ms = settings->drain_timeout_ms,
         .memory_bytes = (size_t)settings->memory_mb << 20,
         .letters_in_flight = LETTERS_IN_FLIGHT,
-        .measure = is_watched(session),
+        .measure = is_watched(session) || is_drawn(session),
         .process = {
             .min_value = isnan(settings->min_value) ? -INFINITY : settings->min_value,
             .max_value = isnan(settings->max_value) ? INFINITY : settings->max_value,
