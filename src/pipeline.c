@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "core/assert.h"
+#include "core/log.h"
 #include "core/memory.h"
 #include "stages/aggregate.h"
 #include "stages/decode.h"
@@ -16,6 +17,7 @@ enum {
     BATCHES_PER_LANE = 32,  /* of each decode instance: enough to keep five stages busy, few enough to stay in cache */
     RECORD_BYTES = 400,     /* what a small record costs in a source, rounded up */
     CHUNKS_LEAST = 8,
+    START_PAUSE_MS = 500,   /* before a sink that has found no broker is started again */
     CHUNKS_MOST = 128,
 };
 
@@ -365,17 +367,31 @@ of_pipeline_destroy(struct of_pipeline **out)
 /* ---- running ---- */
 
 /* Sinks before sources, last stages before first ones: whoever is sent something is there to take it. */
+/* A broker that goes down just now comes back. */
+static enum of_status
+start_sink(const struct of_pipeline *pipeline, uint32_t lane, struct of_error *err)
+{
+    const struct of_pipeline_options *options = &pipeline->options;
+    const struct of_sink *sink = &options->sinks[lane];
+    int wake_fd = of_bell_fd(&pipeline->instances[PUBLISH][lane].crew->bell);
+    enum of_status status;
+    while ((status = sink->ops->start(sink->self, wake_fd, err)) == OF_RETRY && options->stopping != NULL
+           && !options->stopping()) {
+        of_log_warning("publish", "lane %u: %s; trying again", lane, err->text);
+        nanosleep(&(struct timespec) { .tv_nsec = START_PAUSE_MS * OF_MS_NS }, NULL);
+    }
+    return status;
+}
+
 enum of_status
 of_pipeline_start(struct of_pipeline *pipeline, struct of_error *err)
 {
     const struct of_pipeline_options *options = &pipeline->options;
     for (uint32_t lane = 0; lane < pipeline->lanes; lane++) {
-        const struct of_sink *sink = &options->sinks[lane];
         const struct of_source *source = &options->sources[lane];
-        int publish_fd = of_bell_fd(&pipeline->instances[PUBLISH][lane].crew->bell);
         struct of_bell *fetch_bell = &pipeline->instances[FETCH][lane].crew->bell;
         const struct of_restorer *restorer = &options->restorers[lane];
-        enum of_status status = sink->ops->start(sink->self, publish_fd, err);
+        enum of_status status = start_sink(pipeline, lane, err);
         if (status == OF_OK)
             status = restorer->ops->start(restorer->self, of_bell_fd(fetch_bell), err);
         if (status == OF_OK)

@@ -48,6 +48,7 @@ struct of_pipeline_options {
     int64_t retry_delay_ms;
     int64_t commit_interval_ms;
     int64_t drain_timeout_ms;
+    bool (*stopping)(void); /* start waits for brokers until this is true; NULL: it does not wait */
     size_t memory_bytes; /* of records in flight, in all lanes together */
     uint32_t letters_in_flight; /* per lane, at most */
     struct of_process_options process;

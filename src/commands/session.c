@@ -303,6 +303,7 @@ build_pipeline(struct of_session *session, struct of_error *err)
         .retry_delay_ms = settings->retry_delay_ms,
         .commit_interval_ms = settings->commit_interval_ms,
         .drain_timeout_ms = settings->drain_timeout_ms,
+        .stopping = of_interrupt_requested,
         .memory_bytes = (size_t)settings->memory_mb << 20,
         .letters_in_flight = LETTERS_IN_FLIGHT,
         .measure = is_watched(session) || is_drawn(session),

@@ -86,6 +86,7 @@ create_pipeline(struct world *world)
         .retry_delay_ms = world->options.retry_delay_ms,
         .commit_interval_ms = world->options.commit_interval_ms,
         .drain_timeout_ms = world->options.drain_timeout_ms,
+        .stopping = world->options.stopping,
         .memory_bytes = 8 << 20,
         .letters_in_flight = world->options.letters_in_flight,
         .measure = !world->options.unmeasured,

@@ -938,6 +938,69 @@ test_a_pipeline_that_cannot_be_built_closes_nothing(void **state)
     of_memory_cluster_destroy(&cluster);
 }
 
+/* ---- a broker that is away at the start ---- */
+
+static int starts;
+
+static enum of_status
+start_at_the_second_try(void *self, int wake_fd, struct of_error *err)
+{
+    (void)self;
+    (void)wake_fd;
+    return ++starts < 2 ? of_error_set(err, OF_RETRY, "no broker answers") : OF_OK;
+}
+
+static bool
+after_the_first_try(void)
+{
+    return starts >= 1;
+}
+
+static bool
+never(void)
+{
+    return false;
+}
+
+static void
+replace_start(struct world *world, struct of_sink_ops *ops)
+{
+    *ops = *world->sinks[0].ops;
+    ops->start = start_at_the_second_try;
+    world->sinks[0].ops = ops;
+    starts = 0;
+}
+
+static void
+test_a_start_waits_for_the_broker(void **state)
+{
+    (void)state;
+    struct world world;
+    struct of_sink_ops ops;
+    world_create(&world, &(struct world_options) { .stopping = never });
+    replace_start(&world, &ops);
+    world_append_orders(&world, 0, 30);
+    world_start(&world);
+    assert_int_equal(starts, 2);
+    world_run_to_end(&world, 2000);
+    world_stop_and_check(&world, 30);
+    world_destroy(&world);
+}
+
+static void
+test_a_start_that_waits_can_be_stopped(void **state)
+{
+    (void)state;
+    struct world world;
+    struct of_sink_ops ops;
+    struct of_error err;
+    world_create(&world, &(struct world_options) { .stopping = after_the_first_try });
+    replace_start(&world, &ops);
+    assert_int_equal(of_pipeline_start(world.pipeline, &err), OF_RETRY);
+    assert_string_equal(err.text, "lane 0: no broker answers");
+    world_destroy(&world);
+}
+
 static void
 test_wiring_can_be_printed(void **state)
 {
@@ -993,6 +1056,8 @@ main(void)
         cmocka_unit_test(test_stops_before_anything_is_assigned),
         cmocka_unit_test(test_a_second_run_goes_on_where_the_first_stopped),
         cmocka_unit_test(test_a_pipeline_that_cannot_be_built_closes_nothing),
+        cmocka_unit_test(test_a_start_waits_for_the_broker),
+        cmocka_unit_test(test_a_start_that_waits_can_be_stopped),
         cmocka_unit_test(test_wiring_can_be_printed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
