@@ -1,7 +1,6 @@
 #include "ops/console_live.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,40 +17,24 @@ enum {
 
 /* ---- lines that fit ---- */
 
-/* A block under way. */
+/* A block under way: its last line, and how many stand above. */
 struct block {
-    FILE *out;
-    const struct of_terminal *terminal;
-    unsigned column, lines;
+    struct of_terminal_line line;
+    unsigned lines;
 };
-
-/* Cuts at the last column but one: terminals differ in what they do at the last. */
-static void OF_PRINTF(3, 4)
-put(struct block *block, enum of_style style, const char *format, ...)
-{
-    char text[LINE_BYTES], shown[LINE_BYTES];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    unsigned room = block->terminal->columns - 1 - block->column;
-    block->column += of_terminal_fit(block->terminal, of_slice_str(text), 0, room, shown, sizeof shown);
-    fprintf(block->out, "%s%s%s", of_terminal_begin(block->terminal, style), shown,
-            of_terminal_end(block->terminal, style));
-}
 
 static void
 end_line(struct block *block)
 {
-    fputs("\33[K\n", block->out);
-    block->column = 0;
+    fputs("\33[K\n", block->line.out);
+    block->line.column = 0;
     block->lines++;
 }
 
 static bool
 has_room(const struct block *block)
 {
-    return block->lines + 2 <= block->terminal->rows; /* the cursor stands below the block */
+    return block->lines + 2 <= block->line.terminal->rows; /* the cursor stands below the block */
 }
 
 static const char *
@@ -65,9 +48,9 @@ grouped(uint64_t number, char text[NUMBER_BYTES])
 static void
 put_labelled(struct block *block, const char *label, const char *text, enum of_style style)
 {
-    put(block, OF_STYLE_DIM, "%s ", label);
-    put(block, style, "%s", text);
-    put(block, OF_STYLE_PLAIN, "   ");
+    of_terminal_put(&block->line, OF_STYLE_DIM, "%s ", label);
+    of_terminal_put(&block->line, style, "%s", text);
+    of_terminal_put(&block->line, OF_STYLE_PLAIN, "   ");
 }
 
 static void
@@ -75,8 +58,9 @@ draw_totals(struct block *block, const struct of_progress *progress, int64_t beh
 {
     const struct of_live_totals *live = progress->live;
     char number[NUMBER_BYTES], money[OF_MONEY_BYTES];
-    put(block, OF_STYLE_BOLD, "%s orders/s", grouped((uint64_t)(progress->orders_per_second + 0.5), number));
-    put(block, OF_STYLE_DIM, "   after %.0f s", progress->seconds);
+    of_terminal_put(&block->line, OF_STYLE_BOLD, "%s orders/s",
+                    grouped((uint64_t)(progress->orders_per_second + 0.5), number));
+    of_terminal_put(&block->line, OF_STYLE_DIM, "   after %.0f s", progress->seconds);
     end_line(block);
     put_labelled(block, "orders", grouped(live->orders_processed, number), OF_STYLE_PLAIN);
     of_console_average(&live->sum, live->orders_processed, money);
@@ -143,14 +127,14 @@ draw_stage(struct block *block, const char *stage, const double *shares, uint32_
     for (uint32_t i = 0; i < count; i++)
         sum += shares[i];
     unsigned full = (unsigned)(sum / count * BAR_COLUMNS + 0.5);
-    const char *done = block->terminal->utf8 ? "\xE2\x96\x88" : "#";
-    const char *left = block->terminal->utf8 ? "\xE2\x96\x91" : ".";
-    put(block, OF_STYLE_PLAIN, "%-*s", NAME_COLUMNS, stage);
+    const char *done = block->line.terminal->utf8 ? "\xE2\x96\x88" : "#";
+    const char *left = block->line.terminal->utf8 ? "\xE2\x96\x91" : ".";
+    of_terminal_put(&block->line, OF_STYLE_PLAIN, "%-*s", NAME_COLUMNS, stage);
     for (unsigned i = 0; i < BAR_COLUMNS; i++)
-        put(block, i < full ? OF_STYLE_GOOD : OF_STYLE_DIM, "%s", i < full ? done : left);
+        of_terminal_put(&block->line, i < full ? OF_STYLE_GOOD : OF_STYLE_DIM, "%s", i < full ? done : left);
     for (uint32_t i = 0; i < count; i++)
-        put(block, OF_STYLE_PLAIN, " %3.0f%%", shares[i] * 100);
-    put(block, OF_STYLE_DIM, " busy");
+        of_terminal_put(&block->line, OF_STYLE_PLAIN, " %3.0f%%", shares[i] * 100);
+    of_terminal_put(&block->line, OF_STYLE_DIM, " busy");
     end_line(block);
 }
 
@@ -180,10 +164,11 @@ static void
 draw_product(struct block *block, const struct of_totals_row *row)
 {
     char name[LINE_BYTES], number[NUMBER_BYTES], sum[OF_MONEY_BYTES], average[OF_MONEY_BYTES];
-    of_terminal_fit(block->terminal, row->product, NAME_COLUMNS, 2 * NAME_COLUMNS, name, sizeof name);
+    of_terminal_fit(block->line.terminal, row->product, NAME_COLUMNS, 2 * NAME_COLUMNS, name, sizeof name);
     of_console_sum(&row->sum, sum);
     of_console_average(&row->sum, row->orders_processed, average);
-    put(block, OF_STYLE_PLAIN, "%s %14s  %14s  %20s", name, grouped(row->orders_processed, number), average, sum);
+    of_terminal_put(&block->line, OF_STYLE_PLAIN, "%s %14s  %14s  %20s", name, grouped(row->orders_processed, number),
+                    average, sum);
     end_line(block);
 }
 
@@ -196,7 +181,8 @@ draw_products(struct block *block, struct of_totals *committed)
     if (!has_room(block))
         return;
     qsort(committed->rows, committed->row_count, sizeof *committed->rows, compare_rows);
-    put(block, OF_STYLE_DIM, "%-*s %14s  %14s  %20s", NAME_COLUMNS, "product", "orders", "average", "sum");
+    of_terminal_put(&block->line, OF_STYLE_DIM, "%-*s %14s  %14s  %20s", NAME_COLUMNS, "product", "orders", "average",
+                    "sum");
     end_line(block);
     for (size_t i = 0; i < committed->row_count && i < PRODUCTS_MOST && has_room(block); i++)
         draw_product(block, &committed->rows[i]);
@@ -221,7 +207,7 @@ of_live_view_draw(struct of_live_view *view, FILE *out, struct of_terminal *term
 {
     of_terminal_measure(terminal);
     go_to_top(view, out, terminal);
-    struct block block = { out, terminal, 0, 0 };
+    struct block block = { .line = { .out = out, .terminal = terminal } };
     end_line(&block);
     if (terminal->rows > FIXED_LINES)
         draw_totals(&block, progress, detail->behind);

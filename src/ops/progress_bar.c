@@ -1,12 +1,11 @@
 #include "ops/progress_bar.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <string.h>
 
 #include "core/log.h"
 
-enum { BAR_COLUMNS = 20, LINE_BYTES = 1024, MINUTE_S = 60, HOUR_S = 3600, DAYS_S = 100 * 24 * HOUR_S };
+enum { BAR_COLUMNS = 20, MINUTE_S = 60, HOUR_S = 3600, DAYS_S = 100 * 24 * HOUR_S };
 
 #define MEMORY_S 5.0 /* how long the rate remembers */
 
@@ -62,29 +61,8 @@ seconds_left(const struct of_progress_bar *bar, const struct of_progress_state *
 
 /* ---- the line ---- */
 
-struct line {
-    FILE *out;
-    const struct of_terminal *terminal;
-    unsigned column;
-};
-
-/* Cuts at the last column but one: terminals differ in what they do at the last. */
-static void OF_PRINTF(3, 4)
-put(struct line *line, enum of_style style, const char *format, ...)
-{
-    char text[LINE_BYTES], shown[LINE_BYTES];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    unsigned room = line->terminal->columns - 1 - line->column;
-    line->column += of_terminal_fit(line->terminal, of_slice_str(text), 0, room, shown, sizeof shown);
-    fprintf(line->out, "%s%s%s", of_terminal_begin(line->terminal, style), shown,
-            of_terminal_end(line->terminal, style));
-}
-
 static void
-put_bar(struct line *line, double share)
+put_bar(struct of_terminal_line *line, double share)
 {
     char done[3 * BAR_COLUMNS + 1] = "", left[3 * BAR_COLUMNS + 1] = "";
     int full = (int)(share * BAR_COLUMNS + 0.5);
@@ -94,27 +72,27 @@ put_bar(struct line *line, double share)
             strcat(done, utf8 ? "\xE2\x96\x88" : "#");
         else
             strcat(left, utf8 ? "\xE2\x96\x91" : ".");
-    put(line, OF_STYLE_GOOD, "%s", done);
-    put(line, OF_STYLE_DIM, "%s", left);
-    put(line, OF_STYLE_PLAIN, " %3.0f%%  ", floor(share * 100));
+    of_terminal_put(line, OF_STYLE_GOOD, "%s", done);
+    of_terminal_put(line, OF_STYLE_DIM, "%s", left);
+    of_terminal_put(line, OF_STYLE_PLAIN, " %3.0f%%  ", floor(share * 100));
 }
 
 static void
-put_counts(struct line *line, const struct of_progress_bar *bar, const struct of_progress_state *state)
+put_counts(struct of_terminal_line *line, const struct of_progress_bar *bar, const struct of_progress_state *state)
 {
     char done[OF_TERMINAL_NUMBER_BYTES], all[OF_TERMINAL_NUMBER_BYTES], left[OF_TIME_LEFT_BYTES];
     bool known = state->all != OF_PROGRESS_UNKNOWN;
-    put(line, OF_STYLE_PLAIN, "%s", of_terminal_number(state->done, done));
+    of_terminal_put(line, OF_STYLE_PLAIN, "%s", of_terminal_number(state->done, done));
     if (known)
-        put(line, OF_STYLE_PLAIN, " of %s", of_terminal_number(state->all, all));
-    put(line, OF_STYLE_PLAIN, " %s", state->unit);
+        of_terminal_put(line, OF_STYLE_PLAIN, " of %s", of_terminal_number(state->all, all));
+    of_terminal_put(line, OF_STYLE_PLAIN, " %s", state->unit);
     if (bar->per_second > 0)
-        put(line, OF_STYLE_BOLD, "  %s/s", of_terminal_number((uint64_t)(bar->per_second + 0.5), done));
+        of_terminal_put(line, OF_STYLE_BOLD, "  %s/s", of_terminal_number((uint64_t)(bar->per_second + 0.5), done));
     of_progress_time_left(seconds_left(bar, state), left);
     if (left[0] != '\0')
-        put(line, OF_STYLE_DIM, "  %s", left);
+        of_terminal_put(line, OF_STYLE_DIM, "  %s", left);
     if (state->failed > 0)
-        put(line, OF_STYLE_BAD, "  %s failed", of_terminal_number(state->failed, done));
+        of_terminal_put(line, OF_STYLE_BAD, "  %s failed", of_terminal_number(state->failed, done));
 }
 
 void
@@ -126,8 +104,8 @@ of_progress_bar_draw(struct of_progress_bar *bar, FILE *out, struct of_terminal 
     of_terminal_measure(terminal);
     if (bar->drawn && !(terminal->shows_log && log_lines != bar->log_lines))
         fputs("\r\33[1A", out);
-    struct line line = { out, terminal, 0 };
-    put(&line, OF_STYLE_PLAIN, "%s  ", state->doing);
+    struct of_terminal_line line = { out, terminal, 0 };
+    of_terminal_put(&line, OF_STYLE_PLAIN, "%s  ", state->doing);
     if (share_of(state) >= 0)
         put_bar(&line, share_of(state));
     put_counts(&line, bar, state);

@@ -1,5 +1,6 @@
 #include "ops/terminal.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -8,7 +9,7 @@
 
 #include "core/escape.h"
 
-enum { COLUMNS = 80, ROWS = 24, LEAST = 10, MOST = 1000, FIT_BYTES = 1024 };
+enum { COLUMNS = 80, ROWS = 24, LEAST = 10, MOST = 1000, FIT_BYTES = 1024, LINE_BYTES = 4096 };
 
 const char *const of_color_names[] = { "auto", "always", "never", NULL };
 
@@ -148,4 +149,18 @@ of_terminal_number(uint64_t number, char text[OF_TERMINAL_NUMBER_BYTES])
         *--at = (char)('0' + number % 10);
     }
     return at;
+}
+
+void
+of_terminal_put(struct of_terminal_line *line, enum of_style style, const char *format, ...)
+{
+    char text[LINE_BYTES], shown[LINE_BYTES];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    unsigned room = line->terminal->columns - 1 - line->column;
+    line->column += of_terminal_fit(line->terminal, of_slice_str(text), 0, room, shown, sizeof shown);
+    fprintf(line->out, "%s%s%s", of_terminal_begin(line->terminal, style), shown,
+            of_terminal_end(line->terminal, style));
 }

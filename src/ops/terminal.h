@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "core/error.h"
 #include "core/slice.h"
 
 enum of_color { OF_COLOR_AUTO, OF_COLOR_ALWAYS, OF_COLOR_NEVER };
@@ -47,5 +48,15 @@ unsigned of_terminal_fit(const struct of_terminal *terminal, struct of_slice tex
 /* "1,234,567", from somewhere in text. */
 enum { OF_TERMINAL_NUMBER_BYTES = 32 };
 const char *of_terminal_number(uint64_t number, char text[OF_TERMINAL_NUMBER_BYTES]);
+
+/* A line under way. */
+struct of_terminal_line {
+    FILE *out;
+    const struct of_terminal *terminal;
+    unsigned column;
+};
+
+/* Appends a styled text, cut at the last column but one: terminals differ in what they do at the last. */
+void of_terminal_put(struct of_terminal_line *line, enum of_style style, const char *format, ...) OF_PRINTF(3, 4);
 
 #endif
