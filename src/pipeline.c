@@ -14,7 +14,11 @@
 enum stage { FETCH, DECODE, PROCESS, AGGREGATE, PUBLISH, STAGES };
 
 enum {
-    BATCHES_PER_LANE = 32,  /* of each decode instance: enough to keep five stages busy, few enough to stay in cache */
+    /* Of each decode instance. Enough to keep five stages busy, few enough to stay in the cache; and what comes in while a
+     * transaction ends, which takes some 20 ms. */
+    BATCHES_PER_LANE = 32,
+    BATCHES_ASIDE = 256,
+    BATCHES_MOST = BATCHES_PER_LANE + BATCHES_ASIDE,
     RECORD_BYTES = 400,     /* what a small record costs in a source, rounded up */
     CHUNKS_LEAST = 8,
     START_PAUSE_MS = 500,   /* before a sink that has found no broker is started again */
@@ -109,9 +113,9 @@ capacity(const struct of_pipeline *pipeline, uint32_t edge)
 {
     const uint32_t barrier = 1;
     switch (edges[edge].kind) {
-    case FORWARD: return (edges[edge].from == FETCH ? pipeline->chunks : BATCHES_PER_LANE * pipeline->counts[DECODE])
+    case FORWARD: return (edges[edge].from == FETCH ? pipeline->chunks : BATCHES_MOST * pipeline->counts[DECODE])
                          + OF_LANE_SLOTS + barrier;
-    case HOME_BATCH: return BATCHES_PER_LANE;
+    case HOME_BATCH: return BATCHES_MOST;
     case HOME_FETCH: return edges[edge].from == DECODE ? pipeline->chunks : 3 * OF_LANE_SLOTS + barrier;
     }
     return 0;
@@ -144,6 +148,7 @@ make_stage(struct of_pipeline *pipeline, enum stage stage, uint32_t instance)
             .instance = instance,
             .lanes = pipeline->lanes,
             .batches_per_lane = BATCHES_PER_LANE,
+            .aside_per_lane = BATCHES_ASIDE,
             .clock = options->clock,
             .group = options->group,
             .groups = options->groups,

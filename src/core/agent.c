@@ -90,23 +90,29 @@ of_agent_set_home_fetch(struct of_port *agent, uint32_t lane, struct of_ring *ri
 
 /* ---- routing ---- */
 
-/* A crew that is pushed to is rung when the turn ends; one that is pushed to by itself looks anyway. */
+/* The crew is rung when the turn ends; the agent's own looks anyway. */
 static void
-push(struct of_port *agent, const struct of_edge *edge, void *item)
+wake_later(struct of_port *agent, struct of_crew *other)
 {
-    OF_ASSERT(edge->ring != NULL);
-    of_ring_push(edge->ring, item);
     struct of_crew *crew = agent->crew;
-    if (edge->to == crew)
+    if (other == crew)
         return;
     for (uint32_t i = 0; i < crew->to_wake_count; i++)
-        if (crew->to_wake[i] == edge->to)
+        if (crew->to_wake[i] == other)
             return;
     if (crew->to_wake_count == crew->to_wake_room) {
         crew->to_wake_room = crew->to_wake_room ? 2 * crew->to_wake_room : 8;
         crew->to_wake = of_realloc_array(crew->to_wake, crew->to_wake_room, sizeof *crew->to_wake);
     }
-    crew->to_wake[crew->to_wake_count++] = edge->to;
+    crew->to_wake[crew->to_wake_count++] = other;
+}
+
+static void
+push(struct of_port *agent, const struct of_edge *edge, void *item)
+{
+    OF_ASSERT(edge->ring != NULL);
+    of_ring_push(edge->ring, item);
+    wake_later(agent, edge->to);
 }
 
 void
@@ -127,17 +133,28 @@ of_port_broadcast(struct of_port *port, struct of_barrier *barrier)
         push(port, &edges->edge[i], barrier);
 }
 
+/* Where the batch goes home. */
+static const struct of_edge *
+way_home(const struct of_port *port, const struct of_batch *batch)
+{
+    const struct of_edges *edges = &port->home_batch[batch->item.lane];
+    OF_ASSERT(batch->owner < edges->count);
+    return &edges->edge[batch->owner];
+}
+
 void
 of_port_home(struct of_port *port, struct of_item *item)
 {
-    if (item->kind == OF_ITEM_BATCH) {
-        const struct of_edges *edges = &port->home_batch[item->lane];
-        uint32_t owner = ((struct of_batch *)item)->owner;
-        OF_ASSERT(owner < edges->count);
-        push(port, &edges->edge[owner], item);
-    } else {
+    if (item->kind == OF_ITEM_BATCH)
+        push(port, way_home(port, (const struct of_batch *)item), item);
+    else
         push(port, &port->home_fetch[item->lane], item);
-    }
+}
+
+void
+of_port_wake_owner(struct of_port *port, const struct of_batch *batch)
+{
+    wake_later(port, way_home(port, batch)->to);
 }
 
 /* ---- turning ---- */

@@ -200,6 +200,7 @@ struct of_batch {
     struct of_schema_key schema; /* of all records with a status of 0 or one given after decoding */
     const void *plan;       /* how decode read them: to name an order again; lives as long as the run */
     struct of_batch *next;  /* the pool's */
+    _Atomic uint32_t *aside; /* of the pool: its batches that publish has put aside, for the transaction after this one */
     struct of_origin *origins; /* one per record where slot->role is retry; otherwise not looked at */
 
     uint8_t value_kind;  /* enum of_value_kind, of all good records: it says which of the columns there is */

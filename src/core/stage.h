@@ -25,6 +25,9 @@ void of_port_broadcast(struct of_port *port, struct of_barrier *barrier);
  * stage of its lane. */
 void of_port_home(struct of_port *port, struct of_item *item);
 
+/* Has the decode instance that made the batch look around, as if the batch had come home. */
+void of_port_wake_owner(struct of_port *port, const struct of_batch *batch);
+
 struct of_stage_ops {
     const char *name;
 

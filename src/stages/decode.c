@@ -11,8 +11,10 @@
 #include "order/retry_header.h"
 
 struct lane {
-    struct of_batch *free;  /* the pool */
+    struct of_batch *free;  /* the pool, last one back first: those in use stay in the cache */
     struct of_batch *all;   /* its memory */
+    uint32_t under_way;     /* those that are not in it */
+    _Atomic uint32_t *aside; /* how many of them publish has put aside; its line is not shared with ours */
     struct of_schema_key key;   /* that values name themselves, and were read with last */
     const struct of_plan *plan; /* of key; NULL: none yet */
     uint32_t *held_epochs;  /* by slot index: this epoch is held, nothing of it goes on; 0: none */
@@ -38,24 +40,37 @@ enum verdict {
 
 /* ---- the pool ---- */
 
+/* In all: there are no more than this. */
+static uint32_t
+pool_size(const struct of_decode *decode)
+{
+    return decode->options.batches_per_lane + decode->options.aside_per_lane;
+}
+
+static void
+fill_pool(const struct of_decode *decode, struct lane *lane, uint32_t number)
+{
+    lane->aside = of_alloc_lines(sizeof *lane->aside);
+    lane->all = of_alloc_lines(pool_size(decode) * sizeof *lane->all);
+    for (uint32_t b = 0; b < pool_size(decode); b++) {
+        struct of_batch *batch = &lane->all[b];
+        batch->item.kind = OF_ITEM_BATCH;
+        batch->item.lane = number;
+        batch->owner = decode->options.instance;
+        batch->aside = lane->aside;
+        batch->next = lane->free;
+        lane->free = batch;
+    }
+}
+
 struct of_decode *
 of_decode_create(const struct of_decode_options *options)
 {
     struct of_decode *decode = of_alloc(sizeof *decode);
     decode->options = *options;
     decode->lanes = of_alloc_array(options->lanes, sizeof *decode->lanes);
-    for (uint32_t i = 0; i < options->lanes; i++) {
-        struct lane *lane = &decode->lanes[i];
-        lane->all = of_alloc_lines(options->batches_per_lane * sizeof *lane->all);
-        for (uint32_t b = 0; b < options->batches_per_lane; b++) {
-            struct of_batch *batch = &lane->all[b];
-            batch->item.kind = OF_ITEM_BATCH;
-            batch->item.lane = i;
-            batch->owner = options->instance;
-            batch->next = lane->free;
-            lane->free = batch;
-        }
-    }
+    for (uint32_t i = 0; i < options->lanes; i++)
+        fill_pool(decode, &decode->lanes[i], i);
     return decode;
 }
 
@@ -66,9 +81,10 @@ of_decode_destroy(struct of_decode **decode)
         return;
     for (uint32_t i = 0; i < (*decode)->options.lanes; i++) {
         struct lane *lane = &(*decode)->lanes[i];
-        for (uint32_t b = 0; b < (*decode)->options.batches_per_lane; b++)
+        for (uint32_t b = 0; b < pool_size(*decode); b++)
             free(lane->all[b].origins);
         free(lane->all);
+        free(lane->aside);
         free(lane->held_epochs);
     }
     free((*decode)->lanes);
@@ -85,17 +101,28 @@ of_decode_counts(const struct of_decode *decode)
 uint32_t
 of_decode_batches(const struct of_decode *decode)
 {
-    return decode->options.lanes * decode->options.batches_per_lane;
+    return decode->options.lanes * pool_size(decode);
 }
 
-/* A batch over the chunk from its cursor on; NULL when all are under way. */
+/* What was put aside may be less by now, but no batch of that is home yet: read after our own count, it errs to our side. */
+static bool
+is_full(const struct of_decode *decode, const struct lane *lane)
+{
+    uint32_t most = decode->options.batches_per_lane;
+    return lane->free == NULL
+           || (lane->under_way >= most
+               && lane->under_way >= most + atomic_load_explicit(lane->aside, memory_order_relaxed));
+}
+
+/* A batch over the chunk from its cursor on; NULL when as many as may be are under way. */
 static struct of_batch *
-borrow(struct lane *lane, struct of_chunk *chunk)
+borrow(const struct of_decode *decode, struct lane *lane, struct of_chunk *chunk)
 {
     struct of_batch *batch = lane->free;
-    if (batch == NULL)
+    if (is_full(decode, lane))
         return NULL;
     lane->free = batch->next;
+    lane->under_way++;
     batch->next = NULL;
     batch->item.rank = chunk->item.rank;
     batch->slot = chunk->slot;
@@ -119,6 +146,7 @@ give_back(struct lane *lane, struct of_batch *batch)
 {
     batch->next = lane->free;
     lane->free = batch;
+    lane->under_way--;
 }
 
 /* ---- one record ---- */
@@ -463,7 +491,7 @@ decode_item(void *self, struct of_port *port, struct of_item *item)
         return true;
     }
     do {
-        struct of_batch *batch = borrow(lane, chunk);
+        struct of_batch *batch = borrow(decode, lane, chunk);
         if (batch == NULL)
             return false;
         fill(decode, lane, chunk, batch);
@@ -520,13 +548,14 @@ describe(const void *self, int64_t now_ns, FILE *out)
     (void)now_ns;
     const struct of_decode *decode = self;
     for (uint32_t i = 0; i < decode->options.lanes; i++) {
-        uint32_t free = 0, held = 0;
-        for (const struct of_batch *batch = decode->lanes[i].free; batch != NULL; batch = batch->next)
-            free++;
-        for (uint32_t slot = 0; slot < decode->lanes[i].held_room; slot++)
-            held += decode->lanes[i].held_epochs[slot] != 0;
-        fprintf(out, "  lane %u: %u of %u batches under way", i, decode->options.batches_per_lane - free,
-                decode->options.batches_per_lane);
+        const struct lane *lane = &decode->lanes[i];
+        uint32_t held = 0;
+        for (uint32_t slot = 0; slot < lane->held_room; slot++)
+            held += lane->held_epochs[slot] != 0;
+        fprintf(out, "  lane %u: %u of %u batches under way", i, lane->under_way, decode->options.batches_per_lane);
+        uint32_t aside = atomic_load_explicit(lane->aside, memory_order_relaxed);
+        if (aside > 0)
+            fprintf(out, ", not counting %u that wait for the next transaction", aside);
         if (held > 0)
             fprintf(out, "; of %u partitions nothing goes on until fetch begins them again", held);
         fputc('\n', out);

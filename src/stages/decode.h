@@ -6,7 +6,8 @@
  * goes home marked; until the slot's next epoch its chunks go home as they came.
  *
  * Owns the batches: a pool per lane, so that a lane whose batches wait behind a barrier cannot keep another lane, on
- * which that barrier may depend, from moving. An empty pool is the back-pressure.
+ * which that barrier may depend, from moving. How many may be under way at once is the back-pressure. What publish has put
+ * aside until a commit is through does not count, up to a bound: the stages go on meanwhile.
  *
  * Threads: the stage's own. It reads the schema cache as a registered reader, one read section per batch. */
 #ifndef OF_STAGES_DECODE_H
@@ -21,7 +22,8 @@
 struct of_decode_options {
     uint32_t instance;
     uint32_t lanes;
-    uint32_t batches_per_lane; /* in the pool */
+    uint32_t batches_per_lane; /* under way at once, those not counted that publish has put aside: */
+    uint32_t aside_per_lane;   /* and so many of these */
     const struct of_clock *clock;
     struct of_slice group; /* consumer group: retry records of another are passed over */
     struct of_groups *groups;

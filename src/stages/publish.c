@@ -291,7 +291,7 @@ settle(struct of_publish *publish, struct of_batch *batch, struct of_publish_slo
     return status;
 }
 
-/* ---- batches ---- */
+/* ---- a batch ---- */
 
 enum progress { DONE, STUCK, ENDING };
 
@@ -347,14 +347,48 @@ go_through(struct of_publish *publish, struct of_batch *batch)
     return DONE;
 }
 
-static bool
-has_aside(const struct of_publish *publish, const struct of_slot *slot)
+/* ---- what waits for the next transaction ---- */
+
+static void
+put_aside(struct of_publish *publish, struct of_batch *batch)
 {
-    for (const struct of_batch *batch = publish->aside; batch != NULL; batch = batch->next)
-        if (batch->slot == slot)
-            return true;
-    return false;
+    batch->next = NULL;
+    *publish->aside_end = batch;
+    publish->aside_end = &batch->next;
+    publish->slots[batch->slot->index].aside++;
+    atomic_fetch_add_explicit(batch->aside, 1, memory_order_relaxed);
+    of_port_wake_owner(publish->port, batch);
 }
+
+static void
+take_first_aside(struct of_publish *publish)
+{
+    struct of_batch *batch = publish->aside;
+    publish->aside = batch->next;
+    if (publish->aside == NULL)
+        publish->aside_end = &publish->aside;
+    publish->slots[batch->slot->index].aside--;
+    atomic_fetch_sub_explicit(batch->aside, 1, memory_order_relaxed);
+}
+
+uint32_t
+of_publish_resume_aside(struct of_publish *publish)
+{
+    uint32_t done = 0;
+    while (publish->aside != NULL && !of_publish_closed(publish)) {
+        struct of_batch *batch = publish->aside;
+        if (go_through(publish, batch) != DONE) {
+            publish->full = !of_publish_closed(publish);
+            break;
+        }
+        take_first_aside(publish);
+        of_port_home(publish->port, &batch->item);
+        done++;
+    }
+    return done;
+}
+
+/* ---- batches ---- */
 
 /* Batches that need the sink are put aside while a transaction ends, so that those behind them go on. The pool that they
  * come from bounds how many. Nothing may pass the barrier, nor another batch of its own partition. */
@@ -368,7 +402,7 @@ publish_item(void *self, struct of_port *port, struct of_item *item)
     publish->full = false;
     if (publish->step == OF_STEP_ASIDE)
         return false;
-    enum progress progress = has_aside(publish, batch->slot) ? ENDING : go_through(publish, batch);
+    enum progress progress = publish->slots[batch->slot->index].aside > 0 ? ENDING : go_through(publish, batch);
     switch (progress) {
     case DONE:
         of_port_home(port, item);
@@ -377,31 +411,10 @@ publish_item(void *self, struct of_port *port, struct of_item *item)
         publish->full = true;
         return false;
     case ENDING:
-        break;
+        put_aside(publish, batch);
+        return true;
     }
-    batch->next = NULL;
-    *publish->aside_end = batch;
-    publish->aside_end = &batch->next;
-    return true;
-}
-
-uint32_t
-of_publish_resume_aside(struct of_publish *publish)
-{
-    uint32_t done = 0;
-    while (publish->aside != NULL && !of_publish_closed(publish)) {
-        struct of_batch *batch = publish->aside;
-        if (go_through(publish, batch) != DONE) {
-            publish->full = !of_publish_closed(publish);
-            break;
-        }
-        publish->aside = batch->next;
-        if (publish->aside == NULL)
-            publish->aside_end = &publish->aside;
-        of_port_home(publish->port, &batch->item);
-        done++;
-    }
-    return done;
+    return false;
 }
 
 static uint32_t

@@ -21,6 +21,7 @@ struct of_publish_slot {
     bool failed;       /* since then: nothing more of it counts, also not of an epoch that a hold begins */
     uint8_t next_notice; /* of slot->notices */
     struct of_reached reached; /* since the last barrier */
+    uint32_t aside;            /* its batches among those that were put aside */
     uint64_t transaction; /* the last one that has records of it */
     uint64_t retries, dead_letters, rows; /* that its marker tells: restored, and taken by barriers since */
     int64_t barrier_offset;    /* what the last barrier reached here; committed when the next one comes. -1: nothing */
