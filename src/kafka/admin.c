@@ -74,30 +74,14 @@ all_led(const rd_kafka_metadata_topic_t *topic)
     return topic->partition_cnt > 0;
 }
 
-static rd_kafka_resp_err_t
-count_partitions(const struct rd_kafka_metadata *metadata, int32_t *partitions)
-{
-    if (metadata->topic_cnt != 1 || metadata->topics[0].err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
-        return RD_KAFKA_RESP_ERR_NO_ERROR;
-    if (metadata->topics[0].err == RD_KAFKA_RESP_ERR_NO_ERROR)
-        *partitions = metadata->topics[0].partition_cnt;
-    return metadata->topics[0].err;
-}
-
 enum of_status
 of_admin_look_up(struct of_admin *admin, const char *topic, int timeout_ms, int32_t *partitions, struct of_error *err)
 {
     *partitions = 0;
-    const struct rd_kafka_metadata *metadata;
     rd_kafka_topic_t *handle = rd_kafka_topic_new(admin->client.rk, topic, NULL);
     if (handle == NULL)
         return fail(admin, rd_kafka_last_error(), "look up", topic, NULL, err);
-    rd_kafka_resp_err_t code = rd_kafka_metadata(admin->client.rk, 0, handle, &metadata, timeout_ms);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        of_kafka_client_reached(&admin->client);
-        code = count_partitions(metadata, partitions);
-        rd_kafka_metadata_destroy(metadata);
-    }
+    rd_kafka_resp_err_t code = of_kafka_client_count_partitions(&admin->client, handle, timeout_ms, partitions);
     rd_kafka_topic_destroy(handle);
     of_kafka_client_serve(&admin->client);
     return code == RD_KAFKA_RESP_ERR_NO_ERROR ? OF_OK : fail(admin, code, "look up", topic, NULL, err);
