@@ -7,8 +7,8 @@
  *   pipeline_measure.c  all that is measured, gathered from these
  *   pipeline_dump.c     its wiring and its state, for people
  *
- * pipeline.c builds what is here before anything has started; from then on it stays as it is, but for what is atomic, and any
- * thread may read it. */
+ * pipeline.c builds what is here before anything has started; from then on it stays as it is, but for what is atomic,
+ * and any thread may read it. */
 #ifndef OF_PIPELINE_PRIVATE_H
 #define OF_PIPELINE_PRIVATE_H
 

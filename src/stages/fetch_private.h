@@ -5,8 +5,8 @@
  *   fetch_barrier.c     the barrier's way out and home, and what is committed then
  *   fetch_status.c      what others see of the lane
  *
- * Beside them, with headers of their own: reading (which slots are read), restoring (their recorded state), ledger (what is
- * committed of them). */
+ * Beside them, with headers of their own: reading (which slots are read), restoring (their recorded state), ledger (what
+ * is committed of them). */
 #ifndef OF_STAGES_FETCH_PRIVATE_H
 #define OF_STAGES_FETCH_PRIVATE_H
 
@@ -70,11 +70,11 @@ of_fetch_is_serving(const struct of_fetch *fetch)
 void of_fetch_take_assignment(struct of_fetch *fetch, const struct of_source_event *event, int64_t now_ns);
 void of_fetch_take_revoke(struct of_fetch *fetch, bool lost, int64_t now_ns);
 
-/* ASSIGNING: looks up where the partitions begin and asks for their recorded state. False: not now, positions_ns says when
- * to try again. */
+/* ASSIGNING: looks up where the partitions begin and asks for their recorded state. False: not now, positions_ns says
+ * when to try again. */
 bool of_fetch_look_up(struct of_fetch *fetch, int64_t now_ns);
 
-/* RESTORING: takes what state has come; begins to read when it is there or patience is over. Returns how much was done. */
+/* RESTORING: takes what state has come; begins to read when all is there or patience is over. */
 uint32_t of_fetch_restore(struct of_fetch *fetch, struct of_port *port, int64_t now_ns, int64_t *deadline_ns);
 
 /* The partitions are gone, or took too long to drain: what is in flight is void, and comes home first. */
