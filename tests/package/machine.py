@@ -8,9 +8,10 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 import time
 
-from surroundings import PACKAGES, obstacle as other_obstacle, output
+from surroundings import PACKAGES, SKIPPED, need, obstacle, output
 
 BOOT = pathlib.Path(__file__).with_name("boot_root")
 ROOT_TAR = PACKAGES / "root.tar"
@@ -19,16 +20,22 @@ NAMESPACES = ("--mount", "--uts", "--ipc")
 SECONDS = 120
 
 
-def obstacle():
-    """Why nothing can be booted here; None: it can."""
-    if (reason := other_obstacle()) is not None:
-        return reason
+def require():
+    """Ends the test where no machine can be had: as skipped, if it is for what this one does not allow."""
+    need("unshare", "nsenter", "setpriv", "mount", "tar")
+    if (reason := obstacle() or no_namespaces()) is not None:
+        print(f"NOT TESTED, what takes a booted machine: {reason}", file=sys.stderr)
+        sys.exit(SKIPPED)
+    if not ROOT_TAR.exists():
+        sys.exit(f"{ROOT_TAR} is missing: test_clean_root.py makes it")
+
+
+def no_namespaces():
+    """Why systemd cannot have a machine of its own here; None: it can."""
     tried = subprocess.run(["unshare", *NAMESPACES, "--pid", "--fork", "--cgroup", "sh", "-c",
                             "mount -t cgroup2 cgroup2 /mnt && mkdir /mnt/orderflow-$$ && rmdir /mnt/orderflow-$$"],
                            capture_output=True, text=True)
-    if tried.returncode != 0:
-        return f"no namespaces or no control group for systemd: {tried.stderr.strip()}"
-    return None
+    return f"no namespaces or control groups: {tried.stderr.strip()}" if tried.returncode != 0 else None
 
 
 class Machine:
@@ -84,22 +91,20 @@ class Machine:
         return (self.folder / "console").read_text(errors="replace")[-3000:]
 
     def state(self):
-        done = subprocess.run(self._inside("systemctl", "is-system-running"), stdin=subprocess.DEVNULL, capture_output=True,
-                              text=True, timeout=SECONDS)
-        return done.stdout.strip()
+        return self.run("systemctl", "is-system-running", status=None).strip()
 
     # --- used by tests ----------------------------------------------------------------------------------------------
 
     def _inside(self, *command):
-        return ["nsenter", "--target", self.first, "--mount", "--uts", "--ipc", "--cgroup", "--pid", "--root", "--wd", "--",
-                "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", *map(str, command)]
+        return ["nsenter", "--target", self.first, *NAMESPACES, "--cgroup", "--pid", "--root", "--wd", "--", "env", "-i",
+                "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", *map(str, command)]
 
     def run(self, *command, status=0):
-        """What a command of root prints in there; it must end with this status."""
+        """What a command of root prints in there; it must end with this status (None: with any)."""
         return output(*self._inside(*command), status=status)
 
     def write(self, path, text):
-        """A new file, in place of what is there with its owner and rights."""
+        """A file that is there keeps its owner and rights."""
         target = self.root / path.lstrip("/")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)

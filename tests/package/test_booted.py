@@ -1,22 +1,23 @@
 """The package on a machine that systemd has booted, with its unit at work on a real broker.
 
-Two settings of the unit are changed, by a drop-in: the watchdog waits for less, and a system call that is not allowed ends
-the process instead of being refused, so that none can go unnoticed."""
+Two settings of the unit are changed, by a drop-in: the watchdog waits for less, and a system call that is not allowed
+ends the process instead of being refused, so that none can go unnoticed."""
 import json
 import re
 import shutil
 import sys
 import time
 
-from surroundings import ROOT, SKIPPED, need, package
+from machine import NAME, Machine, require
+from surroundings import ROOT, package
 
+require()
 sys.path.insert(0, str(ROOT / "tests" / "broker"))
 
-from lib import places                              # noqa: E402
-from lib.environment import TestCase, main          # noqa: E402
-from lib.flow import Flow                           # noqa: E402
-from lib.oracle import Totals                       # noqa: E402
-from machine import NAME, Machine, ROOT_TAR, obstacle   # noqa: E402
+from lib import places                          # noqa: E402
+from lib.environment import TestCase, main      # noqa: E402
+from lib.flow import Flow                       # noqa: E402
+from lib.oracle import Totals                   # noqa: E402
 
 PARTITIONS = 4
 EXPOSED_MOST = 2.0              # of 10, by systemd's own measure
@@ -40,13 +41,14 @@ class Booted(TestCase):
     @classmethod
     def install(cls):
         cls.machine.run("dpkg", "--install", "/var/orderflow.deb")
-        cls.machine.run("systemctl", "enable", "orderflow")     # it stays loaded, too, and can be asked once it has ended
+        cls.machine.run("systemctl", "enable", "orderflow")     # so it stays loaded, and can be asked once it has ended
 
     def setUp(self):
         super().setUp()
         self.flow = Flow(self, PARTITIONS, failure_rate=0.1)
         self.configure()
-        self.cursor = re.search(r"-- cursor: (\S+)", self.machine.run("journalctl", "--lines", "0", "--show-cursor")).group(1)
+        said = self.machine.run("journalctl", "--lines", "0", "--show-cursor")
+        self.cursor = re.search(r"-- cursor: (\S+)", said).group(1)
         self.addCleanup(self.machine.run, "systemctl", "stop", "orderflow")
 
     def configure(self, more="", brokers=None):
@@ -85,9 +87,9 @@ retry-delay-ms = {flow.delay_ms}
     def totals(self):
         """Of the group, as `stats` tells them; None: there are none yet."""
         flow = self.flow
-        said = self.machine.run("orderflow", "stats", "--json", "--brokers", self.bootstrap, "--group", flow.settings.group,
-                                "--topic", flow.topic, "--retry-topic", flow.retry, "--aggregates-topic", flow.aggregates,
-                                status=None)
+        said = self.machine.run("orderflow", "stats", "--json", "--brokers", self.bootstrap,
+                                "--group", flow.settings.group, "--topic", flow.topic, "--retry-topic", flow.retry,
+                                "--aggregates-topic", flow.aggregates, status=None)
         return Totals.of_event(json.loads(said)) if said.startswith("{") else None
 
     def wait_for_totals(self):
@@ -278,16 +280,10 @@ retry-delay-ms = {flow.delay_ms}
         self.assertEqual(self.show("MainPID"), "0")
         self.assertIn("partitions given up, all committed", self.log())
         self.machine.run("dpkg", "--purge", "orderflow")
-        left = self.machine.run("find", "/etc", "/usr", "/var/lib", "/run", "-xdev", "-name", "*orderflow*", "!", "-path",
-                                "*/dpkg/*", "!", "-path", "*.service.d*")
+        left = self.machine.run("find", "/etc", "/usr", "/var/lib", "/run", "-xdev", "-name", "*orderflow*",
+                                "!", "-path", "*/dpkg/*", "!", "-path", "*.service.d*")
         self.assertEqual(left, "")
 
 
 if __name__ == "__main__":
-    need("unshare", "nsenter", "setpriv", "tar", "mount")
-    if (reason := obstacle()) is not None:
-        print(f"NOT TESTED, the unit under a real systemd: {reason}", file=sys.stderr)
-        sys.exit(SKIPPED)
-    if not ROOT_TAR.exists():
-        sys.exit(f"{ROOT_TAR} is missing: test_clean_root.py makes it")
     main()

@@ -1,7 +1,7 @@
 """The package in a Debian that has nothing else in it: installed, used, upgraded, purged. in_clean_root has the steps.
 
-The root is made by mmdebstrap from the packages that this machine's apt offers. Emptied of ours and with systemd added it is
-left as build/package/root.tar, for machine.py to boot."""
+The root is made by mmdebstrap from the packages that this machine's apt offers. Emptied of ours and with systemd added
+it is left as build/package/root.tar, for machine.py to boot."""
 import pathlib
 import subprocess
 import sys
