@@ -33,7 +33,8 @@ def require():
 def no_namespaces():
     """Why systemd cannot have a machine of its own here; None: it can."""
     tried = subprocess.run(["unshare", *NAMESPACES, "--pid", "--fork", "--cgroup", "sh", "-c",
-                            "mount -t cgroup2 cgroup2 /mnt && mkdir /mnt/orderflow-$$ && rmdir /mnt/orderflow-$$"],
+                            "mount -t cgroup2 cgroup2 /mnt && mkdir /mnt/orderflow-$$ && rmdir /mnt/orderflow-$$ && "
+                            "unshare --user true"],
                            capture_output=True, text=True)
     return f"no namespaces or control groups: {tried.stderr.strip()}" if tried.returncode != 0 else None
 
