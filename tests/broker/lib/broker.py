@@ -22,6 +22,11 @@ from lib import fetch, places, process
 API_VERSIONS = 18
 DESCRIBE_QUORUM = 55    # answered by KRaft clusters only
 START_SECONDS = 60
+# Small, for tests; and as Kafka's own start script has it, for whoever measures latency: the collector of the former stops the
+# broker for 40 ms, and now and then for half a second.
+SMALL = ("-Xmx512m", "-Xms512m", "-XX:+UseSerialGC")
+USUAL = ("-Xmx1g", "-Xms1g", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35",
+         "-XX:+ExplicitGCInvokesConcurrent")
 
 
 class Node:
@@ -41,8 +46,7 @@ class Node:
     def start(self, wait=True):
         assert not self.running(), f"node {self.number} runs already"
         java, _ = fetch.java()
-        command = [java, f"-Xmx{self.cluster.heap}", f"-Xms{self.cluster.heap}", "-XX:+UseSerialGC",
-                   "-Djava.awt.headless=true", *self.cluster.logging(),
+        command = [java, *self.cluster.machine, "-Djava.awt.headless=true", *self.cluster.logging(),
                    "-cp", self.cluster.classpath, "kafka.Kafka", self.folder / "node.properties"]
         with open(self.log, "ab") as log:
             self.child = process.spawn(command, stdout=log, stderr=subprocess.STDOUT)
@@ -79,10 +83,11 @@ class Node:
 
 
 class Kafka:
-    def __init__(self, folder, nodes=1, ports=None, heap="512m", settings=None):
-        """ports: the client port of each node, else free ones. settings: more lines for node.properties."""
+    def __init__(self, folder, nodes=1, ports=None, heap=None, settings=None, machine=SMALL):
+        """ports: the client port of each node, else free ones. settings: more lines for node.properties. machine: how to run
+        Java; heap: with so much memory instead."""
         self.folder = pathlib.Path(folder)
-        self.heap = heap
+        self.machine = machine if heap is None else (f"-Xmx{heap}", f"-Xms{heap}", *machine[2:])
         self.settings = settings or {}
         self.users = {}     # name: (mechanism of SCRAM, password); set before start
         self.classpath = f"{fetch.kafka()}/*"
