@@ -5,12 +5,15 @@
 #include "core/memory.h"
 #include "ops/metrics_page.h"
 
+/* The one with more orders first; equal ones by name. */
 static int
 compare_orders(const void *left, const void *right)
 {
     const struct of_totals_row *l = *(const struct of_totals_row *const *)left;
     const struct of_totals_row *r = *(const struct of_totals_row *const *)right;
-    return (l->orders_processed < r->orders_processed) - (l->orders_processed > r->orders_processed);
+    if (l->orders_processed != r->orders_processed)
+        return l->orders_processed < r->orders_processed ? 1 : -1;
+    return of_totals_compare_names(l->product, r->product);
 }
 
 /* The entry of `at` that has the name, or the free one where it belongs. */

@@ -17,8 +17,10 @@ of_ledger_init(struct of_ledger *ledger)
 static void
 forget_slots(struct of_ledger *ledger)
 {
-    for (uint32_t i = 0; i < ledger->count; i++)
+    for (uint32_t i = 0; i < ledger->count; i++) {
         of_slot_state_fini(&ledger->slots[i].state);
+        of_aggregate_fini(&ledger->slots[i].sum);
+    }
     ledger->count = 0;
 }
 
@@ -44,6 +46,7 @@ of_ledger_open(struct of_ledger *ledger, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         ledger->slots[i] = (struct of_ledger_slot) { 0 };
         of_slot_state_init(&ledger->slots[i].state);
+        of_aggregate_init(&ledger->slots[i].sum);
     }
     ledger->count = count;
     pthread_mutex_unlock(&ledger->lock);
@@ -86,6 +89,9 @@ of_ledger_restore(struct of_ledger *ledger, uint32_t slot, struct of_slot_state 
     if (own->was_known && state->next_offset > own->state.next_offset)
         claim(ledger, &own->state, state);
     of_slot_state_move(&own->state, state);
+    of_aggregate_fini(&own->sum);
+    for (uint32_t i = 0; i < own->state.table.count; i++)
+        of_aggregate_merge(&own->sum, &own->state.table.rows[i].aggregate);
     own->state.next_offset = start;
     own->known = own->was_known = true;
     pthread_mutex_unlock(&ledger->lock);
@@ -117,6 +123,8 @@ commit_snapshot(struct of_ledger *ledger, const struct of_barrier *barrier, cons
             continue;
         struct of_aggregate *own = &of_table_row(&ledger->slots[row->slot].state.table, row->group)->aggregate;
         add_difference(ledger, row->group, own, &row->aggregate);
+        of_aggregate_merge(&ledger->slots[row->slot].sum, &row->aggregate);
+        of_aggregate_subtract(&ledger->slots[row->slot].sum, own);
         of_aggregate_copy(own, &row->aggregate);
     }
 }
@@ -172,14 +180,31 @@ of_ledger_add_run_sum(struct of_ledger *ledger, struct of_aggregate *sum, struct
     pthread_mutex_unlock(&ledger->lock);
 }
 
+static void
+add_slot_letters(const struct of_ledger_slot *slot, struct of_letter_counts *letters)
+{
+    letters->retries += slot->state.retries;
+    letters->dead_letters += slot->state.dead_letters;
+}
+
 void
 of_ledger_add_total(struct of_ledger *ledger, struct of_table *table, struct of_letter_counts *letters)
 {
     pthread_mutex_lock(&ledger->lock);
     for (uint32_t i = 0; i < ledger->count; i++) {
         of_table_merge(table, &ledger->slots[i].state.table);
-        letters->retries += ledger->slots[i].state.retries;
-        letters->dead_letters += ledger->slots[i].state.dead_letters;
+        add_slot_letters(&ledger->slots[i], letters);
+    }
+    pthread_mutex_unlock(&ledger->lock);
+}
+
+void
+of_ledger_add_total_sum(struct of_ledger *ledger, struct of_aggregate *sum, struct of_letter_counts *letters)
+{
+    pthread_mutex_lock(&ledger->lock);
+    for (uint32_t i = 0; i < ledger->count; i++) {
+        of_aggregate_merge(sum, &ledger->slots[i].sum);
+        add_slot_letters(&ledger->slots[i], letters);
     }
     pthread_mutex_unlock(&ledger->lock);
 }

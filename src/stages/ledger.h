@@ -6,8 +6,8 @@
  * A slot of a new assignment is not known until its recorded state is read. It becomes unknown again when it cannot be
  * told whether a commit took effect; then the recorded state decides, and what it has more is this process's own.
  *
- * Owner and only writer: the lane's fetch stage. add_run, add_run_sum and add_total may be called by any thread: a mutex guards what
- * they read, taken by fetch a few times per commit and never per record. */
+ * Owner and only writer: the lane's fetch stage. add_run, add_total and their sums may be called by any thread: a mutex guards
+ * what they read, taken by fetch a few times per commit and never per record. */
 #ifndef OF_STAGES_LEDGER_H
 #define OF_STAGES_LEDGER_H
 
@@ -20,6 +20,7 @@ struct of_ledger_slot {
     bool known;
     bool was_known;             /* earlier in this assignment */
     struct of_slot_state state; /* next_offset: committed, or where the slot began */
+    struct of_aggregate sum;    /* of all rows of the state; only count and sum */
 };
 
 /* Counts that are kept beside a table. */
@@ -59,7 +60,8 @@ void of_ledger_commit(struct of_ledger *ledger, const struct of_barrier *barrier
 void of_ledger_add_run(struct of_ledger *ledger, struct of_table *table, struct of_letter_counts *letters);
 void of_ledger_add_total(struct of_ledger *ledger, struct of_table *table, struct of_letter_counts *letters);
 
-/* The same as add_run for all groups together, whose number it does not depend on: adds count and sum. */
+/* The same for all groups together, whose number they do not depend on: add count and sum. */
 void of_ledger_add_run_sum(struct of_ledger *ledger, struct of_aggregate *sum, struct of_letter_counts *letters);
+void of_ledger_add_total_sum(struct of_ledger *ledger, struct of_aggregate *sum, struct of_letter_counts *letters);
 
 #endif
