@@ -219,7 +219,7 @@ handle(void *context, const struct of_http_request *request, struct of_http_resp
     } else {
         of_json_string(&answer.json, "error",
                        health->options.observer != NULL
-                           ? "there is /, /metrics, /api/stats, /api/events, /healthz and /readyz"
+                           ? "there is /, /metrics, /api/stats, /api/events, /api/history, /healthz and /readyz"
                            : "there is /healthz and /readyz");
         answer.good = false;
         bad = NOT_FOUND;
@@ -235,6 +235,12 @@ write_event(void *context, FILE *out)
     of_observer_write_event(((struct of_health *)context)->options.observer, out);
 }
 
+static void
+tick(void *context)
+{
+    of_observer_tick(((struct of_health *)context)->options.observer);
+}
+
 enum of_status
 of_health_open(const struct of_health_options *options, struct of_health **out, struct of_error *err)
 {
@@ -244,6 +250,7 @@ of_health_open(const struct of_health_options *options, struct of_health **out, 
         .address = options->address,
         .handler = handle,
         .event = options->observer != NULL ? write_event : NULL,
+        .tick = options->observer != NULL ? tick : NULL,
         .context = health,
         .token = options->token,
         .open_paths = open_paths,
