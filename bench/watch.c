@@ -6,7 +6,7 @@
  * How long an answer takes is told twice. `took_ms`: from before the request is handed to the kernel until the kernel has
  * received the answer's last byte, by its own timestamp (SO_TIMESTAMPNS): what server and kernel have to answer for.
  * `seen_ms`: until this program has read it, which on a machine that is busy includes its own waiting for a processor.
- * The receive buffer takes a whole answer, so the server never waits for this program. Pages of a run that does not read
+ * `gathered_ms` is how much of it the server says it was gathering its numbers. The receive buffer takes a whole answer, so the server never waits for this program. Pages of a run that does not read
  * yet, or any more, are left out. */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -34,7 +34,7 @@ enum {
 };
 
 struct answers {
-    float *took_ms, *seen_ms;
+    float *took_ms, *seen_ms, *gathered_ms;
     uint32_t count;
     size_t bytes; /* the longest */
     uint64_t events;
@@ -146,6 +146,9 @@ count_answer(const struct watcher *scraper, int64_t received_ns)
     if (strncmp(page, "HTTP/1.1 200", 12) != 0 || strstr(page, "\norderflow_orders_total ") == NULL
         || strstr(page, "phase=\"reading\"") == NULL || received_ns == 0 || answers.count == ANSWERS_MOST)
         return;
+    static const char gathering[] = "\norderflow_measure_duration_seconds ";
+    const char *gathered = strstr(page, gathering);
+    answers.gathered_ms[answers.count] = gathered != NULL ? strtof(gathered + sizeof gathering - 1, NULL) * 1000 : 0;
     answers.took_ms[answers.count] = (float)(received_ns - scraper->sent_ns) / 1e6F;
     answers.seen_ms[answers.count++] = (float)(now_ns(CLOCK_REALTIME) - scraper->sent_ns) / 1e6F;
     if (scraper->length > answers.bytes)
@@ -251,14 +254,17 @@ main(int argc, char **argv)
     port = (uint16_t)atoi(argv[1]);
     answers.took_ms = of_alloc_array(ANSWERS_MOST, sizeof *answers.took_ms);
     answers.seen_ms = of_alloc_array(ANSWERS_MOST, sizeof *answers.seen_ms);
+    answers.gathered_ms = of_alloc_array(ANSWERS_MOST, sizeof *answers.gathered_ms);
     for (int i = 0; i <= dashboards; i++)
         watchers[i] = (struct watcher) { .fd = -1 };
     watch(watchers, (uint32_t)dashboards + 1, atoi(argv[3]) * OF_MS_NS);
     printf("{");
     print_times("took_ms", answers.took_ms);
     print_times("seen_ms", answers.seen_ms);
+    print_times("gathered_ms", answers.gathered_ms);
     printf("\"bytes\":%zu,\"events\":%llu}\n", answers.bytes, (unsigned long long)answers.events);
     free(answers.took_ms);
     free(answers.seen_ms);
+    free(answers.gathered_ms);
     return 0;
 }

@@ -112,7 +112,7 @@ class Metrics(TestCase):
         flow.publish_orders(10)
         with flow.run("--http", self.address, "--http-token-file", secret) as program:
             self.wait_until(lambda: flow.settled() == 10, 120, "all orders settled")
-            for path in ("/metrics", "/api/stats", "/api/events"):
+            for path in ("/metrics", "/api/stats", "/api/events", "/api/history"):
                 self.assertEqual(get(self.url + path)[0], 401, path)
                 self.assertEqual(get(self.url + path, Authorization="Bearer open")[0], 401, path)
             self.assertEqual(get(self.url + "/metrics", Authorization="Bearer open sesame")[0], 200)
