@@ -113,7 +113,7 @@ class Dashboard(TestCase):
             browser.wait_for(f"document.querySelector('#live-orders').textContent === '{wanted}'", 120)
 
             # A page that is opened later begins with what was before.
-            self.wait_until(lambda: len(self.history()) >= 5 and self.history()[-1]["orders"] == wanted, 120,
+            self.wait_until(lambda: sum(point["orders"] == wanted for point in self.history()) >= 3, 120,
                             "the server keeps its history")
             before = {point["time"]: point for point in self.history()}
             browser.open(self.url + "/")
@@ -121,7 +121,7 @@ class Dashboard(TestCase):
             kept = json.loads(browser.value("JSON.stringify(history.filter(point => point.busy === null)"
                                             ".map(point => [point.t, point.orders, point.average, point.rate]))"))
             told = [(at, *rest) for at, *rest in kept if at in before]
-            self.assertGreaterEqual(len(told), 4)
+            self.assertGreaterEqual(len(told), len(before) - 1)     # the last may give way to the first event
             self.assertEqual(told, [(at, before[at]["orders"], before[at]["average"], before[at]["rate"]) for at, *_ in told])
             self.assertTrue(any(orders == wanted for _, orders, *_ in told))
             self.assertTrue(any(point["rate"] is not None for point in before.values()))

@@ -105,6 +105,20 @@ class Metrics(TestCase):
             program.terminate()
             program.final(60)
 
+    def test_answers_are_shared(self):
+        flow = Flow(self)
+        flow.publish_orders(10)
+        with flow.run("--http", self.address) as program:
+            self.wait_until(lambda: flow.settled() == 10, 120, "all orders settled")
+            self.wait_until(lambda: len({json.loads(get(self.url + "/api/stats")[2])["time"] for _ in range(2)}) == 1, 120,
+                            "two who ask at about the same time get the same answer")
+            first = json.loads(get(self.url + "/api/stats")[2])["time"]
+            self.wait_until(lambda: json.loads(get(self.url + "/api/stats")[2])["time"] > first, 120, "a newer one")
+            self.assertEqual(json.loads(get(self.url + "/api/history")[2])["started"],
+                             json.loads(get(self.url + "/api/stats")[2])["started"])
+            program.terminate()
+            program.final(60)
+
     def test_a_token_keeps_others_out(self):
         secret = self.folder / "token"
         secret.write_text("open sesame\nand a second line\n")
