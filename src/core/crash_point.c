@@ -8,12 +8,20 @@ typedef int of_crash_point_unit; /* ISO C wants something in a file */
 #include <stdlib.h>
 #include <string.h>
 
+const char *of_crash_at;
+
+__attribute__((constructor)) static void
+read_environment(void)
+{
+    of_crash_at = getenv("ORDERFLOW_CRASH_AT");
+}
+
 void
 of_crash_point(const char *name)
 {
     static atomic_long passed;
-    const char *at = getenv("ORDERFLOW_CRASH_AT");
-    size_t length = at != NULL ? strcspn(at, ":") : 0;
+    const char *at = of_crash_at;
+    size_t length = strcspn(at, ":");
     if (length == 0 || strlen(name) != length || strncmp(at, name, length) != 0)
         return;
     long wanted = at[length] == ':' ? strtol(at + length + 1, NULL, 10) : 1;

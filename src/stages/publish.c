@@ -152,7 +152,7 @@ gather_facts(const struct of_publish *publish, const struct of_batch *batch, uin
     *facts = (struct of_letter_facts) {
         .group = publish->options.group,
         .cause = cause,
-        .now_ms = of_clock_wall_ms(publish->options.clock),
+        .now_ms = publish->now_ms,
         .message = cause == OF_CAUSE_NONE ? NULL : of_cause_text(cause),
     };
     if (batch->slot->role == OF_ROLE_RETRY)
@@ -322,6 +322,7 @@ go_through(struct of_publish *publish, struct of_batch *batch)
     if (slot->failed || of_slot_dropped(batch->slot, batch->epoch))
         return DONE;
     OF_ASSERT(slot->epoch == batch->epoch);
+    publish->now_ms = of_clock_wall_ms(publish->options.clock);
     while ((batch->failed > 0 || tell) && batch->cursor < batch->count) {
         struct of_error err;
         enum of_status status = settle(publish, batch, slot, batch->cursor, tell, &err);

@@ -88,6 +88,7 @@ struct of_publish {
     char verdict_text[200];
 
     struct of_letter *letter;
+    int64_t now_ms; /* when the batch at hand was begun, or gone on with */
     int64_t barrier_ns; /* when everything before the barrier was through */
     int64_t commit_ns;  /* when the sink was last asked to commit */
     struct of_publish_counts counts;
