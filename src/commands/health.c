@@ -86,7 +86,7 @@ add_reason(struct answer *answer, const char *reason, const char *text)
 static void
 add_unknown_broker(const struct of_broker_known *known, struct answer *answer)
 {
-    char text[128] = "no broker has been asked yet";
+    char text[128] = "a broker is being asked for the first time";
     if (known->known)
         snprintf(text, sizeof text, "no broker has answered or refused for %.0f s", seconds(known->age_ns));
     add_reason(answer, "broker_unknown", text);
