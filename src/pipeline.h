@@ -150,15 +150,15 @@ void of_pipeline_latencies(const struct of_pipeline *pipeline, struct of_histogr
  * has nothing to do turns ten times a second. */
 const char *of_pipeline_thread(const struct of_pipeline *pipeline, uint32_t index, int64_t *turned_ns);
 
-/* What this process has committed so far. Holds up commits for some 20 ns per group and partition. totals is
- * initialised; names in it live as long as the dictionary of groups. */
+/* What this process has committed so far, and what is committed of the partitions that are owned, by whichever process;
+ * rows in no order. Holds up commits for some 20 ns per group and, of the total, partition. totals is initialised; names
+ * in it live as long as the dictionary of groups. */
 void of_pipeline_add_run_totals(const struct of_pipeline *pipeline, struct of_totals *totals);
+void of_pipeline_add_totals(const struct of_pipeline *pipeline, struct of_totals *totals);
 
 /* The same without products, and without holding up anything, however many there are. */
 void of_pipeline_add_run_sum(const struct of_pipeline *pipeline, struct of_totals *totals);
-
-/* The same for what is committed of the partitions that are owned, by whichever process. */
-void of_pipeline_add_totals(const struct of_pipeline *pipeline, struct of_totals *totals);
+void of_pipeline_add_total_sum(const struct of_pipeline *pipeline, struct of_totals *totals);
 
 /* The state of everything, for people: what stands in the way; every thread with what its stages hold and wait for, all
  * partitions with position, committed offset, end, epoch and why they wait; every ring. Each thread tells its own between

@@ -67,7 +67,6 @@ add_table(const struct of_pipeline *pipeline, const struct of_table *table, cons
         row->orders_processed = aggregate->count;
         of_exact_sum_copy(&row->sum, &aggregate->sum);
     }
-    of_totals_sort(totals);
 }
 
 static void
@@ -90,13 +89,20 @@ of_pipeline_add_run_totals(const struct of_pipeline *pipeline, struct of_totals 
 }
 
 void
-of_pipeline_add_run_sum(const struct of_pipeline *pipeline, struct of_totals *totals)
+of_pipeline_add_totals(const struct of_pipeline *pipeline, struct of_totals *totals)
+{
+    add_totals(pipeline, totals, of_ledger_add_total);
+}
+
+static void
+add_sums(const struct of_pipeline *pipeline, struct of_totals *totals,
+         void (*add_lane)(struct of_ledger *ledger, struct of_aggregate *sum, struct of_letter_counts *letters))
 {
     struct of_aggregate sum;
     struct of_letter_counts letters = { 0 };
     of_aggregate_init(&sum);
     for (uint32_t lane = 0; lane < pipeline->lanes; lane++)
-        of_ledger_add_run_sum(of_fetch_ledger(of_pipeline_fetch(pipeline, lane)), &sum, &letters);
+        add_lane(of_fetch_ledger(of_pipeline_fetch(pipeline, lane)), &sum, &letters);
     totals->orders_processed += sum.count;
     totals->retry_attempts += letters.retries;
     totals->dead_letters += letters.dead_letters;
@@ -105,7 +111,13 @@ of_pipeline_add_run_sum(const struct of_pipeline *pipeline, struct of_totals *to
 }
 
 void
-of_pipeline_add_totals(const struct of_pipeline *pipeline, struct of_totals *totals)
+of_pipeline_add_run_sum(const struct of_pipeline *pipeline, struct of_totals *totals)
 {
-    add_totals(pipeline, totals, of_ledger_add_total);
+    add_sums(pipeline, totals, of_ledger_add_run_sum);
+}
+
+void
+of_pipeline_add_total_sum(const struct of_pipeline *pipeline, struct of_totals *totals)
+{
+    add_sums(pipeline, totals, of_ledger_add_total_sum);
 }

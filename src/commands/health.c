@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "commands/broker_probe.h"
 #include "core/memory.h"
-#include "kafka/admin.h"
 #include "ops/http_server.h"
 #include "ops/json.h"
 
@@ -13,8 +13,7 @@ enum {
     NOT_FOUND = 404,
     NOT_NOW = 503,
     STALLED_MS = 30000,  /* a thread that has not turned for so long; idle ones turn every 100 ms */
-    PROBE_MS = 1000,     /* how long a broker may take to answer */
-    PROBE_EVERY_MS = 1000,
+    KNOWN_MS = 10000,    /* what was known so long ago of brokers, which are asked every second or two, is not known */
     SETTLED_MS = 10000,  /* a partition that was held and has been read so long without a hold is well */
     REGISTERED_MS = 5000, /* how long the id of the schema of totals may take before it is a reason */
     HELD_LISTED = 100,   /* of one lane, at most */
@@ -22,16 +21,9 @@ enum {
 
 struct of_health {
     struct of_health_options options;
-    struct of_kafka_options kafka; /* as given, but silent: what it would say, others say */
+    struct of_broker_probe *probe; /* NULL: not looked */
     struct of_http_server *server;
-    /* below: the server's thread */
-    struct of_admin *admin; /* NULL until somebody asks */
-    bool probed;
-    int64_t probed_ns;
-    enum of_status reached; /* what the last probe came to */
-    bool topic_missing;
-    struct of_error why;
-    struct of_held held[HELD_LISTED];
+    struct of_held held[HELD_LISTED]; /* the server's thread's */
 };
 
 /* An answer in the making. */
@@ -92,34 +84,25 @@ add_reason(struct answer *answer, const char *reason, const char *text)
 }
 
 static void
-look_up_topic(struct of_health *health)
+add_unknown_broker(const struct of_broker_known *known, struct answer *answer)
 {
-    const struct of_kafka_options *kafka = &health->kafka;
-    int32_t partitions = 0;
-    health->reached = OF_OK;
-    if (health->admin == NULL)
-        health->reached = of_admin_open(kafka, &health->admin, &health->why);
-    if (health->reached == OF_OK)
-        health->reached = of_admin_look_up(health->admin, kafka->orders_topic, PROBE_MS, &partitions, &health->why);
-    health->topic_missing = health->reached == OF_OK && partitions == 0;
+    char text[128] = "a broker is being asked for the first time";
+    if (known->known)
+        snprintf(text, sizeof text, "no broker has answered or refused for %.0f s", seconds(known->age_ns));
+    add_reason(answer, "broker_unknown", text);
 }
 
-/* Asked of the broker, as a connection that is merely open says nothing; whoever asks often gets the last answer. */
+/* As the probe's last look found it: nobody waits here for a broker that does not answer. */
 static void
-add_broker(struct of_health *health, struct answer *answer)
+add_broker(const struct of_broker_known *broker, struct answer *answer)
 {
-    if (health->options.kafka == NULL)
-        return;
-    if (!health->probed || answer->now_ns - health->probed_ns >= PROBE_EVERY_MS * OF_MS_NS) {
-        look_up_topic(health);
-        health->probed = true;
-        health->probed_ns = of_clock_mono_ns(health->options.clock);
-    }
-    if (health->reached == OF_RETRY)
-        add_reason(answer, "broker_unreachable", health->why.text);
-    else if (health->reached != OF_OK)
-        add_reason(answer, "broker_refuses", health->why.text);
-    else if (health->topic_missing)
+    if (!broker->known || broker->age_ns >= KNOWN_MS * OF_MS_NS)
+        add_unknown_broker(broker, answer);
+    else if (broker->reached == OF_RETRY)
+        add_reason(answer, "broker_unreachable", broker->why.text);
+    else if (broker->reached != OF_OK)
+        add_reason(answer, "broker_refuses", broker->why.text);
+    else if (broker->topic_missing)
         add_reason(answer, "topic_missing", "the topic of the orders does not exist");
 }
 
@@ -185,10 +168,14 @@ write_ready(struct of_health *health, const struct of_pipeline *pipeline, struct
 {
     uint64_t partitions = 0;
     struct of_pipeline_lane lane;
+    struct of_broker_known broker = { .known = false };
+    if (health->probe != NULL)
+        of_broker_probe_read(health->probe, &broker);
     of_json_open(&answer->json, "reasons", '[');
     if (pipeline == NULL)
         add_reason(answer, "starting", "the pipeline is not built yet: topics are looked up and made first");
-    add_broker(health, answer);
+    if (health->probe != NULL)
+        add_broker(&broker, answer);
     if (pipeline != NULL)
         add_state_schema(health, answer);
     for (uint32_t i = 0; pipeline != NULL && of_pipeline_lane(pipeline, i, &lane); i++) {
@@ -199,6 +186,8 @@ write_ready(struct of_health *health, const struct of_pipeline *pipeline, struct
     of_json_close(&answer->json, ']');
     of_json_bool(&answer->json, "ready", answer->good);
     of_json_count(&answer->json, "partitions", partitions);
+    if (broker.known)
+        of_json_number(&answer->json, "broker_age", seconds(broker.age_ns));
 }
 
 /* ---- serving ---- */
@@ -230,7 +219,7 @@ handle(void *context, const struct of_http_request *request, struct of_http_resp
     } else {
         of_json_string(&answer.json, "error",
                        health->options.observer != NULL
-                           ? "there is /, /metrics, /api/stats, /api/events, /healthz and /readyz"
+                           ? "there is /, /metrics, /api/stats, /api/events, /api/history, /healthz and /readyz"
                            : "there is /healthz and /readyz");
         answer.good = false;
         bad = NOT_FOUND;
@@ -246,24 +235,33 @@ write_event(void *context, FILE *out)
     of_observer_write_event(((struct of_health *)context)->options.observer, out);
 }
 
+static void
+tick(void *context)
+{
+    of_observer_tick(((struct of_health *)context)->options.observer);
+}
+
 enum of_status
 of_health_open(const struct of_health_options *options, struct of_health **out, struct of_error *err)
 {
     struct of_health *health = of_alloc(sizeof *health);
     health->options = *options;
-    if (options->kafka != NULL)
-        health->kafka = *options->kafka;
-    health->kafka.log = NULL;
     const struct of_http_server_options server = {
         .address = options->address,
         .handler = handle,
         .event = options->observer != NULL ? write_event : NULL,
+        .tick = options->observer != NULL ? tick : NULL,
         .context = health,
         .token = options->token,
         .open_paths = open_paths,
     };
-    enum of_status status = of_http_server_open(&server, &health->server, err);
+    enum of_status status = OF_OK;
+    if (options->kafka != NULL || options->look != NULL)
+        status = of_broker_probe_open(options->kafka, options->look, options->look_context, &health->probe, err);
+    if (status == OF_OK)
+        status = of_http_server_open(&server, &health->server, err);
     if (status != OF_OK) {
+        of_broker_probe_close(&health->probe);
         free(health);
         return status;
     }
@@ -277,8 +275,7 @@ of_health_close(struct of_health **health)
     if (*health == NULL)
         return;
     of_http_server_close(&(*health)->server);
-    if ((*health)->admin != NULL)
-        of_admin_close(&(*health)->admin);
+    of_broker_probe_close(&(*health)->probe);
     free(*health);
     *health = NULL;
 }

@@ -6,14 +6,14 @@
  *
  * docs/operations.md describes the answers. Before there is a pipeline the process is alive and not ready.
  * Owner: the command; what the options point to outlives the health. Close before the pipeline is destroyed.
- * Threads: open and close by one; answers are made on a thread of the server's. Cost while nobody asks: none, but for a
- * connection to a broker once somebody has asked. */
+ * Threads: open and close by one; answers are made on a thread of the server's, at once, of what is known: a broker is
+ * asked in the background (commands/broker_probe.h), whether anybody wants to know or not. Cost while nobody asks: that. */
 #ifndef OF_COMMANDS_HEALTH_H
 #define OF_COMMANDS_HEALTH_H
 
 #include "commands/aggregate_schema.h"
+#include "commands/broker_probe.h"
 #include "commands/observer.h"
-#include "kafka/options.h"
 #include "pipeline.h"
 
 struct of_health_options {
@@ -23,6 +23,8 @@ struct of_health_options {
     const struct of_clock *clock;
     struct of_pipeline *_Atomic const *pipeline; /* where it will be; NULL until then */
     const struct of_kafka_options *kafka; /* where to look whether a broker answers; NULL: not looked */
+    of_broker_look *look; /* asked in place of a broker, by tests; NULL: a broker is */
+    void *look_context;
     /* Where the schema of totals is, set before the pipeline is and closed after the health; NULL, or NULL there: not looked. */
     struct of_aggregate_schema *const *state_schema;
 };
@@ -33,7 +35,8 @@ struct of_health;
 OF_MUST_USE enum of_status of_health_open(const struct of_health_options *options, struct of_health **out,
                                           struct of_error *err);
 
-/* Waits for an answer that is being made: two seconds at most. NULL inside is fine. */
+/* Waits for an answer that is being made, and for the broker that is being asked: some two seconds at most. NULL inside is
+ * fine. */
 void of_health_close(struct of_health **health);
 
 /* Whether only this machine can reach it. */

@@ -97,8 +97,10 @@ live_detail(void *context, struct of_live_detail *detail)
     detail->behind = progress.behind;
     detail->load_count = of_pipeline_loads(session->pipeline, detail->loads, OF_STAGE_LOADS_MAX);
     of_pipeline_latencies(session->pipeline, &detail->age, &detail->commit);
-    if (of_groups_count(session->groups) <= LIVE_GROUPS)
-        of_pipeline_add_totals(session->pipeline, &detail->committed);
+    if (of_groups_count(session->groups) > LIVE_GROUPS)
+        return;
+    of_pipeline_add_totals(session->pipeline, &detail->committed);
+    of_totals_sort(&detail->committed);
 }
 
 static void
@@ -509,6 +511,8 @@ of_session_report(struct of_session *session, struct of_totals *run)
     of_totals_init(&total);
     of_pipeline_add_run_totals(session->pipeline, run);
     of_pipeline_add_totals(session->pipeline, &total);
+    of_totals_sort(run);
+    of_totals_sort(&total);
     double seconds = 0;
     if (progress.last_settled_ns > progress.first_assigned_ns && progress.first_assigned_ns > 0)
         seconds = (double)(progress.last_settled_ns - progress.first_assigned_ns) / (double)OF_SECOND_NS;

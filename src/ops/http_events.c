@@ -91,6 +91,14 @@ publish_event(struct of_http_events *events)
 }
 
 static void
+tick(struct of_http_events *events)
+{
+    pthread_mutex_unlock(&events->lock);
+    events->tick(events->context);
+    pthread_mutex_lock(&events->lock);
+}
+
+static void
 wait_until(struct of_http_events *events, int64_t until_ns)
 {
     struct timespec until = { .tv_sec = until_ns / OF_SECOND_NS, .tv_nsec = until_ns % OF_SECOND_NS };
@@ -108,6 +116,8 @@ run(void *arg)
         events->wanted = false;
         if (events->stream_count > 0)
             publish_event(events);
+        if (events->tick != NULL)
+            tick(events);
         of_http_guard_sweep(events->guard);
         wait_until(events, began_ns + OF_SECOND_NS);
     }
@@ -116,12 +126,14 @@ run(void *arg)
 }
 
 enum of_status
-of_http_events_start(struct of_http_events *events, void (*make)(void *context, FILE *out), void *context,
+of_http_events_start(struct of_http_events *events, const struct of_http_server_options *options,
                      struct of_http_guard *guard, struct of_error *err)
 {
     pthread_condattr_t monotonic;
     sigset_t all, before;
-    *events = (struct of_http_events) { .make = make, .context = context, .guard = guard };
+    *events = (struct of_http_events) {
+        .make = options->event, .tick = options->tick, .context = options->context, .guard = guard,
+    };
     pthread_mutex_init(&events->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

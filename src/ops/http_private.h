@@ -63,6 +63,7 @@ struct of_http_stream;
 
 struct of_http_events {
     void (*make)(void *context, FILE *out);
+    void (*tick)(void *context); /* NULL: nothing is done */
     void *context;
     struct of_http_guard *guard;
     pthread_t thread;
@@ -75,8 +76,8 @@ struct of_http_events {
     uint32_t stream_count;
 };
 
-OF_MUST_USE enum of_status of_http_events_start(struct of_http_events *events, void (*make)(void *context, FILE *out),
-                                                void *context, struct of_http_guard *guard, struct of_error *err);
+OF_MUST_USE enum of_status of_http_events_start(struct of_http_events *events, const struct of_http_server_options *options,
+                                                struct of_http_guard *guard, struct of_error *err);
 
 /* Lets go of every connection: what they are being sent is the last. Before the daemon is stopped. */
 void of_http_events_stop(struct of_http_events *events);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/memory.h"
+#include "core/short_turns.h"
 #include "ops/http_private.h"
 
 enum {
@@ -19,6 +20,7 @@ struct of_http_server {
     struct of_http_server_options options;
     char *token; /* NULL: none */
     bool local;
+    bool asked; /* for short turns; the daemon's thread's */
     struct MHD_Daemon *daemon;
     struct of_http_guard guard;
     struct of_http_events events;
@@ -180,12 +182,22 @@ answer(void *context, struct MHD_Connection *connection, const char *path, const
 
 /* ---- connections ---- */
 
+/* On the daemon's thread, which nobody gives us. Where it cannot be had, answers come later when all processors are busy. */
+static void
+ask_for_short_turns(struct of_http_server *server)
+{
+    if (!server->asked)
+        (void)of_short_turns_ask();
+    server->asked = true;
+}
+
 static void
 connection_changed(void *context, struct MHD_Connection *connection, void **socket_context,
                    enum MHD_ConnectionNotificationCode code)
 {
     struct of_http_server *server = context;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        ask_for_short_turns(server);
         int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
         *socket_context = of_http_guard_add(&server->guard, fd);
     } else {
@@ -245,7 +257,7 @@ of_http_server_open(const struct of_http_server_options *options, struct of_http
     server->local = of_http_is_loopback(fd);
     of_http_print_address(fd, server->address, sizeof server->address);
     of_http_guard_init(&server->guard);
-    status = of_http_events_start(&server->events, options->event, options->context, &server->guard, err);
+    status = of_http_events_start(&server->events, options, &server->guard, err);
     if (status != OF_OK) {
         close(fd);
         of_http_guard_fini(&server->guard);

@@ -3,7 +3,8 @@
  *
  * Owner: whoever opened it. The handler is called on the server's thread, one request at a time, until close returns.
  * It may block, but everybody else who asks waits for it. Events are made on a second thread, once a second while
- * somebody listens, once for all listeners.
+ * somebody listens, once for all listeners. Where the system can, the first thread asks for short turns (core/short_turns.h),
+ * so that an answer does not wait long for a processor that others keep busy.
  *
  * Who can ask: anybody who can connect. With a token only who sends it (`Authorization: Bearer`), but for the paths that
  * are open. A server on the loopback refuses names of other hosts in `Host`: a page from elsewhere that a browser has open
@@ -46,6 +47,8 @@ struct of_http_server_options {
     of_http_handler *handler;
     /* Writes an event: one line of text. NULL: there are none. */
     void (*event)(void *context, FILE *out);
+    /* Called about once a second by the thread that makes events, whether anybody listens or not. NULL: nothing is. */
+    void (*tick)(void *context);
     void *context;
     const char *token;             /* NULL: none is asked for. Copied */
     const char *const *open_paths; /* that need no token; NULL after the last, static. NULL: none */

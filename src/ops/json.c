@@ -2,9 +2,9 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdlib.h>
 
 #include "core/escape.h"
+#include "core/number_text.h"
 
 struct of_json
 of_json_to(FILE *out)
@@ -135,12 +135,9 @@ of_json_bool(struct of_json *json, const char *key, bool value)
 void
 of_json_number(struct of_json *json, const char *key, double number)
 {
-    char text[32] = "null";
-    for (int digits = 15; isfinite(number) && digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, number);
-        if (strtod(text, NULL) == number)
-            break;
-    }
+    char text[OF_DOUBLE_TEXT_BYTES] = "null";
+    if (isfinite(number))
+        of_double_text(number, text);
     put_key(json, key);
     fputs(text, json->out);
 }

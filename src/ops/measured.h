@@ -136,7 +136,7 @@ struct of_measured {
     struct of_live_totals live; /* may step back */
     uint32_t products;          /* known; "(other)" counts as one */
     bool by_product;            /* the rows of run are there, and total; not when there are very many products */
-    struct of_totals run, total; /* run never steps back; rows sorted by name */
+    struct of_totals run, total; /* run never steps back; rows in no order, those of total only where they are wanted */
 };
 
 void of_measured_init(struct of_measured *measured);

@@ -64,6 +64,17 @@ of_metrics_content_type(enum of_metrics_format format)
 /* ---- writing ---- */
 
 static void
+write_line(struct of_metrics_page *page, const char *what, const char *suffix, const char *text)
+{
+    of_metrics_put(page, what);
+    of_metrics_put(page, page->name);
+    of_metrics_put(page, suffix);
+    of_metrics_put(page, " ");
+    of_metrics_put(page, text);
+    of_metrics_put(page, "\n");
+}
+
+static void
 write_metric(struct of_metrics_page *page, uint32_t index)
 {
     bool openmetrics = page->format == OF_METRICS_OPENMETRICS;
@@ -71,10 +82,10 @@ write_metric(struct of_metrics_page *page, uint32_t index)
     page->type = metrics[index].type;
     const char *suffix = family_suffix(page->format, page->type);
     const char *type = page->type == OF_METRIC_INFO && !openmetrics ? "gauge" : type_names[page->type];
-    fprintf(page->out, "# HELP %s%s %s\n# TYPE %s%s %s\n", page->name, suffix, metrics[index].help, page->name, suffix,
-            type);
+    write_line(page, "# HELP ", suffix, metrics[index].help);
+    write_line(page, "# TYPE ", suffix, type);
     if (openmetrics && metrics[index].unit[0] != '\0')
-        fprintf(page->out, "# UNIT %s %s\n", page->name, metrics[index].unit);
+        write_line(page, "# UNIT ", "", metrics[index].unit);
     metrics[index].write(page);
 }
 
@@ -82,11 +93,13 @@ void
 of_metrics_write(FILE *out, enum of_metrics_format format, const struct of_measured *measured,
                  struct of_metrics_products *products)
 {
-    struct of_metrics_page page = { .out = out, .format = format, .measured = measured, .products = products };
+    struct of_metrics_page page;
+    of_metrics_page_init(&page, out, format, measured, products);
     for (uint32_t i = 0; i < METRICS; i++)
         write_metric(&page, i);
     if (format == OF_METRICS_OPENMETRICS)
-        fputs("# EOF\n", out);
+        of_metrics_put(&page, "# EOF\n");
+    of_metrics_page_flush(&page);
 }
 
 /* ---- the reference ---- */

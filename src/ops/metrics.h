@@ -17,13 +17,15 @@ enum of_metrics_format of_metrics_choose(const char *accept);
 /* The header Content-Type of a format. */
 const char *of_metrics_content_type(enum of_metrics_format format);
 
-enum { OF_METRICS_PRODUCTS = 100 };
+enum { OF_METRICS_PRODUCTS = 100, OF_METRICS_PLACES = 256 };
 
 /* Which products have a label of their own: those that had most orders when there were more than OF_METRICS_PRODUCTS, and
- * from then on the same, so that no counter ever steps back. Owner: whoever serves; all bytes zero at first. */
+ * from then on the same, so that no counter ever steps back. A name is known by where it lies: a dictionary has it once and
+ * never moves it. Owner: whoever serves; all bytes zero at first. */
 struct of_metrics_products {
     struct of_slice names[OF_METRICS_PRODUCTS]; /* borrowed from the dictionary of groups */
     uint32_t count;
+    uint8_t at[OF_METRICS_PLACES]; /* number in names + 1, by a hash of where it lies; 0: none. Open addressing */
 };
 
 void of_metrics_write(FILE *out, enum of_metrics_format format, const struct of_measured *measured,

@@ -6,43 +6,132 @@
 
 #include "core/escape.h"
 #include "core/memory.h"
+#include "core/number_text.h"
 
 static const char *const suffixes[] = {
     [OF_METRIC_COUNTER] = "_total", [OF_METRIC_GAUGE] = "", [OF_METRIC_HISTOGRAM] = "", [OF_METRIC_INFO] = "_info",
 };
 
+/* ---- text ---- */
+
+/* "0.0025", "1.0": numbers as OpenMetrics wants them, and Prometheus makes them anyway. */
+static void
+print_bound(int64_t ns, char text[OF_METRICS_BOUND_BYTES])
+{
+    snprintf(text, OF_METRICS_BOUND_BYTES, "%g", (double)ns / 1e9);
+    if (strpbrk(text, ".e") == NULL)
+        snprintf(text, OF_METRICS_BOUND_BYTES, "%.1f", (double)ns / 1e9);
+}
+
+void
+of_metrics_page_init(struct of_metrics_page *page, FILE *out, enum of_metrics_format format,
+                     const struct of_measured *measured, struct of_metrics_products *products)
+{
+    page->out = out;
+    page->format = format;
+    page->measured = measured;
+    page->products = products;
+    page->used = 0;
+    for (uint32_t i = 0; i < OF_HISTOGRAM_BOUNDS; i++)
+        print_bound(of_histogram_bounds_ns[i], page->bounds[i]);
+    of_metrics_products_find(page);
+}
+
+void
+of_metrics_page_flush(struct of_metrics_page *page)
+{
+    fwrite(page->room, 1, page->used, page->out);
+    page->used = 0;
+}
+
+static void
+put_bytes(struct of_metrics_page *page, const void *bytes, size_t length)
+{
+    if (length > sizeof page->room - page->used)
+        of_metrics_page_flush(page);
+    if (length > sizeof page->room) {
+        fwrite(bytes, 1, length, page->out);
+        return;
+    }
+    memcpy(page->room + page->used, bytes, length);
+    page->used += length;
+}
+
+static void
+put_char(struct of_metrics_page *page, char c)
+{
+    put_bytes(page, &c, 1);
+}
+
+void
+of_metrics_put(struct of_metrics_page *page, const char *text)
+{
+    put_bytes(page, text, strlen(text));
+}
+
+static void
+put_count(struct of_metrics_page *page, uint64_t count)
+{
+    char text[OF_COUNT_TEXT_BYTES];
+    put_bytes(page, text, of_count_text(count, text));
+}
+
+/* ---- samples ---- */
+
 void
 of_sample_begin(struct of_metrics_page *page)
 {
-    fprintf(page->out, "%s%s", page->name, suffixes[page->type]);
+    of_metrics_put(page, page->name);
+    of_metrics_put(page, suffixes[page->type]);
     page->has_labels = false;
+}
+
+/* Whether it is its own escaped form. */
+static bool
+is_plain(struct of_slice text)
+{
+    for (size_t i = 0; i < text.length; i++)
+        if (text.data[i] < 0x20 || text.data[i] > 0x7E || text.data[i] == '"' || text.data[i] == '\\')
+            return false;
+    return true;
 }
 
 /* As both formats want it: backslash, quote and newline escaped, the rest valid UTF-8. */
 static void
-write_value(FILE *out, struct of_slice text)
+put_escaped(struct of_metrics_page *page, struct of_slice text)
 {
     size_t size = OF_ESCAPE_GROWTH * text.length + 1;
     char room[1024], *escaped = size <= sizeof room ? room : of_alloc(size);
     of_escape(OF_ESCAPE_TEXT, text, escaped, size);
     for (const char *p = escaped; *p != '\0'; p++)
         switch (*p) {
-        case '\\': fputs("\\\\", out); break;
-        case '"': fputs("\\\"", out); break;
-        case '\n': fputs("\\n", out); break;
-        default: fputc(*p, out);
+        case '\\': of_metrics_put(page, "\\\\"); break;
+        case '"': of_metrics_put(page, "\\\""); break;
+        case '\n': of_metrics_put(page, "\\n"); break;
+        default: put_char(page, *p);
         }
     if (escaped != room)
         free(escaped);
 }
 
+static void
+begin_label(struct of_metrics_page *page, const char *name)
+{
+    put_char(page, page->has_labels ? ',' : '{');
+    of_metrics_put(page, name);
+    of_metrics_put(page, "=\"");
+    page->has_labels = true;
+}
+
 void
 of_sample_label_slice(struct of_metrics_page *page, const char *name, struct of_slice text)
 {
-    fprintf(page->out, "%c%s=\"", page->has_labels ? ',' : '{', name);
-    write_value(page->out, text);
-    fputc('"', page->out);
-    page->has_labels = true;
+    begin_label(page, name);
+    if (is_plain(text))
+        put_bytes(page, text.data, text.length);
+    else
+        put_escaped(page, text);
+    put_char(page, '"');
 }
 
 void
@@ -52,47 +141,37 @@ of_sample_label(struct of_metrics_page *page, const char *name, const char *text
 }
 
 void
-of_sample_label_number(struct of_metrics_page *page, const char *name, int64_t number)
+of_sample_label_number(struct of_metrics_page *page, const char *name, uint64_t number)
 {
-    fprintf(page->out, "%c%s=\"%" PRId64 "\"", page->has_labels ? ',' : '{', name, number);
-    page->has_labels = true;
+    begin_label(page, name);
+    put_count(page, number);
+    put_char(page, '"');
 }
 
 static void
 end_labels(struct of_metrics_page *page)
 {
-    fputs(page->has_labels ? "} " : " ", page->out);
-}
-
-/* The shortest text that reads back as the same double. */
-static void
-write_number(FILE *out, double value)
-{
-    char text[32];
-    if (isnan(value) || isinf(value)) {
-        fputs(isnan(value) ? "NaN\n" : value > 0 ? "+Inf\n" : "-Inf\n", out);
-        return;
-    }
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, value);
-        if (strtod(text, NULL) == value)
-            break;
-    }
-    fprintf(out, "%s\n", text);
+    of_metrics_put(page, page->has_labels ? "} " : " ");
 }
 
 void
 of_sample_end(struct of_metrics_page *page, double value)
 {
+    char text[OF_DOUBLE_TEXT_BYTES];
     end_labels(page);
-    write_number(page->out, value);
+    if (isfinite(value))
+        put_bytes(page, text, of_double_text(value, text));
+    else
+        of_metrics_put(page, isnan(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf");
+    put_char(page, '\n');
 }
 
 void
 of_sample_end_count(struct of_metrics_page *page, uint64_t value)
 {
     end_labels(page);
-    fprintf(page->out, "%" PRIu64 "\n", value);
+    put_count(page, value);
+    put_char(page, '\n');
 }
 
 void
@@ -114,19 +193,11 @@ of_sample_count(struct of_metrics_page *page, uint64_t value)
 static void
 begin_part(struct of_metrics_page *page, const char *part, const char *label, const char *text)
 {
-    fprintf(page->out, "%s_%s", page->name, part);
+    of_metrics_put(page, page->name);
+    of_metrics_put(page, part);
     page->has_labels = false;
     if (label != NULL)
         of_sample_label(page, label, text);
-}
-
-/* "0.0025", "1.0": numbers as OpenMetrics wants them, and Prometheus makes them anyway. */
-static void
-print_bound(int64_t ns, char *text, size_t size)
-{
-    snprintf(text, size, "%g", (double)ns / 1e9);
-    if (strpbrk(text, ".e") == NULL)
-        snprintf(text, size, "%.1f", (double)ns / 1e9);
 }
 
 void
@@ -135,18 +206,16 @@ of_sample_histogram(struct of_metrics_page *page, const char *label, const char 
 {
     uint64_t up_to = 0;
     for (uint32_t i = 0; i < OF_HISTOGRAM_BOUNDS; i++) {
-        char bound[32];
         up_to += view->counts[i];
-        print_bound(of_histogram_bounds_ns[i], bound, sizeof bound);
-        begin_part(page, "bucket", label, text);
-        of_sample_label(page, "le", bound);
+        begin_part(page, "_bucket", label, text);
+        of_sample_label(page, "le", page->bounds[i]);
         of_sample_end_count(page, up_to);
     }
-    begin_part(page, "bucket", label, text);
+    begin_part(page, "_bucket", label, text);
     of_sample_label(page, "le", "+Inf");
     of_sample_end_count(page, view->count);
-    begin_part(page, "sum", label, text);
+    begin_part(page, "_sum", label, text);
     of_sample_end(page, view->sum_s);
-    begin_part(page, "count", label, text);
+    begin_part(page, "_count", label, text);
     of_sample_end_count(page, view->count);
 }

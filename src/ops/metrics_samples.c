@@ -264,7 +264,7 @@ begin_partition(struct of_metrics_page *page, const struct of_measured_partition
 {
     of_sample_begin(page);
     of_sample_label(page, "topic", partition->topic);
-    of_sample_label_number(page, "partition", partition->partition);
+    of_sample_label_number(page, "partition", (uint32_t)partition->partition);
 }
 
 static int64_t

@@ -52,9 +52,7 @@ compare_rows(const void *left, const void *right)
     const struct of_totals_row *l = left, *r = right;
     if (l->orders_processed != r->orders_processed)
         return l->orders_processed < r->orders_processed ? 1 : -1;
-    size_t common = l->product.length < r->product.length ? l->product.length : r->product.length;
-    int order = common == 0 ? 0 : memcmp(l->product.data, r->product.data, common);
-    return order != 0 ? order : (l->product.length > r->product.length) - (l->product.length < r->product.length);
+    return of_totals_compare_names(l->product, r->product);
 }
 
 static void

@@ -32,14 +32,19 @@ of_totals_add_row(struct of_totals *totals, struct of_slice product)
     return row;
 }
 
-static int
-compare_rows(const void *left, const void *right)
+int
+of_totals_compare_names(struct of_slice a, struct of_slice b)
 {
-    struct of_slice a = ((const struct of_totals_row *)left)->product;
-    struct of_slice b = ((const struct of_totals_row *)right)->product;
     size_t common = a.length < b.length ? a.length : b.length;
     int order = common == 0 ? 0 : memcmp(a.data, b.data, common);
     return order != 0 ? order : (a.length > b.length) - (a.length < b.length);
+}
+
+static int
+compare_rows(const void *left, const void *right)
+{
+    return of_totals_compare_names(((const struct of_totals_row *)left)->product,
+                                   ((const struct of_totals_row *)right)->product);
 }
 
 void

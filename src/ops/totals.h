@@ -28,7 +28,10 @@ void of_totals_fini(struct of_totals *totals);
 /* A new row at the end, to be filled by the caller: its counters are zero. The pointer lives until the next call. */
 struct of_totals_row *of_totals_add_row(struct of_totals *totals, struct of_slice product);
 
-/* Sorts the rows by the bytes of their names. */
+/* How two names are sorted: by their bytes. As qsort wants it. */
+int of_totals_compare_names(struct of_slice a, struct of_slice b);
+
+/* Sorts the rows by their names. */
 void of_totals_sort(struct of_totals *totals);
 
 /* What is known at any moment of a run: totals that may step back when something in flight is lost. */

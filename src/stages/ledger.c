@@ -6,19 +6,60 @@
 #include "core/memory.h"
 #include "stages/aggregate.h"
 
+static void
+init_sum(struct of_ledger_sum *sum)
+{
+    *sum = (struct of_ledger_sum) { .letters = { 0 } };
+    of_aggregate_init(&sum->rows);
+}
+
+static void
+fini_sum(struct of_ledger_sum *sum)
+{
+    of_aggregate_fini(&sum->rows);
+    init_sum(sum);
+}
+
+static void
+add_letters(struct of_letter_counts *letters, const struct of_letter_counts *more)
+{
+    letters->retries += more->retries;
+    letters->dead_letters += more->dead_letters;
+}
+
+static void
+add_sum(struct of_ledger_sum *sum, const struct of_ledger_sum *more)
+{
+    of_aggregate_merge(&sum->rows, &more->rows);
+    add_letters(&sum->letters, &more->letters);
+}
+
+static void
+subtract_sum(struct of_ledger_sum *sum, const struct of_ledger_sum *less)
+{
+    of_aggregate_subtract(&sum->rows, &less->rows);
+    sum->letters.retries -= less->letters.retries;
+    sum->letters.dead_letters -= less->letters.dead_letters;
+}
+
 void
 of_ledger_init(struct of_ledger *ledger)
 {
     memset(ledger, 0, sizeof *ledger);
-    of_aggregate_init(&ledger->run_sum);
+    init_sum(&ledger->more_sum);
+    init_sum(&ledger->run_sum);
+    init_sum(&ledger->total_sum);
     pthread_mutex_init(&ledger->lock, NULL);
+    pthread_mutex_init(&ledger->sums_lock, NULL);
 }
 
 static void
 forget_slots(struct of_ledger *ledger)
 {
-    for (uint32_t i = 0; i < ledger->count; i++)
+    for (uint32_t i = 0; i < ledger->count; i++) {
         of_slot_state_fini(&ledger->slots[i].state);
+        fini_sum(&ledger->slots[i].sum);
+    }
     ledger->count = 0;
 }
 
@@ -26,10 +67,14 @@ void
 of_ledger_fini(struct of_ledger *ledger)
 {
     forget_slots(ledger);
+    of_table_fini(&ledger->more);
     of_table_fini(&ledger->run);
-    of_aggregate_fini(&ledger->run_sum);
+    fini_sum(&ledger->more_sum);
+    fini_sum(&ledger->run_sum);
+    fini_sum(&ledger->total_sum);
     free(ledger->slots);
     pthread_mutex_destroy(&ledger->lock);
+    pthread_mutex_destroy(&ledger->sums_lock);
 }
 
 void
@@ -44,9 +89,13 @@ of_ledger_open(struct of_ledger *ledger, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         ledger->slots[i] = (struct of_ledger_slot) { 0 };
         of_slot_state_init(&ledger->slots[i].state);
+        init_sum(&ledger->slots[i].sum);
     }
     ledger->count = count;
     pthread_mutex_unlock(&ledger->lock);
+    pthread_mutex_lock(&ledger->sums_lock);
+    fini_sum(&ledger->total_sum);
+    pthread_mutex_unlock(&ledger->sums_lock);
 }
 
 /* ---- the run ---- */
@@ -56,11 +105,29 @@ static void
 add_difference(struct of_ledger *ledger, uint32_t group, const struct of_aggregate *before,
                const struct of_aggregate *after)
 {
-    struct of_aggregate *run = &of_table_row(&ledger->run, group)->aggregate;
-    of_aggregate_merge(run, after);
-    of_aggregate_subtract(run, before);
-    of_aggregate_merge(&ledger->run_sum, after);
-    of_aggregate_subtract(&ledger->run_sum, before);
+    struct of_row *row = of_table_row(&ledger->more, group);
+    of_aggregate_merge(&row->aggregate, after);
+    of_aggregate_subtract(&row->aggregate, before);
+    of_table_touch(&ledger->more, row);
+    of_aggregate_merge(&ledger->more_sum.rows, after);
+    of_aggregate_subtract(&ledger->more_sum.rows, before);
+}
+
+/* Lets others see what the run has more, and the total of a slot, or of all, become `after` where it was `before`. */
+static void
+show(struct of_ledger *ledger, const struct of_ledger_sum *before, const struct of_ledger_sum *after)
+{
+    struct of_row *row;
+    pthread_mutex_lock(&ledger->sums_lock);
+    while ((row = of_table_next_changed(&ledger->more)) != NULL) {
+        of_aggregate_merge(&of_table_row(&ledger->run, row->group)->aggregate, &row->aggregate);
+        of_aggregate_fini(&row->aggregate);
+    }
+    add_sum(&ledger->run_sum, &ledger->more_sum);
+    add_sum(&ledger->total_sum, after);
+    subtract_sum(&ledger->total_sum, before);
+    pthread_mutex_unlock(&ledger->sums_lock);
+    fini_sum(&ledger->more_sum);
 }
 
 /* What the recorded state has more than the ledger knew was committed by this process. */
@@ -73,8 +140,17 @@ claim(struct of_ledger *ledger, struct of_slot_state *known, const struct of_slo
         if (row->aggregate.count > before->count)
             add_difference(ledger, row->group, before, &row->aggregate);
     }
-    ledger->run_letters.retries += recorded->retries - known->retries;
-    ledger->run_letters.dead_letters += recorded->dead_letters - known->dead_letters;
+    ledger->more_sum.letters.retries += recorded->retries - known->retries;
+    ledger->more_sum.letters.dead_letters += recorded->dead_letters - known->dead_letters;
+}
+
+/* sum is initialised. */
+static void
+sum_up(struct of_ledger_sum *sum, const struct of_slot_state *state)
+{
+    for (uint32_t i = 0; i < state->table.count; i++)
+        of_aggregate_merge(&sum->rows, &state->table.rows[i].aggregate);
+    sum->letters = (struct of_letter_counts) { state->retries, state->dead_letters };
 }
 
 void
@@ -82,6 +158,9 @@ of_ledger_restore(struct of_ledger *ledger, uint32_t slot, struct of_slot_state 
 {
     OF_ASSERT(slot < ledger->count && !ledger->slots[slot].known);
     struct of_ledger_slot *own = &ledger->slots[slot];
+    struct of_ledger_sum before = own->sum;
+    init_sum(&own->sum);
+    sum_up(&own->sum, state);
     pthread_mutex_lock(&ledger->lock);
     if (own->was_known && state->next_offset > own->state.next_offset)
         claim(ledger, &own->state, state);
@@ -89,6 +168,8 @@ of_ledger_restore(struct of_ledger *ledger, uint32_t slot, struct of_slot_state 
     own->state.next_offset = start;
     own->known = own->was_known = true;
     pthread_mutex_unlock(&ledger->lock);
+    show(ledger, &before, &own->sum);
+    fini_sum(&before);
 }
 
 void
@@ -117,59 +198,52 @@ commit_snapshot(struct of_ledger *ledger, const struct of_barrier *barrier, cons
             continue;
         struct of_aggregate *own = &of_table_row(&ledger->slots[row->slot].state.table, row->group)->aggregate;
         add_difference(ledger, row->group, own, &row->aggregate);
+        of_aggregate_merge(&ledger->slots[row->slot].sum.rows, &row->aggregate);
+        of_aggregate_subtract(&ledger->slots[row->slot].sum.rows, own);
         of_aggregate_copy(own, &row->aggregate);
     }
+}
+
+static void
+commit_slot(struct of_ledger *ledger, uint32_t slot, const struct of_reached *reached)
+{
+    const struct of_letter_counts letters = { reached->retries, reached->dead_letters };
+    struct of_slot_state *state = &ledger->slots[slot].state;
+    OF_ASSERT(ledger->slots[slot].known);
+    if (reached->next_offset > state->next_offset)
+        state->next_offset = reached->next_offset;
+    state->retries += reached->retries;
+    state->dead_letters += reached->dead_letters;
+    add_letters(&ledger->slots[slot].sum.letters, &letters);
+    add_letters(&ledger->more_sum.letters, &letters);
 }
 
 void
 of_ledger_commit(struct of_ledger *ledger, const struct of_barrier *barrier)
 {
+    struct of_ledger_sum nothing;
+    init_sum(&nothing);
     OF_ASSERT(barrier->slot_count == ledger->count);
     pthread_mutex_lock(&ledger->lock);
-    for (uint32_t i = 0; i < barrier->slot_count; i++) {
-        const struct of_reached *reached = &barrier->reached[i];
-        struct of_slot_state *state = &ledger->slots[i].state;
-        if (reached->next_offset < 0)
-            continue;
-        OF_ASSERT(ledger->slots[i].known);
-        if (reached->next_offset > state->next_offset)
-            state->next_offset = reached->next_offset;
-        state->retries += reached->retries;
-        state->dead_letters += reached->dead_letters;
-        ledger->run_letters.retries += reached->retries;
-        ledger->run_letters.dead_letters += reached->dead_letters;
-    }
+    for (uint32_t i = 0; i < barrier->slot_count; i++)
+        if (barrier->reached[i].next_offset >= 0)
+            commit_slot(ledger, i, &barrier->reached[i]);
     for (uint32_t a = 0; a < OF_THREADS_PER_STAGE; a++)
         if (barrier->snapshots[a] != NULL)
             commit_snapshot(ledger, barrier, barrier->snapshots[a]);
     pthread_mutex_unlock(&ledger->lock);
+    show(ledger, &nothing, &ledger->more_sum);
 }
 
 /* ---- totals ---- */
 
-static void
-add_run_letters(const struct of_ledger *ledger, struct of_letter_counts *letters)
-{
-    letters->retries += ledger->run_letters.retries;
-    letters->dead_letters += ledger->run_letters.dead_letters;
-}
-
 void
 of_ledger_add_run(struct of_ledger *ledger, struct of_table *table, struct of_letter_counts *letters)
 {
-    pthread_mutex_lock(&ledger->lock);
+    pthread_mutex_lock(&ledger->sums_lock);
     of_table_merge(table, &ledger->run);
-    add_run_letters(ledger, letters);
-    pthread_mutex_unlock(&ledger->lock);
-}
-
-void
-of_ledger_add_run_sum(struct of_ledger *ledger, struct of_aggregate *sum, struct of_letter_counts *letters)
-{
-    pthread_mutex_lock(&ledger->lock);
-    of_aggregate_merge(sum, &ledger->run_sum);
-    add_run_letters(ledger, letters);
-    pthread_mutex_unlock(&ledger->lock);
+    add_letters(letters, &ledger->run_sum.letters);
+    pthread_mutex_unlock(&ledger->sums_lock);
 }
 
 void
@@ -177,9 +251,31 @@ of_ledger_add_total(struct of_ledger *ledger, struct of_table *table, struct of_
 {
     pthread_mutex_lock(&ledger->lock);
     for (uint32_t i = 0; i < ledger->count; i++) {
-        of_table_merge(table, &ledger->slots[i].state.table);
-        letters->retries += ledger->slots[i].state.retries;
-        letters->dead_letters += ledger->slots[i].state.dead_letters;
+        const struct of_slot_state *state = &ledger->slots[i].state;
+        of_table_merge(table, &state->table);
+        add_letters(letters, &(struct of_letter_counts) { state->retries, state->dead_letters });
     }
     pthread_mutex_unlock(&ledger->lock);
+}
+
+static void
+read_sum(struct of_ledger *ledger, const struct of_ledger_sum *sum, struct of_aggregate *rows,
+         struct of_letter_counts *letters)
+{
+    pthread_mutex_lock(&ledger->sums_lock);
+    of_aggregate_merge(rows, &sum->rows);
+    add_letters(letters, &sum->letters);
+    pthread_mutex_unlock(&ledger->sums_lock);
+}
+
+void
+of_ledger_add_run_sum(struct of_ledger *ledger, struct of_aggregate *sum, struct of_letter_counts *letters)
+{
+    read_sum(ledger, &ledger->run_sum, sum, letters);
+}
+
+void
+of_ledger_add_total_sum(struct of_ledger *ledger, struct of_aggregate *sum, struct of_letter_counts *letters)
+{
+    read_sum(ledger, &ledger->total_sum, sum, letters);
 }

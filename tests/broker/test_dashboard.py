@@ -1,4 +1,5 @@
 """The dashboard in a real browser: what it shows is what /metrics tells, and nothing in a record can do anything."""
+import json
 import urllib.request
 
 from lib import fetch, orders, process
@@ -37,6 +38,10 @@ class Dashboard(TestCase):
                 if sample.name == "orderflow_product_orders_total":
                     products[sample.labels["product"]] = sample.value
         return sums, products
+
+    def history(self):
+        with urllib.request.urlopen(f"{self.url}/api/history", timeout=30) as answer:
+            return json.load(answer)["points"]
 
     def drained(self, count):
         def done():
@@ -106,6 +111,21 @@ class Dashboard(TestCase):
             self.drained(ORDERS + 43)
             wanted = int(self.metrics()[0]["orderflow_live_orders"])
             browser.wait_for(f"document.querySelector('#live-orders').textContent === '{wanted}'", 120)
+
+            # A page that is opened later begins with what was before.
+            self.wait_until(lambda: sum(point["orders"] == wanted for point in self.history()) >= 3, 120,
+                            "the server keeps its history")
+            before = {point["time"]: point for point in self.history()}
+            browser.open(self.url + "/")
+            browser.wait_for("document.querySelectorAll('#products tbody tr').length > 0", 120)
+            kept = json.loads(browser.value("JSON.stringify(history.filter(point => point.busy === null)"
+                                            ".map(point => [point.t, point.orders, point.average, point.rate]))"))
+            told = [(at, *rest) for at, *rest in kept if at in before]
+            self.assertGreaterEqual(len(told), len(before) - 1)     # the last may give way to the first event
+            self.assertEqual(told, [(at, before[at]["orders"], before[at]["average"], before[at]["rate"]) for at, *_ in told])
+            self.assertTrue(any(orders == wanted for _, orders, *_ in told))
+            self.assertTrue(any(point["rate"] is not None for point in before.values()))
+            self.assertIn("L", browser.value("document.querySelector('#chart-average path.line').getAttribute('d')"))
 
             # What is restored is no rate, nor is what is given up.
             self.assertEqual(browser.value("""(() => {

@@ -105,6 +105,20 @@ class Metrics(TestCase):
             program.terminate()
             program.final(60)
 
+    def test_answers_are_shared(self):
+        flow = Flow(self)
+        flow.publish_orders(10)
+        with flow.run("--http", self.address) as program:
+            self.wait_until(lambda: flow.settled() == 10, 120, "all orders settled")
+            self.wait_until(lambda: len({json.loads(get(self.url + "/api/stats")[2])["time"] for _ in range(2)}) == 1, 120,
+                            "two who ask at about the same time get the same answer")
+            first = json.loads(get(self.url + "/api/stats")[2])["time"]
+            self.wait_until(lambda: json.loads(get(self.url + "/api/stats")[2])["time"] > first, 120, "a newer one")
+            self.assertEqual(json.loads(get(self.url + "/api/history")[2])["started"],
+                             json.loads(get(self.url + "/api/stats")[2])["started"])
+            program.terminate()
+            program.final(60)
+
     def test_a_token_keeps_others_out(self):
         secret = self.folder / "token"
         secret.write_text("open sesame\nand a second line\n")
@@ -112,7 +126,7 @@ class Metrics(TestCase):
         flow.publish_orders(10)
         with flow.run("--http", self.address, "--http-token-file", secret) as program:
             self.wait_until(lambda: flow.settled() == 10, 120, "all orders settled")
-            for path in ("/metrics", "/api/stats", "/api/events"):
+            for path in ("/metrics", "/api/stats", "/api/events", "/api/history"):
                 self.assertEqual(get(self.url + path)[0], 401, path)
                 self.assertEqual(get(self.url + path, Authorization="Bearer open")[0], 401, path)
             self.assertEqual(get(self.url + "/metrics", Authorization="Bearer open sesame")[0], 200)

@@ -1,4 +1,5 @@
 /* Health of a pipeline that runs on one thread under a clock that stands still, asked through a real socket. */
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,6 +20,13 @@ static struct of_health *health;
 static struct of_pipeline *_Atomic shown;
 static struct of_aggregate_schema *state_schema;
 
+/* A broker that answers when the test lets it. */
+static struct {
+    sem_t asked, may_answer;
+    int32_t partitions;
+    enum of_status status;
+} broker;
+
 /* Partitions in the world; not started, and health does not see it yet. */
 static int
 set_up(void **state)
@@ -37,6 +45,7 @@ static int
 tear_down(void **state)
 {
     (void)state;
+    sem_post(&broker.may_answer); /* who waits for it could not be closed */
     of_health_close(&health);
     of_aggregate_schema_close(&state_schema);
     world_destroy(&world);
@@ -224,6 +233,76 @@ a_schema_of_totals_that_is_refused_is_told(void **state)
     assert_ready(6);
 }
 
+static enum of_status
+ask_broker(void *context, int32_t *partitions, struct of_error *err)
+{
+    (void)context;
+    sem_post(&broker.asked);
+    while (sem_wait(&broker.may_answer) != 0)
+        continue;
+    *partitions = broker.partitions;
+    return broker.status == OF_OK ? OF_OK : of_error_set(err, broker.status, "the broker says no");
+}
+
+/* Lets the broker give this answer, and waits until it is known: it is asked again a second later. */
+static void
+let_answer(enum of_status status, int32_t partitions)
+{
+    broker.status = status;
+    broker.partitions = partitions;
+    sem_post(&broker.may_answer);
+    sem_wait(&broker.asked);
+}
+
+static void
+open_with_broker(void)
+{
+    struct of_error err;
+    const struct of_health_options options = {
+        .address = "0", .clock = &world.clock, .pipeline = &shown, .look = ask_broker,
+    };
+    of_health_close(&health);
+    sem_init(&broker.asked, 0, 0);
+    sem_init(&broker.may_answer, 0, 0);
+    assert_int_equal(of_health_open(&options, &health, &err), OF_OK);
+    sem_wait(&broker.asked);
+}
+
+static double
+broker_age(int status)
+{
+    json_t *answer = ask("/readyz", status);
+    json_t *age = json_object_get(answer, "broker_age");
+    double seconds = age != NULL ? json_number_value(age) : -1;
+    json_decref(answer);
+    return seconds;
+}
+
+/* Each answer here is given while a broker is being asked that does not answer. */
+static void
+nobody_waits_for_a_broker(void **state)
+{
+    (void)state;
+    show();
+    world_pass_ms(&world, 10);
+    open_with_broker();
+    assert_only_reason("broker_unknown");
+    assert_true(broker_age(503) < 0);
+    json_decref(ask("/healthz", 200));
+    let_answer(OF_OK, 3);
+    assert_ready(6);
+    assert_true(broker_age(200) >= 0);
+    let_answer(OF_RETRY, 0);
+    assert_only_reason("broker_unreachable");
+    json_decref(ask("/healthz", 200));
+    let_answer(OF_FATAL, 0);
+    assert_only_reason("broker_refuses");
+    let_answer(OF_OK, 0);
+    assert_only_reason("topic_missing");
+    let_answer(OF_OK, 3);
+    assert_ready(6);
+}
+
 static void
 the_end_is_told(void **state)
 {
@@ -246,6 +325,7 @@ main(void)
         TEST(partitions_that_were_given_up_hold_nothing),
         TEST(a_thread_that_does_not_turn_is_told),
         TEST(a_schema_of_totals_that_is_refused_is_told),
+        TEST(nobody_waits_for_a_broker),
         TEST(the_end_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

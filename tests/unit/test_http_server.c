@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -18,6 +19,7 @@ static struct http_answer answer;
 
 static int calls;
 static _Atomic int events;
+static _Atomic int ticks;
 static _Atomic int padding; /* bytes that every event is longer */
 
 static unsigned
@@ -28,6 +30,13 @@ echo(void *context, const struct of_http_request *request, struct of_http_respon
     fprintf(response->body, "%s\n", request->path);
     response->events = strcmp(request->path, "/events") == 0;
     return strcmp(request->path, "/bad") == 0 ? 503 : 200;
+}
+
+static void
+count_tick(void *context)
+{
+    (void)context;
+    ticks++;
 }
 
 static void
@@ -45,6 +54,7 @@ open_at(const char *address, const char *token, struct of_http_server **out, str
         .address = address,
         .handler = echo,
         .event = write_event,
+        .tick = count_tick,
         .context = &calls,
         .token = token,
         .open_paths = open_paths,
@@ -299,6 +309,18 @@ names_of_other_hosts_are_refused(void **state)
 
 /* ---- events ---- */
 
+static void
+it_ticks_while_nobody_listens(void **state)
+{
+    (void)state;
+    int before = ticks, made = events;
+    for (int i = 0; ticks < before + 2; i++) {
+        assert_in_range(i, 0, 60000);
+        nanosleep(&(struct timespec) { .tv_nsec = 1000000 }, NULL);
+    }
+    assert_int_equal(events, made);
+}
+
 /* Begins to listen; reads the head and the first event. */
 static int
 listen_to_events(char *text, size_t size)
@@ -469,6 +491,7 @@ main(void)
         TEST(an_address_in_use_is_told),
         TEST(a_token_is_asked_for),
         TEST(names_of_other_hosts_are_refused),
+        TEST(it_ticks_while_nobody_listens),
         TEST(everybody_who_listens_gets_the_same_events),
         TEST(listeners_are_bounded),
         TEST(those_who_read_nothing_hurt_nobody),

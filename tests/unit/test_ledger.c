@@ -45,12 +45,14 @@ carry_row(struct carried *carried, int instance, uint32_t slot, uint32_t group, 
 
 /* What is kept beside the rows is what they add up to. */
 static void
-assert_run_sum(struct of_ledger *ledger, const struct of_table *table, const struct of_letter_counts *letters)
+assert_sum(struct of_ledger *ledger,
+           void (*add)(struct of_ledger *ledger, struct of_aggregate *sum, struct of_letter_counts *letters),
+           const struct of_table *table, const struct of_letter_counts *letters)
 {
     struct of_aggregate sum;
     struct of_letter_counts found = { 0 };
     of_aggregate_init(&sum);
-    of_ledger_add_run_sum(ledger, &sum, &found);
+    add(ledger, &sum, &found);
     for (uint32_t i = 0; i < table->count; i++)
         of_aggregate_subtract(&sum, &table->rows[i].aggregate);
     assert_int_equal(sum.count, 0);
@@ -66,7 +68,7 @@ assert_run(struct of_ledger *ledger, uint32_t group, uint64_t count, double sum)
     struct of_table table = { 0 };
     struct of_letter_counts letters = { 0 };
     of_ledger_add_run(ledger, &table, &letters);
-    assert_run_sum(ledger, &table, &letters);
+    assert_sum(ledger, of_ledger_add_run_sum, &table, &letters);
     const struct of_row *row = of_table_row(&table, group);
     assert_int_equal(row->aggregate.count, count);
     assert_true(of_exact_sum_round(&row->aggregate.sum) == sum);
@@ -90,6 +92,7 @@ assert_total(struct of_ledger *ledger, uint32_t group, uint64_t count, double su
     struct of_table table = { 0 };
     struct of_letter_counts letters = { 0 };
     of_ledger_add_total(ledger, &table, &letters);
+    assert_sum(ledger, of_ledger_add_total_sum, &table, &letters);
     const struct of_row *row = of_table_row(&table, group);
     assert_int_equal(row->aggregate.count, count);
     assert_true(of_exact_sum_round(&row->aggregate.sum) == sum);
