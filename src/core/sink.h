@@ -67,7 +67,8 @@ struct of_sink_ops {
 
     /* Takes a copy of the record. OF_OK: it will be settled, once, with this tag (transactional: if it fails). Otherwise
      * it will not: OF_AGAIN: the queue is full or a transaction is ending, poll and come again; OF_POISON: too large;
-     * OF_RETRY: refused; OF_ABORT: the transaction has failed and can only be aborted; OF_FATAL. */
+     * OF_RETRY: refused; OF_ABORT: the transaction, of which this may be the first record, has failed and must be aborted;
+     * OF_FATAL: the sink has failed, and no transaction is open. */
     enum of_status (*produce)(void *self, const struct of_outgoing *record, uint64_t tag, struct of_error *err);
 
     /* Tells the listener everything that is waiting. Returns how much. */
