@@ -393,7 +393,7 @@ enum of_status
 of_kafka_membership_positions(struct of_kafka_membership *membership, struct of_partition *partitions, uint32_t count,
                               struct of_error *err)
 {
-    return of_kafka_query_positions(&membership->client, partitions, count, POSITIONS_MS, err);
+    return of_kafka_query_positions(&membership->client, partitions, count, true, POSITIONS_MS, err);
 }
 
 void
