@@ -74,6 +74,10 @@ struct of_sink_ops {
     /* Tells the listener everything that is waiting. Returns how much. */
     uint32_t (*poll)(void *self, const struct of_sink_listener *listener);
 
+    /* Plain: gives up what is on its way. What was not acknowledged is settled as OF_RETRY; if it was sent already, it may be
+     * written all the same. Optional. */
+    void (*purge)(void *self);
+
     /* Transactional: commits the records since the last end together with these offsets, in the name of the group's
      * member that `membership` describes (core/source.h), which is borrowed until then. Offsets are copied. Answered by
      * ended. */

@@ -25,6 +25,8 @@
 #include "core/memory.h"
 #include "kafka/offsets.h"
 
+#define SESSION_MS_TEXT "30000"
+
 enum {
     POSITIONS_MS = 1000,
     JOIN_MS = 4000, /* the others hear of a rebalance with their next heartbeat, every 3 s */
@@ -42,6 +44,16 @@ now_ns(void)
 }
 
 /* ---- opening ---- */
+
+int64_t
+of_kafka_session_ms(const struct of_kafka_options *options)
+{
+    const char *text = SESSION_MS_TEXT;
+    for (size_t i = 0; i < options->property_count; i++)
+        if (strcmp(options->properties[i].name, "session.timeout.ms") == 0)
+            text = options->properties[i].value;
+    return strtol(text, NULL, 10);
+}
 
 enum of_status
 of_kafka_consumer_open(struct of_kafka_client *client, const struct of_kafka_options *options,
@@ -77,7 +89,7 @@ of_kafka_membership_open(struct of_kafka_membership *membership, const struct of
     const struct of_kafka_property own[] = {
         { "group.instance.id", options->group_instance_id },
         { "partition.assignment.strategy", "range" },
-        { "session.timeout.ms", options->embedded ? "3000" : "30000" },
+        { "session.timeout.ms", options->embedded ? "3000" : SESSION_MS_TEXT },
         { "heartbeat.interval.ms", options->embedded ? "500" : "3000" },
         { "statistics.interval.ms", options->consumer_statistics != NULL ? OF_KAFKA_STATISTICS_MS_TEXT : NULL },
     };

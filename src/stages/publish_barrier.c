@@ -382,6 +382,15 @@ limit_transaction(struct of_publish *publish, int64_t now_ns)
         of_publish_abort(publish, "its barrier did not come in time");
 }
 
+/* Whoever has the partitions next writes newer state: what still waits must not come over it. Its reports concern nobody. */
+static void
+purge(struct of_publish *publish)
+{
+    if (publish->options.sink.ops->purge != NULL)
+        publish->options.sink.ops->purge(publish->options.sink.self);
+    publish->state_unsettled = 0;
+}
+
 /* A lane that was told to give up writes no more, but waits a while for what is on its way: if that was all, it counts. */
 static void
 give_up_plain(struct of_publish *publish, int64_t now_ns, int64_t *deadline_ns)
@@ -394,8 +403,10 @@ give_up_plain(struct of_publish *publish, int64_t now_ns, int64_t *deadline_ns)
     }
     bool all = publish->step == OF_STEP_MARKERS && publish->at_slot == publish->barrier->slot_count
                && publish->state_unsettled == 0;
-    if (!all)
+    if (!all) {
         void_reached(publish->barrier);
+        purge(publish);
+    }
     send_home(publish, OF_BARRIER_WRITTEN);
 }
 

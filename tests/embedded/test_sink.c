@@ -194,6 +194,71 @@ test_a_broker_that_is_down_is_reported(void **state)
     fixture_close(&fixture);
 }
 
+/* What is refused by the time that partitions may be another's is not written any more: derived from the session. */
+static void
+test_records_wait_for_less_than_a_session(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct of_sink sink;
+    struct of_error err;
+    struct settled settled = { .tags = 0 };
+    fixture_open(&fixture);
+    const struct of_kafka_property session = { "session.timeout.ms", "1500" };
+    fixture.options.properties = &session;
+    fixture.options.property_count = 1;
+    open_sink(&fixture, &sink, -1);
+    of_embedded_set_up(fixture.cluster, false);
+    const struct of_outgoing record = { OF_TO_RETRY, 0, of_slice_str("k"), of_slice_str("v"), NULL, 0 };
+    assert_int_equal(sink.ops->produce(sink.self, &record, 1, &err), OF_OK);
+    poll_until(&sink, &settled, 1, 15000);
+    assert_int_equal(settled.count[OF_RETRY], 1);
+    sink.ops->close(sink.self);
+    fixture_close(&fixture);
+}
+
+/* What waits when it is purged is not written when the broker is back; what comes after it is. */
+static void
+test_what_is_purged_is_not_written(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct of_sink sink;
+    struct of_error err;
+    struct settled settled = { .tags = 0 };
+    struct reader reader;
+    struct of_record record;
+    bool never = false, seen = false;
+    const struct of_outgoing before = { OF_TO_RETRY, 0, of_slice_str("k"), of_slice_str("before"), NULL, 0 };
+    const struct of_outgoing after = { OF_TO_RETRY, 0, of_slice_str("k"), of_slice_str("after"), NULL, 0 };
+    fixture_open(&fixture);
+    open_sink(&fixture, &sink, -1);
+    of_embedded_set_up(fixture.cluster, false);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(sink.ops->produce(sink.self, &before, 1, &err), OF_OK);
+    sink.ops->purge(sink.self);
+    poll_until(&sink, &settled, 10, 10000);
+    assert_int_equal(settled.count[OF_RETRY], 10);
+    of_embedded_set_up(fixture.cluster, true);
+    assert_int_equal(sink.ops->produce(sink.self, &after, 1, &err), OF_OK);
+    poll_until(&sink, &settled, 11, 30000);
+    assert_int_equal(settled.count[OF_OK], 1);
+    sink.ops->close(sink.self);
+
+    reader_open(&reader, &fixture.options);
+    assert_true(reader_wait(&reader, &reader.assigned, 10000));
+    struct of_slot *slot = reader_slot(&reader, OF_ROLE_RETRY, 0);
+    for (int turn = 0; turn < 1000 && !seen; turn++) {
+        seen = reader.source.ops->peek(reader.source.self, slot, &record);
+        reader_wait(&reader, &never, 10);
+    }
+    assert_true(seen);
+    assert_int_equal(record.offset, 0);
+    assert_true(of_slice_equal(record.value, after.value));
+    reader_close(&reader);
+    fixture_close(&fixture);
+}
+
 /* ---- a producer that dies ---- */
 
 enum { ADD_PARTITIONS_TO_TXN = 24 };
@@ -310,6 +375,8 @@ main(void)
         cmocka_unit_test(test_a_full_queue_says_again),
         cmocka_unit_test(test_too_large_is_poison),
         cmocka_unit_test(test_a_broker_that_is_down_is_reported),
+        cmocka_unit_test(test_records_wait_for_less_than_a_session),
+        cmocka_unit_test(test_what_is_purged_is_not_written),
         cmocka_unit_test(test_a_producer_that_dies_in_a_transaction_is_replaced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,6 +20,8 @@ struct refusing {
     uint32_t refused;
     uint32_t aborts; /* asked for; transactional */
     bool ended;      /* the abort is to be told as done */
+    uint32_t purges; /* asked for; plain */
+    uint64_t last_tag;
 };
 
 static enum of_status
@@ -74,6 +76,38 @@ poll_end(void *self, const struct of_sink_listener *listener)
 static const struct of_sink_ops dead_ops = {
     .transactional = true, .produce = cannot_begin, .poll = poll_end, .abort = note_abort,
 };
+
+/* ---- a plain sink that takes everything and answers nothing ---- */
+
+static enum of_status
+swallow(void *self, const struct of_outgoing *record, uint64_t tag, struct of_error *err)
+{
+    (void)record;
+    (void)err;
+    struct refusing *sink = self;
+    sink->last_tag = tag;
+    return OF_OK;
+}
+
+static void
+note_purge(void *self)
+{
+    struct refusing *sink = self;
+    sink->purges++;
+}
+
+static uint32_t
+poll_purged(void *self, const struct of_sink_listener *listener)
+{
+    struct refusing *sink = self;
+    if (sink->purges == 0 || sink->last_tag == 0)
+        return 0;
+    listener->settled(listener->arg, sink->last_tag, OF_RETRY, "purged");
+    sink->last_tag = 0;
+    return 1;
+}
+
+static const struct of_sink_ops silent_ops = { .produce = swallow, .poll = poll_purged, .purge = note_purge };
 
 /* ---- chunks without anything in their records ---- */
 
@@ -282,6 +316,40 @@ a_transaction_that_cannot_begin_is_ended(void **state)
     bench_close(&bench);
 }
 
+/* The partitions are lost while state is on its way: it is given up before the barrier goes home, and what is said of it then
+ * concerns nobody. */
+static void
+what_a_lost_lane_has_not_written_is_purged(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct of_slot *slots[1] = { &bench.slot };
+    struct of_reached reached[1];
+    int64_t starts[1] = { 5 };
+    struct of_barrier barrier = {
+        .item = { .kind = OF_ITEM_BARRIER }, .number = 1, .slots = slots, .slot_count = 1, .starts = starts, .reached = reached,
+    };
+    bench_open_with(&bench, &silent_ops);
+    send_epoch(&bench, 0, 5);
+    bench.batches[0].failed = 0;
+    bench.batches[0].status[0] = OF_CAUSE_NONE;
+    of_ring_push(&bench.input, &barrier.item);
+    turn(&bench);
+    assert_int_not_equal(bench.sink.last_tag, 0);
+    of_slot_drop(&bench.slot, 1);
+    turn(&bench);
+    assert_int_equal(bench.sink.purges, 0); /* it may be acknowledged yet */
+    of_clock_advance(&bench.clock, 11 * OF_SECOND_NS);
+    turn(&bench);
+    assert_int_equal(bench.sink.purges, 1);
+    assert_int_equal(barrier.outcome, OF_BARRIER_WRITTEN);
+    assert_int_equal(reached[0].next_offset, -1);
+    turn(&bench);
+    assert_int_equal(bench.sink.last_tag, 0); /* told, and */
+    assert_null(next_notice(&bench));
+    bench_close(&bench);
+}
+
 int
 main(void)
 {
@@ -289,6 +357,7 @@ main(void)
         cmocka_unit_test(a_notice_that_was_not_read_yet_is_left_alone),
         cmocka_unit_test(one_epoch_has_one_notice),
         cmocka_unit_test(a_transaction_that_cannot_begin_is_ended),
+        cmocka_unit_test(what_a_lost_lane_has_not_written_is_purged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
