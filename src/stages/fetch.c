@@ -301,6 +301,7 @@ barrier_came_home(struct of_fetch *fetch)
     if (barrier->membership != NULL)
         source_ops(fetch)->give_back_membership(barrier->membership);
     barrier->membership = NULL;
+    of_reading_pace(&fetch->reading, barrier, of_clock_mono_ns(fetch->options.clock) - fetch->barrier_sent_ns);
     switch (barrier->outcome) {
     case OF_BARRIER_WRITTEN: commit_offsets(fetch); break;
     case OF_BARRIER_COMMITTED: settle_commit(fetch); break;
@@ -738,7 +739,7 @@ describe(const void *self, int64_t now_ns, FILE *out)
     const struct of_fetch *fetch = self;
     fprintf(out, "  lane %u: %s; source %s; %u of %u chunks under way\n", fetch->options.lane,
             of_fetch_phase_name(fetch->phase), source_ops(fetch)->name,
-            fetch->options.chunks - fetch->reading.free_count, fetch->options.chunks);
+            fetch->options.chunks - fetch->reading.free_count, fetch->reading.chunks_most);
     if (fetch->phase == OF_FETCH_RESTORING)
         fprintf(out, "  the recorded state of %u partitions is being read\n", fetch->restoring.waiting);
     if (fetch->phase == OF_FETCH_FAILED)

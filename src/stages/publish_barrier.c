@@ -169,6 +169,8 @@ send_home(struct of_publish *publish, enum of_barrier_outcome outcome)
         OF_ASSERT(publish->slots[i].slot == NULL || publish->slots[i].slot == barrier->slots[i]);
     barrier->outcome = outcome;
     barrier->fenced = publish->fenced;
+    barrier->late = publish->late;
+    publish->late = false;
     memcpy(barrier->text, publish->verdict_text, sizeof barrier->text);
     publish->barrier = NULL;
     publish->step = OF_STEP_NONE;
@@ -378,8 +380,10 @@ limit_transaction(struct of_publish *publish, int64_t now_ns)
 {
     const struct of_publish_options *options = &publish->options;
     if (publish->opened_ns != 0 && !publish->ending && !publish->doomed
-        && now_ns - publish->opened_ns > of_tuning_commit_interval_ns(options->tuning) + options->barrier_limit_ns)
+        && now_ns - publish->opened_ns > of_tuning_commit_interval_ns(options->tuning) + options->barrier_limit_ns) {
+        publish->late = true; /* fetch lets less come before the next one */
         of_publish_abort(publish, "its barrier did not come in time");
+    }
 }
 
 /* Whoever has the partitions next writes newer state: what still waits must not come over it. Its reports concern nobody. */

@@ -84,7 +84,7 @@ struct of_publish {
     int64_t opened_ns;  /* when its first record was produced, or could not be; 0: there is nothing to end */
     bool doomed;        /* nothing since the last barrier counts: the next barrier goes home with `verdict` */
     enum of_barrier_outcome verdict;
-    bool fenced;
+    bool fenced, late;
     char verdict_text[200];
 
     struct of_letter *letter;

@@ -14,6 +14,11 @@
 enum { CHUNKS_PER_TURN = 16 };
 static const int64_t FIRST_BACKOFF_NS = 100 * OF_MS_NS;
 static const int64_t LAST_BACKOFF_NS = 5 * OF_SECOND_NS;
+/* Ways of a barrier of a transaction. Publish aborts one that has not come in 10 s. */
+static const int64_t SWIFT_NS = 1 * OF_SECOND_NS;
+static const int64_t SLOW_NS = 5 * OF_SECOND_NS;
+/* How often to look whether who hears of records has caught up. */
+static const int64_t FULL_NS = 1 * OF_MS_NS;
 /* For slots that go down with another one's transaction: they must get through between two tries of that one. */
 static const int64_t LAST_ABORTED_NS = 800 * OF_MS_NS;
 
@@ -47,6 +52,7 @@ of_reading_init(struct of_reading *reading, const struct of_fetch_options *optio
         .board = board,
         .barrier_wanted = barrier_wanted,
         .retry_delay_ms = of_tuning_retry_delay_ms(options->tuning),
+        .chunks_most = options->chunks,
     };
     reading->chunks = of_alloc_array(options->chunks, sizeof *reading->chunks);
     reading->free_chunks = of_alloc_array(options->chunks, sizeof *reading->free_chunks);
@@ -400,10 +406,25 @@ note_chunks(struct of_reading *reading)
                           memory_order_relaxed);
 }
 
+/* A reader of events that lets publish wait holds up the barrier, and with it the transaction, unless it is waited for here,
+ * before there is any. Where the queue is smaller than a chunk, one at a time. */
+static bool
+is_heard(struct of_reading *reading)
+{
+    const struct of_event_queue *queue = reading->options->awaited;
+    if (queue == NULL)
+        return true;
+    uint64_t wanted = reading->records_out + OF_CHUNK_RECORDS;
+    uint32_t size = of_event_queue_size(queue), room = of_event_queue_room(queue);
+    bool heard = wanted <= size ? room >= wanted : reading->records_out == 0 && room == size;
+    reading->waits |= !heard;
+    return heard;
+}
+
 static struct of_chunk *
 borrow_chunk(struct of_reading *reading)
 {
-    if (reading->free_count == 0)
+    if (reading->options->chunks - reading->free_count >= reading->chunks_most || !is_heard(reading))
         return NULL;
     struct of_chunk *chunk = reading->free_chunks[--reading->free_count];
     chunk->slot = NULL;
@@ -435,6 +456,7 @@ emit(struct of_reading *reading, struct of_port *port, struct of_chunk *chunk)
     chunk->item.weight = reading->options->measure ? chunk->count : 0;
     slot->next_offset = chunk->next_offset;
     slot->chunks_out++;
+    reading->records_out += chunk->count;
     reading->moved = true;
     atomic_store_explicit(&reading->status->records,
                           atomic_load_explicit(&reading->status->records, memory_order_relaxed) + chunk->count,
@@ -465,6 +487,7 @@ of_reading_take_chunk(struct of_reading *reading, struct of_chunk *chunk)
 {
     struct of_reading_slot *slot = of_slot_reading(chunk->slot);
     slot->chunks_out--;
+    reading->records_out -= chunk->count;
     if (chunk->held && chunk->epoch == slot->epoch)
         hold(reading, slot, false, chunk->held_offset, (enum of_cause)chunk->held_cause, chunk->held_text);
     if (chunk->count > 0) {
@@ -495,6 +518,22 @@ of_reading_take_notice(struct of_reading *reading, const struct of_notice *notic
     int64_t offset = notice->offset >= 0 ? notice->offset : slot->next_offset;
     hold(reading, slot, true, offset, (enum of_cause)notice->cause, notice->text);
     return true;
+}
+
+/* All that is under way when a barrier is sent goes before it, however slow who takes it is: a producer that is throttled, a
+ * reader of events. With everything out again after an abort the next transaction would end as this one did, and the one after
+ * it. Half as much comes home in half the time; a single chunk is the least that there is. */
+void
+of_reading_pace(struct of_reading *reading, const struct of_barrier *barrier, int64_t way_ns)
+{
+    bool swift = barrier->outcome == OF_BARRIER_COMMITTED && way_ns <= SWIFT_NS;
+    bool slow = barrier->late || (barrier->outcome == OF_BARRIER_COMMITTED && way_ns > SLOW_NS);
+    if (slow && reading->chunks_most > 1)
+        reading->chunks_most /= 2;
+    else if (swift && reading->chunks_most < reading->options->chunks)
+        reading->chunks_most *= 2;
+    if (reading->chunks_most > reading->options->chunks)
+        reading->chunks_most = reading->options->chunks;
 }
 
 /* ---- retry partitions ---- */
@@ -608,6 +647,7 @@ of_reading_turn(struct of_reading *reading, struct of_port *port, const struct o
 {
     uint32_t done = 0;
     bool news = schema_news(reading);
+    reading->waits = false;
     look_at_delay(reading);
     for (uint32_t i = 0; i < reading->count; i++) {
         struct of_reading_slot *slot = reading->slots[i];
@@ -620,5 +660,8 @@ of_reading_turn(struct of_reading *reading, struct of_port *port, const struct o
         if (!slot->held && slot->slot.role == OF_ROLE_RETRY)
             done += read_retry(reading, port, slot, now_ns, deadline_ns);
     }
-    return done + read_orders(reading, port);
+    done += read_orders(reading, port);
+    if (reading->waits && now_ns + FULL_NS < *deadline_ns)
+        *deadline_ns = now_ns + FULL_NS;
+    return done;
 }

@@ -82,6 +82,7 @@ create_pipeline(struct world *world)
         .schemas = world->schemas,
         .group = of_slice_str("order-consumer-group"),
         .partition_events = world->options.events ? world->events : NULL,
+        .listeners = world->options.listeners,
         .max_retries = world->options.max_retries,
         .retry_delay_ms = world->options.retry_delay_ms,
         .commit_interval_ms = world->options.commit_interval_ms,

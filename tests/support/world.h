@@ -26,6 +26,7 @@ struct world_options {
     bool exactly_once;
     bool events; /* of partitions are kept until they are taken */
     bool unmeasured;
+    const struct of_listener *listeners; /* by lane, for records */
     bool (*stopping)(void); /* as of the pipeline's options */
 };
 
