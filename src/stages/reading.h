@@ -48,6 +48,7 @@ struct of_reading {
     uint32_t free_count;
     struct of_chunk *chunks; /* their memory */
     uint32_t chunks_most;    /* under way: how much may be before a barrier */
+    bool was_full;           /* as many were when the barrier was sent */
     uint64_t records_out;    /* in chunks under way */
     bool waits;              /* since this turn began, for who hears of records */
     bool serving;            /* the source has the slots of this assignment */
@@ -109,6 +110,9 @@ void of_reading_restart_all(struct of_reading *reading, enum of_cause cause, con
 
 /* What the barrier carries is committed: slots that got somewhere forget their back-off. */
 void of_reading_committed(struct of_reading *reading, const struct of_barrier *barrier);
+
+/* A barrier is sent behind what is under way. */
+void of_reading_note_barrier(struct of_reading *reading);
 
 /* A barrier has come home after way_ns: fewer chunks go before the next one, or more again. */
 void of_reading_pace(struct of_reading *reading, const struct of_barrier *barrier, int64_t way_ns);

@@ -112,6 +112,8 @@ open_lanes(struct world *world)
         world->sources[lane] = of_memory_source(world->cluster, lane);
         world->sinks[lane] = world->options.exactly_once ? of_memory_transactional_sink(world->cluster, lane)
                                                          : of_memory_sink(world->cluster, lane);
+        if (world->options.wrap != NULL)
+            world->sinks[lane] = world->options.wrap(world->sinks[lane]);
         world->restorers[lane] = of_memory_restorer(world->cluster, world->groups,
                                                     of_slice_str("order-consumer-group"));
     }

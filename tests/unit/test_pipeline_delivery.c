@@ -675,6 +675,15 @@ static const struct of_sink_ops throttled_ops = {
     .close = throttled_close,
 };
 
+static struct throttled throttle;
+
+static struct of_sink
+throttled(struct of_sink inner)
+{
+    throttle = (struct throttled) { .inner = inner };
+    return (struct of_sink) { &throttled_ops, &throttle };
+}
+
 /* 200 letters a second, where every order needs one: less is read ahead of a barrier, until it comes in time. */
 static void
 test_a_slow_producer_stops_nothing(void **state)
@@ -683,19 +692,17 @@ test_a_slow_producer_stops_nothing(void **state)
     enum { ORDERS = 9000 };
     struct world world;
     world_create(&world, &(struct world_options) {
-        .exactly_once = true, .failure_rate = 1, .max_retries = UINT32_MAX, .unmeasured = true,
+        .exactly_once = true, .failure_rate = 1, .max_retries = UINT32_MAX, .unmeasured = true, .wrap = throttled,
     });
-    struct throttled sink = { .inner = world.sinks[0] };
-    world.sinks[0] = (struct of_sink) { &throttled_ops, &sink };
     world_append_orders(&world, 0, ORDERS);
     world_start(&world);
     for (int ms = 0; ms < 240000 && !all_committed(&world, ORDERS); ms += 5) {
-        sink.left = 1;
+        throttle.left = 1;
         world_pass_ms(&world, 5);
     }
     assert_true(all_committed(&world, ORDERS));
     assert_int_equal(world_dead_count(&world), ORDERS);
-    sink.left = UINT32_MAX;
+    throttle.left = UINT32_MAX;
     world_stop_and_check(&world, ORDERS);
     world_destroy(&world);
 }
