@@ -8,7 +8,7 @@
 #include "stages/decode.h"
 
 enum {
-    BATCHES_ASIDE = 256, /* of each decode instance: what comes in while a transaction ends, which takes some 20 ms */
+    BATCHES_ASIDE = 1024, /* of each decode instance: what comes in while a transaction ends, which takes some 20 ms */
     BATCHES_MOST = OF_BATCHES_PER_LANE + BATCHES_ASIDE,
     RECORD_BYTES = 400, /* what a small record costs in a source, rounded up */
     CHUNKS_LEAST = 8,

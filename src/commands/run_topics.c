@@ -1,6 +1,8 @@
 #include "commands/run_topics.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "commands/interrupt.h"
@@ -130,6 +132,32 @@ prepare_all(struct of_admin *admin, struct of_kafka_options *options, const stru
     return status;
 }
 
+/* ---- what they take ---- */
+
+static void
+take_setting(void *context, const char *name, const char *value)
+{
+    int64_t *most = context;
+    if (value == NULL || strcmp(name, "max.message.bytes") != 0)
+        return;
+    int64_t bytes = strtoll(value, NULL, 10);
+    if (bytes > 0 && bytes < *most)
+        *most = bytes;
+}
+
+/* Not being told is no reason not to start. */
+static int32_t
+look_up_batch_bytes(struct of_admin *admin, const struct of_kafka_options *options)
+{
+    const char *const topics[] = { options->retry_topic, options->dead_letter_topic, options->aggregates_topic };
+    int64_t most = INT32_MAX;
+    struct of_error err;
+    for (size_t i = 0; i < sizeof topics / sizeof *topics; i++)
+        if (of_admin_settings(admin, topics[i], CHECK_MS, take_setting, &most, &err) != OF_OK)
+            return 0;
+    return most == INT32_MAX ? 0 : (int32_t)most;
+}
+
 enum of_status
 of_run_prepare_topics(struct of_kafka_options *options, const struct of_settings *settings,
                       int32_t *orders_partitions, char **cluster, struct of_error *err)
@@ -148,6 +176,8 @@ of_run_prepare_topics(struct of_kafka_options *options, const struct of_settings
         of_log_changed(&last, OF_LOG_WARNING, "run", "%s; trying again", err->text);
         nanosleep(&(struct timespec) { .tv_nsec = PAUSE_MS * OF_MS_NS }, NULL);
     }
+    if (status == OF_OK && !options->embedded)
+        options->batch_bytes = look_up_batch_bytes(admin, options);
     of_admin_close(&admin);
     return status == OF_RETRY ? of_error_prefix(err, "interrupted") : status;
 }

@@ -46,6 +46,7 @@ struct of_kafka_options {
     enum of_kafka_out_of_range on_out_of_range;
     size_t memory_bytes;      /* what one source may fetch ahead, all partitions together */
     int32_t retry_partitions; /* that one source may be assigned at most; 0: not known, a dozen is taken */
+    int32_t batch_bytes;      /* that every topic written to takes in one batch; 0: not known */
     bool embedded;            /* timings that suit the embedded cluster */
     const struct of_kafka_property *properties;
     size_t property_count;

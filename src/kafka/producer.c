@@ -14,24 +14,35 @@ enum {
     DESTROY_MS = 1000,
     SMALL_RECORD_BYTES = 500, /* what a record of a few dozen bytes costs in librdkafka's queue, header included */
     SETTINGS_MOST = 16,
+    BATCH_BYTES = 64 << 10, /* where it is not known what topics take: few take less */
+    BATCH_BYTES_MOST = 256 << 10,
 };
 
 /* ---- opening and closing ---- */
+
+/* What is too large for its topic must be a single record, so that no other suffers for it. librdkafka has one batch of a
+ * partition on its way at a time: the larger, the fewer waits. */
+static int32_t
+batch_size(const struct of_kafka_options *options)
+{
+    int32_t fits = options->batch_bytes - options->batch_bytes / 8;
+    return options->batch_bytes == 0 ? BATCH_BYTES : fits < BATCH_BYTES_MOST ? fits : BATCH_BYTES_MOST;
+}
 
 enum of_status
 of_producer_open(struct of_producer *producer, const struct of_kafka_options *options,
                  const struct of_kafka_property *settings, size_t count, struct of_error *err)
 {
-    char messages[24], kbytes[24];
+    char messages[24], kbytes[24], batch_bytes[24];
     size_t budget = options->memory_bytes / 4;
     size_t records = budget / SMALL_RECORD_BYTES;
     snprintf(messages, sizeof messages, "%zu", records < 1000 ? 1000 : records > 1000000 ? 1000000 : records);
+    snprintf(batch_bytes, sizeof batch_bytes, "%d", batch_size(options));
     snprintf(kbytes, sizeof kbytes, "%zu", budget < 2 << 20 ? 2048 : budget / 1024);
     struct of_kafka_property all[SETTINGS_MOST] = {
         { "enable.idempotence", "true" },
         { "acks", "all" },
-        /* Small batches: one that is too large for its topic then holds a single record, and no other suffers for it. */
-        { "batch.size", "65536" },
+        { "batch.size", batch_bytes },
         { "queue.buffering.max.messages", messages },
         { "queue.buffering.max.kbytes", kbytes },
         /* A topic that is gone must not come back without what was in it; the embedded cluster knows no such thing. */

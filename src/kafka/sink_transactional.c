@@ -271,9 +271,9 @@ open_producer(struct sink *sink)
     const struct of_kafka_property settings[] = {
         { "transactional.id", sink->options->transactional_id },
         { "transaction.timeout.ms", sink->timeout_ms },
-        /* Nobody sees a record before its transaction is committed, which sends what still waits. Until then only full batches
-         * go out: librdkafka 2.0.2 spins while a batch that has waited long enough waits for the one before it. */
-        { "linger.ms", "1000" },
+        /* Nobody sees a record before its transaction is committed, which sends what still waits. Longer than what a full batch
+         * takes to its acknowledgement: librdkafka 2.0.2 spins while one that has lingered waits for the one before it. */
+        { "linger.ms", "25" },
         { "delivery.report.only.error", "true" },
         /* That a topic is back, a transactional producer only learns from this. */
         { "topic.metadata.refresh.interval.ms", "5000" },

@@ -250,9 +250,9 @@ class Read(unittest.TestCase):
         unit = (places.ROOT / "etc" / "systemd" / "orderflow.service").stem
         for _, *command in self.each("systemctl"):
             verb, *units = [word for word in command if not word.startswith("-")]
-            self.assertIn(verb, ("enable", "disable", "start", "stop", "restart", "status", "edit", "reload"))
+            self.assertIn(verb, ("enable", "disable", "start", "stop", "restart", "status", "edit", "reload", "kill"))
             self.assertLessEqual(set(units), {unit}, command)
-            self.assertLessEqual(set(command) - {verb, *units}, {"--now"})
+            self.assertLessEqual(set(command) - {verb, *units}, {"--now", "--signal=USR1"})
         for command in self.each("systemd-analyze", "journalctl"):
             self.assertEqual(service_manager().parse_args(command).unit, unit, command)
 

@@ -8,14 +8,15 @@ import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PROGRAM = pathlib.Path(os.environ.get("ORDERFLOW_PROGRAM", ROOT / "build" / "dev" / "src" / "orderflow"))
+PACKAGES = ROOT / "build" / "package"
 SKIPPED = 77    # what CTest takes for skipped
 
 
 def output(*command, status=0, **options):
-    """What a command prints; it must end with this status within two minutes."""
+    """What a command prints; it must end with this status (None: with any) within two minutes."""
     done = subprocess.run([str(part) for part in command], stdin=subprocess.DEVNULL, capture_output=True, text=True,
                           timeout=120, **options)
-    if done.returncode != status:
+    if status is not None and done.returncode != status:
         raise AssertionError(f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     return done.stdout
 
@@ -26,6 +27,23 @@ def need(*tools):
     if missing:
         print(f"missing: {' '.join(missing)} (./dev setup installs them)", file=sys.stderr)
         sys.exit(1 if os.environ.get("ORDERFLOW_REQUIRE_PACKAGE") else SKIPPED)
+
+
+def package():
+    """The newest package that was built."""
+    found = sorted(PACKAGES.glob("*.deb"), key=os.path.getmtime)
+    if not found:
+        raise AssertionError("no package: ./dev package makes it")
+    return found[-1]
+
+
+def obstacle():
+    """Why there can be no other root here; None: there can."""
+    if os.geteuid() != 0:
+        return "only root can make another root"
+    if subprocess.run(["unshare", "--mount", "mount", "-t", "proc", "proc", "/proc"], capture_output=True).returncode:
+        return "nothing can be mounted here"
+    return None
 
 
 def main():
