@@ -90,6 +90,9 @@ make_stage(struct of_pipeline *pipeline, enum of_stage stage, uint32_t instance)
             .gone = &pipeline->gone,
             .drain_timeout_ns = options->drain_timeout_ms * OF_MS_NS,
             .events = options->partition_events != NULL ? options->partition_events[instance] : NULL,
+            .awaited = options->listeners != NULL && options->listeners[instance].waits
+                           ? options->listeners[instance].queue
+                           : NULL,
             .quiet = options->quiet,
             .schemas = options->schemas,
             .measure = options->measure,

@@ -189,7 +189,8 @@ print(const char *format, ...)
     return text;
 }
 
-/* A producer has an id in any case: who has no name gets one that nobody had before. */
+/* A producer has an id in any case: who has no name gets one that nobody had before. A group's name may hold anything, but
+ * behind the last slash stand an instance's, which holds none, and the member's number: no two have the same id. */
 static void
 name_members(struct of_identity *identity, const struct of_identity_options *options)
 {
@@ -205,7 +206,7 @@ name_members(struct of_identity *identity, const struct of_identity_options *opt
     for (uint32_t k = 0; k < options->members; k++) {
         if (named)
             identity->members[k].instance_id = print("%s-%" PRIu32, identity->name, k);
-        identity->members[k].transactional_id = print("orderflow-%s-%s-%" PRIu32, options->group,
+        identity->members[k].transactional_id = print("orderflow-%s/%s-%" PRIu32, options->group,
                                                       named ? identity->name : unique, k);
     }
 }

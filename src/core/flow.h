@@ -261,6 +261,7 @@ struct of_barrier {
     /* publish's answer */
     struct of_reached *reached; /* by slot index */
     enum of_barrier_outcome outcome;
+    bool late; /* ABORTED: it did not come as soon as its transaction had to end */
     bool fenced;
     char text[200]; /* ABORTED, UNKNOWN, FAILED: why, for people */
 };

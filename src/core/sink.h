@@ -67,11 +67,16 @@ struct of_sink_ops {
 
     /* Takes a copy of the record. OF_OK: it will be settled, once, with this tag (transactional: if it fails). Otherwise
      * it will not: OF_AGAIN: the queue is full or a transaction is ending, poll and come again; OF_POISON: too large;
-     * OF_RETRY: refused; OF_ABORT: the transaction has failed and can only be aborted; OF_FATAL. */
+     * OF_RETRY: refused; OF_ABORT: the transaction, of which this may be the first record, has failed and must be aborted;
+     * OF_FATAL: the sink has failed, and no transaction is open. */
     enum of_status (*produce)(void *self, const struct of_outgoing *record, uint64_t tag, struct of_error *err);
 
     /* Tells the listener everything that is waiting. Returns how much. */
     uint32_t (*poll)(void *self, const struct of_sink_listener *listener);
+
+    /* Plain: gives up what is on its way. What was not acknowledged is settled as OF_RETRY; if it was sent already, it may be
+     * written all the same. Optional. */
+    void (*purge)(void *self);
 
     /* Transactional: commits the records since the last end together with these offsets, in the name of the group's
      * member that `membership` describes (core/source.h), which is borrowed until then. Offsets are copied. Answered by

@@ -26,7 +26,7 @@ struct of_partition {
     const char *topic; /* lives as long as the run */
     enum of_role role;
     int32_t partition;
-    int64_t start; /* out of positions: the offset to begin with */
+    int64_t start; /* out of positions: the offset to begin with. Into it: what it was before, -1: not asked yet */
     bool committed; /* out of positions: start is a committed offset, not one chosen by the `from` option */
     int32_t leader_epoch; /* out of positions: as it was committed with start; -1: not known */
 };

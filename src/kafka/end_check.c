@@ -115,9 +115,12 @@ ask_starts(struct of_end_check *check, rd_kafka_topic_partition_list_t **out, st
     for (int i = 0; i < list->cnt; i++)
         partitions[i] = (struct of_partition) {
             .topic = i < check->orders_count ? check->options->orders_topic : check->options->retry_topic,
+            .role = i < check->orders_count ? OF_ROLE_ORDERS : OF_ROLE_RETRY,
             .partition = list->elems[i].partition,
+            .start = -1,
         };
-    enum of_status status = of_kafka_query_positions(&check->client, partitions, (uint32_t)list->cnt, ASK_MS, err);
+    enum of_status status = of_kafka_query_positions(&check->client, partitions, (uint32_t)list->cnt, false, ASK_MS,
+                                                     err);
     for (int i = 0; i < list->cnt; i++)
         list->elems[i].offset = partitions[i].start;
     free(partitions);

@@ -25,6 +25,8 @@
 #include "core/memory.h"
 #include "kafka/offsets.h"
 
+#define SESSION_MS_TEXT "30000"
+
 enum {
     POSITIONS_MS = 1000,
     JOIN_MS = 4000, /* the others hear of a rebalance with their next heartbeat, every 3 s */
@@ -42,6 +44,16 @@ now_ns(void)
 }
 
 /* ---- opening ---- */
+
+int64_t
+of_kafka_session_ms(const struct of_kafka_options *options)
+{
+    const char *text = SESSION_MS_TEXT;
+    for (size_t i = 0; i < options->property_count; i++)
+        if (strcmp(options->properties[i].name, "session.timeout.ms") == 0)
+            text = options->properties[i].value;
+    return strtol(text, NULL, 10);
+}
 
 /* The settings that all such clients have, and behind them those of the caller. Returns how many. */
 static size_t
@@ -85,7 +97,7 @@ of_kafka_membership_open(struct of_kafka_membership *membership, const struct of
     const struct of_kafka_property own[] = {
         { "group.instance.id", options->group_instance_id },
         { "partition.assignment.strategy", "range" },
-        { "session.timeout.ms", options->embedded ? "3000" : "30000" },
+        { "session.timeout.ms", options->embedded ? "3000" : SESSION_MS_TEXT },
         { "heartbeat.interval.ms", options->embedded ? "500" : "3000" },
         { "statistics.interval.ms", options->consumer_statistics != NULL ? OF_KAFKA_STATISTICS_MS_TEXT : NULL },
     };
@@ -397,7 +409,7 @@ enum of_status
 of_kafka_membership_positions(struct of_kafka_membership *membership, struct of_partition *partitions, uint32_t count,
                               struct of_error *err)
 {
-    return of_kafka_query_positions(&membership->client, partitions, count, POSITIONS_MS, err);
+    return of_kafka_query_positions(&membership->client, partitions, count, true, POSITIONS_MS, err);
 }
 
 void

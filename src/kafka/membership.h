@@ -33,6 +33,10 @@ struct of_kafka_membership {
     bool failed; /* told */
 };
 
+/* How long the group waits for a member that keeps silent, as the properties or we say. The embedded cluster's, which is shorter
+ * because joins take as long, is not meant. */
+int64_t of_kafka_session_ms(const struct of_kafka_options *options);
+
 /* Opens a consumer's handle that commits nothing by itself, reads committed records only and never jumps; settings[0..count)
  * come on top. events: RD_KAFKA_EVENT_* beside errors and logs. OF_FATAL: a property is refused. */
 enum of_status of_kafka_consumer_open(struct of_kafka_client *client, const struct of_kafka_options *options,

@@ -100,20 +100,36 @@ of_kafka_query_committed(struct of_kafka_client *client, rd_kafka_topic_partitio
                         of_kafka_why(client, code, why, sizeof why));
 }
 
-/* ---- leader epochs ---- */
+/* ---- notes: the text that Kafka keeps with a committed offset ---- */
 
 static const char epoch_note[] = "orderflow.leader_epoch=";
+static const char start_note[] = "orderflow.start"; /* nothing is committed here yet; it begins at this offset */
+
+static void
+note(rd_kafka_topic_partition_t *partition, const char *text)
+{
+    size_t length = strlen(text);
+    partition->metadata = of_alloc(length + 1); /* librdkafka frees it */
+    memcpy(partition->metadata, text, length);
+    partition->metadata_size = length;
+}
 
 void
 of_kafka_note_leader_epoch(rd_kafka_topic_partition_t *partition, int32_t leader_epoch)
 {
-    char note[sizeof epoch_note + 12];
+    char text[sizeof epoch_note + 12];
     if (leader_epoch < 0)
         return;
-    int length = snprintf(note, sizeof note, "%s%d", epoch_note, leader_epoch);
-    partition->metadata = of_alloc((size_t)length + 1); /* librdkafka frees it */
-    memcpy(partition->metadata, note, (size_t)length);
-    partition->metadata_size = (size_t)length;
+    snprintf(text, sizeof text, "%s%d", epoch_note, leader_epoch);
+    note(partition, text);
+}
+
+static bool
+is_noted_start(const rd_kafka_topic_partition_t *partition)
+{
+    const size_t length = sizeof start_note - 1;
+    return partition->offset >= 0 && partition->metadata_size == length
+           && memcmp(partition->metadata, start_note, length) == 0;
 }
 
 /* Whatever else may be there, by whomever: -1. */
@@ -162,66 +178,144 @@ list_topic(struct of_kafka_client *client, const char *topic, int timeout_ms, rd
     return OF_OK;
 }
 
-/* Has the group ever committed an offset of the topic? */
+/* The group's word for where all these partitions begin, for members that look them up later. */
 static enum of_status
-topic_started(struct of_kafka_client *client, const char *topic, int64_t until_ms, bool *started, struct of_error *err)
+note_starts(struct of_kafka_client *client, const rd_kafka_topic_partition_list_t *starts, int timeout_ms,
+            struct of_error *err)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_copy(starts);
+    for (int i = 0; i < list->cnt; i++)
+        note(&list->elems[i], start_note);
+    rd_kafka_queue_t *answers = rd_kafka_queue_new(client->rk);
+    rd_kafka_resp_err_t code = rd_kafka_commit_queue(client->rk, list, answers, NULL, NULL);
+    rd_kafka_event_t *answer = code == RD_KAFKA_RESP_ERR_NO_ERROR ? rd_kafka_queue_poll(answers, timeout_ms) : NULL;
+    if (answer != NULL) {
+        const rd_kafka_topic_partition_list_t *done = rd_kafka_event_topic_partition_list(answer);
+        code = rd_kafka_event_error(answer);
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR && done != NULL)
+            code = first_error(done);
+        rd_kafka_event_destroy(answer);
+    } else if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        code = RD_KAFKA_RESP_ERR__TIMED_OUT;
+    }
+    rd_kafka_queue_destroy(answers);
+    rd_kafka_topic_partition_list_destroy(list);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return of_error_set(err, OF_RETRY, "cannot note where group %s begins: %s", client->options->group,
+                            rd_kafka_err2str(code));
+    return OF_OK;
+}
+
+/* Where the partitions of the topic begin if the group begins with them: at their ends, which is noted for all of them at
+ * once. An empty list if it has begun. On OF_OK the caller destroys *out. */
+static enum of_status
+begin_at_ends(struct of_kafka_client *client, const char *topic, bool member, int64_t until_ms,
+              rd_kafka_topic_partition_list_t **out, struct of_error *err)
 {
     rd_kafka_topic_partition_list_t *list = NULL;
+    bool begun = false;
     enum of_status status = list_topic(client, topic, left_ms(until_ms), &list, err);
     if (status != OF_OK)
         return status;
     status = of_kafka_query_committed(client, list, left_ms(until_ms), err);
-    *started = false;
-    for (int i = 0; status == OF_OK && i < list->cnt; i++)
-        *started = *started || list->elems[i].offset >= 0;
-    rd_kafka_topic_partition_list_destroy(list);
+    for (int i = 0; i < list->cnt; i++)
+        begun = begun || list->elems[i].offset >= 0;
+    if (status == OF_OK && !begun)
+        status = of_kafka_query_edges(client, list, true, left_ms(until_ms), err);
+    if (status == OF_OK && !begun && member)
+        status = note_starts(client, list, left_ms(until_ms), err);
+    if (status == OF_OK && begun) {
+        rd_kafka_topic_partition_list_destroy(list);
+        list = rd_kafka_topic_partition_list_new(0);
+    }
+    if (status == OF_OK)
+        *out = list;
+    else
+        rd_kafka_topic_partition_list_destroy(list);
     return status;
 }
 
-/* Fills the start of what is not committed, of one topic. */
+/* What a member that looked at the same moment has noted may lie behind where this one has begun: that stays. */
+static void
+take_committed(struct of_partition *partition, const rd_kafka_topic_partition_t *element, bool latest)
+{
+    int64_t before = latest && !partition->committed && partition->role == OF_ROLE_ORDERS ? partition->start : -1;
+    partition->start = element->offset >= 0 ? element->offset : -1;
+    partition->committed = element->offset >= 0 && !is_noted_start(element);
+    partition->leader_epoch = partition->committed ? noted_leader_epoch(element) : -1;
+    if (!partition->committed && before >= 0 && (partition->start < 0 || before < partition->start))
+        partition->start = before;
+}
+
+static bool
+is_open(const struct of_partition *partition, bool orders)
+{
+    return partition->start < 0 && (!orders || partition->role == OF_ROLE_ORDERS);
+}
+
+static bool
+any_open(const struct of_partition *partitions, uint32_t count, bool orders)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (is_open(&partitions[i], orders))
+            return true;
+    return false;
+}
+
 static enum of_status
-choose_starts(struct of_kafka_client *client, const char *topic, struct of_partition *partitions, uint32_t count,
-              int64_t until_ms, struct of_error *err)
+choose_ends(struct of_kafka_client *client, struct of_partition *partitions, uint32_t count, bool member,
+            int64_t until_ms, struct of_error *err)
+{
+    rd_kafka_topic_partition_list_t *ends;
+    const char *topic = client->options->orders_topic;
+    if (!any_open(partitions, count, true))
+        return OF_OK;
+    enum of_status status = begin_at_ends(client, topic, member, until_ms, &ends, err);
+    if (status != OF_OK)
+        return status;
+    for (uint32_t i = 0; i < count; i++) {
+        const rd_kafka_topic_partition_t *end =
+            rd_kafka_topic_partition_list_find(ends, topic, partitions[i].partition);
+        if (is_open(&partitions[i], true) && end != NULL)
+            partitions[i].start = end->offset;
+    }
+    rd_kafka_topic_partition_list_destroy(ends);
+    return OF_OK;
+}
+
+/* Of what is not decided yet. */
+static enum of_status
+choose_firsts(struct of_kafka_client *client, struct of_partition *partitions, uint32_t count, int64_t until_ms,
+              struct of_error *err)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
     for (uint32_t i = 0; i < count; i++)
-        if (!partitions[i].committed && strcmp(partitions[i].topic, topic) == 0)
-            rd_kafka_topic_partition_list_add(list, topic, partitions[i].partition);
-    bool latest = list->cnt > 0 && client->options->from == OF_KAFKA_FROM_LATEST;
-    enum of_status status = OF_OK;
-    if (latest) {
-        bool started;
-        status = topic_started(client, topic, until_ms, &started, err);
-        latest = status == OF_OK && !started;
-    }
-    if (status == OF_OK)
-        status = of_kafka_query_edges(client, list, latest, left_ms(until_ms), err);
+        if (is_open(&partitions[i], false))
+            rd_kafka_topic_partition_list_add(list, partitions[i].topic, partitions[i].partition);
+    enum of_status status = of_kafka_query_edges(client, list, false, left_ms(until_ms), err);
     for (uint32_t i = 0; status == OF_OK && i < count; i++)
-        if (!partitions[i].committed && strcmp(partitions[i].topic, topic) == 0)
-            partitions[i].start = rd_kafka_topic_partition_list_find(list, topic, partitions[i].partition)->offset;
+        if (is_open(&partitions[i], false))
+            partitions[i].start =
+                rd_kafka_topic_partition_list_find(list, partitions[i].topic, partitions[i].partition)->offset;
     rd_kafka_topic_partition_list_destroy(list);
     return status;
 }
 
 enum of_status
-of_kafka_query_positions(struct of_kafka_client *client, struct of_partition *partitions, uint32_t count, int timeout_ms,
-                         struct of_error *err)
+of_kafka_query_positions(struct of_kafka_client *client, struct of_partition *partitions, uint32_t count, bool member,
+                         int timeout_ms, struct of_error *err)
 {
     int64_t until_ms = now_ms() + timeout_ms;
+    bool latest = client->options->from == OF_KAFKA_FROM_LATEST;
     rd_kafka_topic_partition_list_t *list = list_of(partitions, count);
     /* The greater part of the time for the coordinator, which may just be changing; the rest is answered at once. */
     enum of_status status = of_kafka_query_committed(client, list, timeout_ms * 2 / 3, err);
-    for (uint32_t i = 0; status == OF_OK && i < count; i++) {
-        partitions[i].start = list->elems[i].offset;
-        partitions[i].committed = list->elems[i].offset >= 0;
-        partitions[i].leader_epoch = partitions[i].committed ? noted_leader_epoch(&list->elems[i]) : -1;
-    }
+    for (uint32_t i = 0; status == OF_OK && i < count; i++)
+        take_committed(&partitions[i], &list->elems[i], latest);
     rd_kafka_topic_partition_list_destroy(list);
-    if (status == OF_OK)
-        status = choose_starts(client, client->options->orders_topic, partitions, count, until_ms, err);
-    if (status == OF_OK && client->options->retry_topic != NULL)
-        status = choose_starts(client, client->options->retry_topic, partitions, count, until_ms, err);
-    return status;
+    if (status == OF_OK && latest)
+        status = choose_ends(client, partitions, count, member, until_ms, err);
+    return status == OF_OK ? choose_firsts(client, partitions, count, until_ms, err) : status;
 }
 
 /* ---- commits ---- */

@@ -22,11 +22,19 @@ enum of_status of_kafka_query_committed(struct of_kafka_client *client, rd_kafka
  * field that was made for it. Negative: none. */
 void of_kafka_note_leader_epoch(rd_kafka_topic_partition_t *partition, int32_t leader_epoch);
 
-/* Where to begin, as core/source.h's positions says: at the committed offset; without one as the option `from` asks.
- * `latest` holds for topics of which the group has committed nothing at all: partitions that appear later are read from
- * their beginning. Blocks for timeout_ms at most. */
+/* Where to begin, as core/source.h's positions says: at the committed offset; without one as the option `from` asks. Retries
+ * begin at the first offset in any case, as those of other groups are passed over when they are read.
+ *
+ * With `latest` a group begins with all partitions of the orders topic at once: the first member that finds nothing
+ * committed in any of them looks up the ends of all, and commits them with a note that tells them from offsets up to which
+ * something was counted. Later look-ups, by whomever, go by the note until such an offset takes its place. A partition with
+ * neither, in a topic that has one or the other, was added later, and begins at its first offset. Where two members look at the same moment
+ * the later note stands, but for a member that has begun before it (`start` and `committed` as this call has filled them
+ * before; -1 and false at first).
+ *
+ * member: the client is one of the group's, and can commit; otherwise nothing is noted. Blocks for timeout_ms at most. */
 enum of_status of_kafka_query_positions(struct of_kafka_client *client, struct of_partition *partitions, uint32_t count,
-                                        int timeout_ms, struct of_error *err) OF_MUST_USE;
+                                        bool member, int timeout_ms, struct of_error *err) OF_MUST_USE;
 
 /* What the answer to a commit means: OF_OK, OF_RETRY, OF_ABORT (the partitions are no longer ours), OF_FATAL. */
 enum of_status of_kafka_commit_status(rd_kafka_resp_err_t code);

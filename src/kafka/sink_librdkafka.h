@@ -1,6 +1,8 @@
 /* The sink that writes through librdkafka: core/sink.h on an idempotent producer.
  *
- * A record is reported OF_OK when all in-sync replicas have it. What is not acknowledged in 60 s is reported OF_RETRY.
+ * A record is reported OF_OK when all in-sync replicas have it. What is not acknowledged in two thirds of the
+ * group's session time-out is reported OF_RETRY: by the time that partitions can be another's, nothing of ours waits to be
+ * written over what that one writes.
  * After a fatal error of the idempotent producer every call answers OF_FATAL.
  *
  * Threads: as core/sink.h; reports wait in a queue for poll(), librdkafka's threads only write to the wake eventfd.

@@ -1,7 +1,7 @@
 /* States of the transaction, and what a crash (of this process, at that point) leaves at the broker:
  *
  *   state        moved by                           a crash leaves
- *   IDLE         -> OPEN: produce                    nothing
+ *   IDLE         -> OPEN: produce, even if it fails  nothing
  *                -> COMMITTING: commit (offsets)
  *   OPEN         -> COMMITTING: commit               an open transaction, which hides what was written and holds readers of
  *                -> ABORTING: abort                  committed records back: the next process with this transactional.id
@@ -314,6 +314,7 @@ open_anew(struct sink *sink)
     for (int i = 0; i < OF_DESTINATIONS; i++)
         partitions[i] = sink->producer.topics[i].partitions;
     of_producer_close(&sink->producer);
+    sink->finished = false;
     enum of_status status = open_producer(sink);
     for (int i = 0; i < OF_DESTINATIONS && status == OF_OK; i++)
         sink->producer.topics[i].partitions = partitions[i]; /* a topic that is gone holds up nobody who does not need it */
@@ -325,16 +326,19 @@ open_anew(struct sink *sink)
     return status;
 }
 
-/* Each topic that is denied costs a handle. */
+/* Each topic that is denied costs a handle, and so does a trial that could not be ended. */
 static enum of_status
 find_denied(struct sink *sink)
 {
     enum of_status status = OF_OK;
     for (int i = 0; i < OF_DESTINATIONS && status == OF_OK; i++) {
-        if (!sink->topics[i].used || !is_denied(sink, i))
+        if (!sink->topics[i].used)
             continue;
-        refuse_topic(&sink->topics[i], RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
-        status = open_anew(sink);
+        bool denied = is_denied(sink, i);
+        if (denied)
+            refuse_topic(&sink->topics[i], RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+        if (denied || sink->finished)
+            status = open_anew(sink);
     }
     return status;
 }
@@ -355,7 +359,7 @@ replace(struct sink *sink)
     sink->alone = false;
     for (int i = 0; i < OF_DESTINATIONS; i++)
         sink->topics[i].used = false;
-    sink->denied = sink->finished = false;
+    sink->denied = false;
     if (status == OF_OK && sink->wake_fd >= 0)
         of_kafka_queue_wake(sink->producer.client.queue, sink->wake_fd);
     return status;
@@ -448,17 +452,31 @@ sink_start(void *self, int wake_fd, struct of_error *err)
     return OF_OK;
 }
 
+/* A handle that cannot begin is taken for one whose transaction has failed: aborting that, or committing it, shows whether a
+ * new handle is needed. */
 static enum of_status
 begin(struct sink *sink, struct of_error *err)
 {
     rd_kafka_error_t *error = rd_kafka_begin_transaction(sink->producer.client.rk);
-    if (error == NULL) {
-        sink->state = OPEN;
+    sink->state = OPEN;
+    if (error == NULL)
         return OF_OK;
-    }
-    of_error_set(err, OF_RETRY, "cannot begin a transaction: %s", rd_kafka_error_string(error));
+    of_error_set(err, OF_ABORT, "cannot begin a transaction: %s", rd_kafka_error_string(error));
     rd_kafka_error_destroy(error);
-    return OF_RETRY;
+    return OF_ABORT;
+}
+
+/* A handle that is finished can still be replaced, which an abort leads to. */
+static enum of_status
+class_refusal(struct sink *sink, enum of_status status, struct of_error *err)
+{
+    if (status == OF_FATAL) {
+        err->status = OF_ABORT;
+        return OF_ABORT;
+    }
+    if (status == OF_RETRY && failure_of(sink->producer.client.rk) != RD_KAFKA_RESP_ERR__STATE)
+        return of_error_set(err, OF_ABORT, "the transaction has failed");
+    return status;
 }
 
 /* A topic that was gone is looked up before it is tried, because trying takes as long as a transaction may. */
@@ -491,9 +509,7 @@ sink_produce(void *self, const struct of_outgoing *record, uint64_t tag, struct 
                             rd_kafka_err2str(topic->why));
     enum of_status status = sink->state == IDLE ? begin(sink, err) : OF_OK;
     if (status == OF_OK)
-        status = of_producer_produce(&sink->producer, record, tag, err);
-    if (status == OF_RETRY && failure_of(sink->producer.client.rk) != RD_KAFKA_RESP_ERR__STATE)
-        return of_error_set(err, OF_ABORT, "the transaction has failed");
+        status = class_refusal(sink, of_producer_produce(&sink->producer, record, tag, err), err);
     topic->used |= status == OF_OK;
     return status;
 }

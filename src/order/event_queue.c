@@ -9,6 +9,7 @@ struct of_event_queue {
     struct of_ring sent;  /* maker to console */
     struct of_ring empty; /* console to maker */
     struct of_event *events;
+    uint32_t size;
     struct of_event *spare; /* the maker's: borrowed once and not sent */
     _Atomic uint64_t dropped; /* written by the maker */
 };
@@ -20,6 +21,7 @@ of_event_queue_create(uint32_t events)
     of_ring_init(&queue->sent, events);
     of_ring_init(&queue->empty, events);
     queue->events = of_alloc_array(events, sizeof *queue->events);
+    queue->size = events;
     for (uint32_t i = 0; i < events; i++)
         of_ring_push(&queue->empty, &queue->events[i]);
     return queue;
@@ -56,6 +58,18 @@ void
 of_event_queue_send(struct of_event_queue *queue, struct of_event *event)
 {
     of_ring_push(&queue->sent, event);
+}
+
+uint32_t
+of_event_queue_size(const struct of_event_queue *queue)
+{
+    return queue->size;
+}
+
+uint32_t
+of_event_queue_room(const struct of_event_queue *queue)
+{
+    return of_ring_count(&queue->empty);
 }
 
 struct of_event *

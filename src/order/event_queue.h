@@ -21,6 +21,10 @@ struct of_event *of_event_queue_borrow(struct of_event_queue *queue); /* NULL: a
 void of_event_queue_send(struct of_event_queue *queue, struct of_event *event);
 void of_event_queue_unborrow(struct of_event_queue *queue, struct of_event *event); /* instead of send */
 
+/* How many events are under way at most, and how many more may be sent now. Any thread. */
+uint32_t of_event_queue_size(const struct of_event_queue *queue);
+uint32_t of_event_queue_room(const struct of_event_queue *queue);
+
 struct of_event *of_event_queue_receive(struct of_event_queue *queue); /* NULL: none is waiting */
 void of_event_queue_give_back(struct of_event_queue *queue, struct of_event *event);
 

@@ -57,6 +57,7 @@ struct of_fetch_options {
     struct of_gone *gone; /* all lanes have the same */
     int64_t drain_timeout_ns;
     struct of_event_queue *events;           /* about partitions; NULL: nobody listens */
+    const struct of_event_queue *awaited;    /* about records, where publish waits for room in it: what is read finds room there. NULL: none */
     bool quiet;                              /* the user is told of them elsewhere: the log says it at level debug */
     const struct of_schema_cache *schemas;   /* its version says when to try held slots again; NULL: never */
     bool measure; /* chunks, and where every slot is */

@@ -41,7 +41,7 @@ of_fetch_send_barrier(struct of_fetch *fetch, struct of_port *port, enum of_barr
     atomic_store_explicit(&fetch->barrier_wanted, false, memory_order_relaxed);
     memset(barrier->snapshots, 0, sizeof barrier->snapshots);
     fetch->place = OF_PLACE_OUT;
-    fetch->reading.moved = false;
+    of_reading_note_barrier(&fetch->reading);
     fetch->barrier_sent_ns = now_ns;
     of_port_broadcast(port, barrier);
 }
@@ -140,6 +140,7 @@ of_fetch_take_barrier(struct of_fetch *fetch)
     if (barrier->membership != NULL)
         source->ops->give_back_membership(barrier->membership);
     barrier->membership = NULL;
+    of_reading_pace(&fetch->reading, barrier, of_clock_mono_ns(fetch->options.clock) - fetch->barrier_sent_ns);
     switch (barrier->outcome) {
     case OF_BARRIER_WRITTEN: commit_offsets(fetch); break;
     case OF_BARRIER_COMMITTED: settle_commit(fetch); break;

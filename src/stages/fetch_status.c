@@ -129,7 +129,7 @@ of_fetch_describe(const void *self, int64_t now_ns, FILE *out)
     const struct of_source *source = &fetch->options.source;
     fprintf(out, "  lane %u: %s; source %s; %u of %u chunks under way\n", fetch->options.lane,
             of_fetch_phase_name(fetch->phase), source->ops->name,
-            fetch->options.chunks - fetch->reading.free_count, fetch->options.chunks);
+            fetch->options.chunks - fetch->reading.free_count, fetch->reading.chunks_most);
     if (fetch->phase == OF_FETCH_RESTORING)
         fprintf(out, "  the recorded state of %u partitions is being read\n", fetch->restoring.waiting);
     if (fetch->phase == OF_FETCH_FAILED)

@@ -169,6 +169,8 @@ send_home(struct of_publish *publish, enum of_barrier_outcome outcome)
         OF_ASSERT(publish->slots[i].slot == NULL || publish->slots[i].slot == barrier->slots[i]);
     barrier->outcome = outcome;
     barrier->fenced = publish->fenced;
+    barrier->late = publish->late;
+    publish->late = false;
     memcpy(barrier->text, publish->verdict_text, sizeof barrier->text);
     publish->barrier = NULL;
     publish->step = OF_STEP_NONE;
@@ -378,8 +380,19 @@ limit_transaction(struct of_publish *publish, int64_t now_ns)
 {
     const struct of_publish_options *options = &publish->options;
     if (publish->opened_ns != 0 && !publish->ending && !publish->doomed
-        && now_ns - publish->opened_ns > of_tuning_commit_interval_ns(options->tuning) + options->barrier_limit_ns)
+        && now_ns - publish->opened_ns > of_tuning_commit_interval_ns(options->tuning) + options->barrier_limit_ns) {
+        publish->late = true; /* fetch lets less come before the next one */
         of_publish_abort(publish, "its barrier did not come in time");
+    }
+}
+
+/* Whoever has the partitions next writes newer state: what still waits must not come over it. Its reports concern nobody. */
+static void
+purge(struct of_publish *publish)
+{
+    if (publish->options.sink.ops->purge != NULL)
+        publish->options.sink.ops->purge(publish->options.sink.self);
+    publish->state_unsettled = 0;
 }
 
 /* A lane that was told to give up writes no more, but waits a while for what is on its way: if that was all, it counts. */
@@ -394,8 +407,10 @@ give_up_plain(struct of_publish *publish, int64_t now_ns, int64_t *deadline_ns)
     }
     bool all = publish->step == OF_STEP_MARKERS && publish->at_slot == publish->barrier->slot_count
                && publish->state_unsettled == 0;
-    if (!all)
+    if (!all) {
         void_reached(publish->barrier);
+        purge(publish);
+    }
     send_home(publish, OF_BARRIER_WRITTEN);
 }
 

@@ -52,7 +52,7 @@ produce(struct of_publish *publish, const struct of_outgoing *out, uint64_t tag,
     OF_CRASH_POINT("produce-before");
     enum of_status status = publish->options.sink.ops->produce(publish->options.sink.self, out, tag, err);
     OF_CRASH_POINT("produce-after");
-    if (status == OF_OK)
+    if (status == OF_OK || status == OF_ABORT) /* a transaction that has failed is one to end */
         note_opened(publish);
     return status;
 }

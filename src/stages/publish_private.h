@@ -81,10 +81,10 @@ struct of_publish {
     /* the transaction */
     bool ending;        /* a commit or an abort is under way */
     uint64_t transaction; /* its number, from 1 */
-    int64_t opened_ns;  /* when its first record was produced; 0: it has none */
+    int64_t opened_ns;  /* when its first record was produced, or could not be; 0: there is nothing to end */
     bool doomed;        /* nothing since the last barrier counts: the next barrier goes home with `verdict` */
     enum of_barrier_outcome verdict;
-    bool fenced;
+    bool fenced, late;
     char verdict_text[200];
 
     struct of_letter *letter;

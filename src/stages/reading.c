@@ -6,6 +6,9 @@
 #include "order/failure.h"
 #include "stages/reading_private.h"
 
+/* How often to look whether who hears of records has caught up. */
+static const int64_t FULL_NS = 1 * OF_MS_NS;
+
 /* ---- memory ---- */
 
 void
@@ -18,6 +21,7 @@ of_reading_init(struct of_reading *reading, const struct of_fetch_options *optio
         .board = board,
         .barrier_wanted = barrier_wanted,
         .retry_delay_ms = of_tuning_retry_delay_ms(options->tuning),
+        .chunks_most = options->chunks,
     };
     reading->chunks = of_alloc_array(options->chunks, sizeof *reading->chunks);
     reading->free_chunks = of_alloc_array(options->chunks, sizeof *reading->free_chunks);
@@ -149,6 +153,7 @@ of_reading_turn(struct of_reading *reading, struct of_port *port, const struct o
 {
     uint32_t done = 0;
     bool news = schema_news(reading);
+    reading->waits = false;
     of_reading_look_at_delay(reading);
     for (uint32_t i = 0; i < reading->count; i++) {
         struct of_reading_slot *slot = reading->slots[i];
@@ -161,5 +166,8 @@ of_reading_turn(struct of_reading *reading, struct of_port *port, const struct o
         if (!slot->held && slot->slot.role == OF_ROLE_RETRY)
             done += of_reading_read_retry(reading, port, slot, now_ns, deadline_ns);
     }
-    return done + of_reading_read_orders(reading, port);
+    done += of_reading_read_orders(reading, port);
+    if (reading->waits && now_ns + FULL_NS < *deadline_ns)
+        *deadline_ns = now_ns + FULL_NS;
+    return done;
 }

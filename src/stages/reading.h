@@ -47,6 +47,10 @@ struct of_reading {
     struct of_chunk **free_chunks;
     uint32_t free_count;
     struct of_chunk *chunks; /* their memory */
+    uint32_t chunks_most;    /* under way: how much may be before a barrier */
+    bool was_full;           /* as many were when the barrier was sent */
+    uint64_t records_out;    /* in chunks under way */
+    bool waits;              /* since this turn began, for who hears of records */
     bool serving;            /* the source has the slots of this assignment */
     bool moved;              /* since the last barrier */
     _Atomic bool *barrier_wanted; /* every slot's */
@@ -106,6 +110,12 @@ void of_reading_restart_all(struct of_reading *reading, enum of_cause cause, con
 
 /* What the barrier carries is committed: slots that got somewhere forget their back-off. */
 void of_reading_committed(struct of_reading *reading, const struct of_barrier *barrier);
+
+/* A barrier is sent behind what is under way. */
+void of_reading_note_barrier(struct of_reading *reading);
+
+/* A barrier has come home after way_ns: fewer chunks go before the next one, or more again. */
+void of_reading_pace(struct of_reading *reading, const struct of_barrier *barrier, int64_t way_ns);
 
 /* What every slot does and waits for, as lines for people. */
 void of_reading_describe(const struct of_reading *reading, const struct of_ledger *ledger, int64_t now_ns, FILE *out);

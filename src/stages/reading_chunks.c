@@ -4,6 +4,9 @@
 #include "stages/reading_private.h"
 
 enum { CHUNKS_PER_TURN = 16 };
+/* Ways of a barrier of a transaction. Publish aborts one that has not come in 10 s. */
+static const int64_t SWIFT_NS = 1 * OF_SECOND_NS;
+static const int64_t SLOW_NS = 5 * OF_SECOND_NS;
 
 static void
 note_chunks(struct of_reading *reading)
@@ -12,10 +15,31 @@ note_chunks(struct of_reading *reading)
                           memory_order_relaxed);
 }
 
+static bool
+is_full(const struct of_reading *reading)
+{
+    return reading->options->chunks - reading->free_count >= reading->chunks_most;
+}
+
+/* A reader of events that lets publish wait holds up the barrier, and with it the transaction, unless it is waited for here,
+ * before there is any. Where the queue is smaller than a chunk, one at a time. */
+static bool
+is_heard(struct of_reading *reading)
+{
+    const struct of_event_queue *queue = reading->options->awaited;
+    if (queue == NULL)
+        return true;
+    uint64_t wanted = reading->records_out + OF_CHUNK_RECORDS;
+    uint32_t size = of_event_queue_size(queue), room = of_event_queue_room(queue);
+    bool heard = wanted <= size ? room >= wanted : reading->records_out == 0 && room == size;
+    reading->waits |= !heard;
+    return heard;
+}
+
 static struct of_chunk *
 borrow_chunk(struct of_reading *reading)
 {
-    if (reading->free_count == 0)
+    if (is_full(reading) || !is_heard(reading))
         return NULL;
     struct of_chunk *chunk = reading->free_chunks[--reading->free_count];
     chunk->slot = NULL;
@@ -47,6 +71,7 @@ emit(struct of_reading *reading, struct of_port *port, struct of_chunk *chunk)
     chunk->item.weight = reading->options->measure ? chunk->count : 0;
     slot->next_offset = chunk->next_offset;
     slot->chunks_out++;
+    reading->records_out += chunk->count;
     reading->moved = true;
     atomic_store_explicit(&reading->status->records,
                           atomic_load_explicit(&reading->status->records, memory_order_relaxed) + chunk->count,
@@ -60,6 +85,7 @@ of_reading_take_chunk(struct of_reading *reading, struct of_chunk *chunk)
     const struct of_source *source = &reading->options->source;
     struct of_reading_slot *slot = of_reading_slot_of(chunk->slot);
     slot->chunks_out--;
+    reading->records_out -= chunk->count;
     if (chunk->held && chunk->epoch == slot->epoch)
         of_reading_hold(reading, slot, false, chunk->held_offset, (enum of_cause)chunk->held_cause, chunk->held_text);
     if (chunk->count > 0) {
@@ -68,6 +94,40 @@ of_reading_take_chunk(struct of_reading *reading, struct of_chunk *chunk)
                               memory_order_relaxed);
     }
     give_back_chunk(reading, chunk);
+}
+
+void
+of_reading_note_barrier(struct of_reading *reading)
+{
+    reading->moved = false;
+    reading->was_full = is_full(reading);
+}
+
+static bool
+reached_something(const struct of_barrier *barrier)
+{
+    for (uint32_t i = 0; i < barrier->slot_count; i++)
+        if (barrier->reached[i].next_offset >= 0)
+            return true;
+    return false;
+}
+
+/* All that is under way when a barrier is sent goes before it, however slow who takes it is: a producer that is throttled, a
+ * reader of events. With everything out again after an abort the next transaction would end as this one did, and the one after
+ * it. Half as much comes home in half the time; a single chunk is the least that there is. More again only shows to be
+ * possible where there was as much as may be, and it came through soon. */
+void
+of_reading_pace(struct of_reading *reading, const struct of_barrier *barrier, int64_t way_ns)
+{
+    bool swift = barrier->outcome == OF_BARRIER_COMMITTED && way_ns <= SWIFT_NS && reading->was_full
+                 && reached_something(barrier);
+    bool slow = barrier->late || (barrier->outcome == OF_BARRIER_COMMITTED && way_ns > SLOW_NS);
+    if (slow && reading->chunks_most > 1)
+        reading->chunks_most /= 2;
+    else if (swift && reading->chunks_most < reading->options->chunks)
+        reading->chunks_most *= 2;
+    if (reading->chunks_most > reading->options->chunks)
+        reading->chunks_most = reading->options->chunks;
 }
 
 /* ---- orders ---- */

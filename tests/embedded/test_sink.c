@@ -1,4 +1,4 @@
-/* The librdkafka sink against the contract of core/sink.h. */
+/* The sinks against the contract of core/sink.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,8 +10,12 @@
 
 #include <cmocka.h>
 
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
+
 #include "fixture.h"
 #include "kafka/sink_librdkafka.h"
+#include "kafka/sink_transactional.h"
 
 struct settled {
     uint64_t count[OF_FATAL + 1]; /* by status */
@@ -190,6 +194,179 @@ test_a_broker_that_is_down_is_reported(void **state)
     fixture_close(&fixture);
 }
 
+/* What is refused by the time that partitions may be another's is not written any more: derived from the session. */
+static void
+test_records_wait_for_less_than_a_session(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct of_sink sink;
+    struct of_error err;
+    struct settled settled = { .tags = 0 };
+    fixture_open(&fixture);
+    const struct of_kafka_property session = { "session.timeout.ms", "1500" };
+    fixture.options.properties = &session;
+    fixture.options.property_count = 1;
+    open_sink(&fixture, &sink, -1);
+    of_embedded_set_up(fixture.cluster, false);
+    const struct of_outgoing record = { OF_TO_RETRY, 0, of_slice_str("k"), of_slice_str("v"), NULL, 0 };
+    assert_int_equal(sink.ops->produce(sink.self, &record, 1, &err), OF_OK);
+    poll_until(&sink, &settled, 1, 15000);
+    assert_int_equal(settled.count[OF_RETRY], 1);
+    sink.ops->close(sink.self);
+    fixture_close(&fixture);
+}
+
+/* What waits when it is purged is not written when the broker is back; what comes after it is. */
+static void
+test_what_is_purged_is_not_written(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct of_sink sink;
+    struct of_error err;
+    struct settled settled = { .tags = 0 };
+    struct reader reader;
+    struct of_record record;
+    bool never = false, seen = false;
+    const struct of_outgoing before = { OF_TO_RETRY, 0, of_slice_str("k"), of_slice_str("before"), NULL, 0 };
+    const struct of_outgoing after = { OF_TO_RETRY, 0, of_slice_str("k"), of_slice_str("after"), NULL, 0 };
+    fixture_open(&fixture);
+    open_sink(&fixture, &sink, -1);
+    of_embedded_set_up(fixture.cluster, false);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(sink.ops->produce(sink.self, &before, 1, &err), OF_OK);
+    sink.ops->purge(sink.self);
+    poll_until(&sink, &settled, 10, 10000);
+    assert_int_equal(settled.count[OF_RETRY], 10);
+    of_embedded_set_up(fixture.cluster, true);
+    assert_int_equal(sink.ops->produce(sink.self, &after, 1, &err), OF_OK);
+    poll_until(&sink, &settled, 11, 30000);
+    assert_int_equal(settled.count[OF_OK], 1);
+    sink.ops->close(sink.self);
+
+    reader_open(&reader, &fixture.options);
+    assert_true(reader_wait(&reader, &reader.assigned, 10000));
+    struct of_slot *slot = reader_slot(&reader, OF_ROLE_RETRY, 0);
+    for (int turn = 0; turn < 1000 && !seen; turn++) {
+        seen = reader.source.ops->peek(reader.source.self, slot, &record);
+        reader_wait(&reader, &never, 10);
+    }
+    assert_true(seen);
+    assert_int_equal(record.offset, 0);
+    assert_true(of_slice_equal(record.value, after.value));
+    reader_close(&reader);
+    fixture_close(&fixture);
+}
+
+/* ---- a producer that dies ---- */
+
+enum { ADD_PARTITIONS_TO_TXN = 24 };
+
+static void
+ignore(int level, const char *text)
+{
+    (void)level;
+    (void)text;
+}
+
+/* How a transaction has ended. */
+struct end {
+    uint32_t told;
+    enum of_status status;
+};
+
+static void
+note_end(void *arg, enum of_status status, bool fenced, const char *text)
+{
+    struct end *end = arg;
+    assert_false(fenced);
+    assert_non_null(text);
+    end->told++;
+    end->status = status;
+}
+
+static void
+ignore_settled(void *arg, uint64_t tag, enum of_status status, const char *text)
+{
+    (void)arg;
+    (void)tag;
+    (void)status;
+    (void)text;
+}
+
+/* Produces until the sink says something other than OF_OK. */
+static enum of_status
+produce_until_refused(struct of_sink *sink, const struct of_sink_listener *listener)
+{
+    const struct of_outgoing record = { OF_TO_RETRY, 0, of_slice_str("k"), of_slice_str("v"), NULL, 0 };
+    struct of_error err;
+    enum of_status status;
+    int64_t until_ms = test_now_ms() + 60000;
+    while ((status = sink->ops->produce(sink->self, &record, 1, &err)) == OF_OK || status == OF_AGAIN) {
+        sink->ops->poll(sink->self, listener);
+        assert_true(test_now_ms() < until_ms);
+        usleep(1000);
+    }
+    return status;
+}
+
+/* The cluster says that another has taken over the identity, while a transaction is open: its end is an abort, and by then a
+ * new producer has taken over in turn. */
+static void
+test_a_producer_that_dies_in_a_transaction_is_replaced(void **state)
+{
+    (void)state;
+    struct of_error err;
+    struct of_sink sink;
+    struct end end = { .told = 0 };
+    const struct of_sink_listener listener = { .arg = &end, .settled = ignore_settled, .ended = note_end };
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "log_level", "0", err.text, sizeof err.text);
+    rd_kafka_t *host = rd_kafka_new(RD_KAFKA_PRODUCER, conf, err.text, sizeof err.text);
+    assert_non_null(host);
+    rd_kafka_mock_cluster_t *cluster = rd_kafka_mock_cluster_new(host, 1);
+    const struct of_kafka_options options = {
+        .brokers = rd_kafka_mock_cluster_bootstraps(cluster),
+        .group = "g",
+        .orders_topic = "orders",
+        .retry_topic = "retries",
+        .dead_letter_topic = "letters",
+        .aggregates_topic = "sums",
+        .transactional_id = "t",
+        .memory_bytes = 64 << 20,
+        .embedded = true,
+        .log = ignore,
+    };
+    const char *const topics[] = { "orders", "retries", "letters", "sums" };
+    for (size_t i = 0; i < sizeof topics / sizeof *topics; i++)
+        rd_kafka_mock_topic_create(cluster, topics[i], 1, 1);
+    assert_int_equal(of_sink_transactional_open(&options, 1000, &sink, &err), OF_OK);
+    enum of_status status = OF_RETRY;
+    for (int i = 0; i < 10 && status == OF_RETRY; i++)
+        status = sink.ops->start(sink.self, -1, &err);
+    assert_int_equal(status, OF_OK);
+    rd_kafka_mock_push_request_errors(cluster, ADD_PARTITIONS_TO_TXN, 1, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH);
+    assert_int_equal(produce_until_refused(&sink, &listener), OF_ABORT);
+    sink.ops->abort(sink.self);
+    for (int64_t until_ms = test_now_ms() + 60000; end.told == 0; usleep(1000)) {
+        sink.ops->poll(sink.self, &listener);
+        assert_true(test_now_ms() < until_ms);
+    }
+    assert_int_equal(end.status, OF_ABORT);
+    const struct of_outgoing record = { OF_TO_RETRY, 0, of_slice_str("k"), of_slice_str("v"), NULL, 0 };
+    assert_int_equal(sink.ops->produce(sink.self, &record, 1, &err), OF_OK);
+    sink.ops->commit(sink.self, NULL, 0, NULL);
+    for (int64_t until_ms = test_now_ms() + 60000; end.told == 1; usleep(1000)) {
+        sink.ops->poll(sink.self, &listener);
+        assert_true(test_now_ms() < until_ms);
+    }
+    assert_int_equal(end.status, OF_OK);
+    sink.ops->close(sink.self);
+    rd_kafka_mock_cluster_destroy(cluster);
+    rd_kafka_destroy(host);
+}
+
 int
 main(void)
 {
@@ -198,6 +375,9 @@ main(void)
         cmocka_unit_test(test_a_full_queue_says_again),
         cmocka_unit_test(test_too_large_is_poison),
         cmocka_unit_test(test_a_broker_that_is_down_is_reported),
+        cmocka_unit_test(test_records_wait_for_less_than_a_session),
+        cmocka_unit_test(test_what_is_purged_is_not_written),
+        cmocka_unit_test(test_a_producer_that_dies_in_a_transaction_is_replaced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -421,6 +421,89 @@ test_latest_begins_at_the_end(void **state)
     fixture_close(&fixture);
 }
 
+static bool
+is_committed(struct reader *reader, enum of_role role, int32_t partition)
+{
+    return reader->committed[reader_slot(reader, role, partition) - reader->slots];
+}
+
+/* Of a group that begins at the end one lane is faster than another: it has counted an order, and written its retry where the
+ * other will read, before that one asks where to begin. */
+static void
+test_a_group_begins_at_one_moment(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct reader reader;
+    struct of_record record;
+    bool seen = false, never = false;
+    fixture_open(&fixture);
+    fixture_produce_orders(&fixture, 0, 0, 10);
+    fixture_produce_orders(&fixture, 1, 0, 10);
+    fixture.options.from = OF_KAFKA_FROM_LATEST;
+    reader_open(&reader, &fixture.options);
+    assert_true(reader_wait(&reader, &reader.assigned, 10000));
+    fixture_produce_orders(&fixture, 0, 10, 1);
+    assert_int_equal(reader_commit(&reader, reader_slot(&reader, OF_ROLE_ORDERS, 0), 11), OF_OK);
+    reader_close(&reader);
+    fixture_produce(&fixture, OF_TO_RETRY, 0, 10, 1, NULL, 0);
+    fixture_produce_orders(&fixture, 1, 10, 5);
+
+    reader_open(&reader, &fixture.options);
+    assert_true(reader_wait(&reader, &reader.assigned, 10000));
+    assert_true(is_committed(&reader, OF_ROLE_ORDERS, 0));
+    assert_false(is_committed(&reader, OF_ROLE_ORDERS, 1)); /* a note is no offset */
+    struct of_slot *slot = reader_slot(&reader, OF_ROLE_RETRY, 0);
+    for (int turn = 0; turn < 1000 && !seen; turn++) {
+        seen = reader.source.ops->peek(reader.source.self, slot, &record);
+        reader_wait(&reader, &never, 10);
+    }
+    assert_true(seen);
+    struct progress progress = { .seen = { 11, 10, 0, 0 } };
+    read_until(&reader, &progress, 5, 10000);
+    reader_close(&reader);
+    fixture_close(&fixture);
+}
+
+/* The first commit came to nothing: what was read by then is read again. A group that has committed elsewhere, without a note
+ * here, had this partition added. */
+static void
+test_where_a_group_began_stays(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct reader reader;
+    struct of_error err;
+    fixture_open(&fixture);
+    fixture_produce_orders(&fixture, 0, 0, 10);
+    fixture.options.from = OF_KAFKA_FROM_LATEST;
+    reader_open(&reader, &fixture.options);
+    assert_true(reader_wait(&reader, &reader.assigned, 10000));
+    fixture_produce_orders(&fixture, 0, 10, 5);
+    struct of_partition again = { .topic = "orders", .partition = 0, .start = 10 };
+    assert_int_equal(reader.source.ops->positions(reader.source.self, &again, 1, &err), OF_OK);
+    assert_int_equal(again.start, 10);
+    assert_false(again.committed);
+    again.start = 8; /* this one looked before the member whose note stands */
+    assert_int_equal(reader.source.ops->positions(reader.source.self, &again, 1, &err), OF_OK);
+    assert_int_equal(again.start, 8);
+    reader_close(&reader);
+
+    fixture.options.group = "another";
+    fixture.options.from = OF_KAFKA_FROM_EARLIEST;
+    reader_open(&reader, &fixture.options);
+    assert_true(reader_wait(&reader, &reader.assigned, 10000));
+    assert_int_equal(reader_commit(&reader, reader_slot(&reader, OF_ROLE_ORDERS, 1), 0), OF_OK);
+    reader_close(&reader);
+    fixture.options.from = OF_KAFKA_FROM_LATEST;
+    reader_open(&reader, &fixture.options);
+    assert_true(reader_wait(&reader, &reader.assigned, 10000));
+    struct progress progress = { .records = 0 };
+    read_until(&reader, &progress, 15, 10000);
+    reader_close(&reader);
+    fixture_close(&fixture);
+}
+
 static void
 test_wrong_properties_are_refused_by_name(void **state)
 {
@@ -457,6 +540,8 @@ main(void)
         cmocka_unit_test(test_retry_records_come_one_by_one),
         cmocka_unit_test(test_a_second_member_takes_half),
         cmocka_unit_test(test_latest_begins_at_the_end),
+        cmocka_unit_test(test_a_group_begins_at_one_moment),
+        cmocka_unit_test(test_where_a_group_began_stays),
         cmocka_unit_test(test_wrong_properties_are_refused_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,6 +82,7 @@ create_pipeline(struct world *world)
         .schemas = world->schemas,
         .group = of_slice_str("order-consumer-group"),
         .partition_events = world->options.events ? world->events : NULL,
+        .listeners = world->options.listeners,
         .max_retries = world->options.max_retries,
         .retry_delay_ms = world->options.retry_delay_ms,
         .commit_interval_ms = world->options.commit_interval_ms,
@@ -111,6 +112,8 @@ open_lanes(struct world *world)
         world->sources[lane] = of_memory_source(world->cluster, lane);
         world->sinks[lane] = world->options.exactly_once ? of_memory_transactional_sink(world->cluster, lane)
                                                          : of_memory_sink(world->cluster, lane);
+        if (world->options.wrap != NULL)
+            world->sinks[lane] = world->options.wrap(world->sinks[lane]);
         world->restorers[lane] = of_memory_restorer(world->cluster, world->groups,
                                                     of_slice_str("order-consumer-group"));
     }

@@ -26,6 +26,8 @@ struct world_options {
     bool exactly_once;
     bool events; /* of partitions are kept until they are taken */
     bool unmeasured;
+    const struct of_listener *listeners; /* by lane, for records */
+    struct of_sink (*wrap)(struct of_sink sink); /* what the pipeline writes to instead */
     bool (*stopping)(void); /* as of the pipeline's options */
 };
 

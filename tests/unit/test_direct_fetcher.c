@@ -383,6 +383,70 @@ a_new_leader_with_the_same_log_is_read_on(void **state)
     close_world(world);
 }
 
+/* Without the broker: what the fetcher asks for waits there. */
+static void
+turn_alone(struct world *world)
+{
+    for (int i = 0; i < 20; i++)
+        of_fetcher_turn(&world->fetcher, now_ns());
+}
+
+/* The leader's epoch is another while a fetch is under way, and the log is compared from behind that: it holds the first
+ * batches of the new epoch, which lie behind the end of the old one. */
+static void
+a_comparison_that_a_fetch_has_overtaken_is_made_again(void **state)
+{
+    (void)state;
+    struct world *world = open_world(0);
+    enum of_part_news news;
+    append(world, 0, 10);
+    await_chunk(world);
+    expect_numbers(world, 0, 10, 10);
+    turn_alone(world);
+    world->part->check = true;
+    world->part->leader_epoch = world->broker.leader_epoch = 1;
+    world->broker.epoch_end = 10;
+    turn_alone(world);
+    assert_true(world->part->checking);
+    size_t at = world->broker.log.length;
+    append(world, 10, 5);
+    of_wire_put_u32(world->broker.log.data + at + 12, 1);
+    fake_broker_serve(&world->broker);
+    assert_int_equal(world->broker.checks, 1);
+    world->broker.epoch_end = 15;
+    for (int64_t until_ns = now_ns() + PATIENCE_MS * OF_MS_NS; world->part->check; turn(world)) {
+        assert_true(now_ns() < until_ns);
+        assert_null(of_fetcher_news(&world->fetcher, &news, &world->told));
+    }
+    assert_int_equal(world->broker.checks, 2);
+    assert_int_equal(world->broker.checked_epoch, 1);
+    await_chunk(world);
+    expect_numbers(world, 10, 15, 15);
+    close_world(world);
+}
+
+/* A broker that has another address now answers nothing that it was asked at the old one. */
+static void
+a_comparison_that_moved_with_its_broker_is_made_again(void **state)
+{
+    (void)state;
+    struct world *world = open_world(0);
+    append(world, 0, 10);
+    await_chunk(world);
+    expect_numbers(world, 0, 10, 10);
+    world->part->check = true;
+    world->broker.epoch_end = 10;
+    turn_alone(world);
+    assert_true(world->part->checking);
+    for (struct of_link *link = world->fetcher.links; link != NULL; link = link->next)
+        if (link->node >= 0)
+            link->connection.port--; /* as if what metadata says now were new */
+    append(world, 10, 5);
+    await_chunk(world);
+    expect_numbers(world, 10, 15, 15);
+    close_world(world);
+}
+
 /* What stands at the offset that was reached is another record than the one that would have come next. */
 static void
 a_topic_that_was_made_anew_is_told(void **state)
@@ -836,6 +900,8 @@ main(void)
         cmocka_unit_test(a_log_that_was_cut_back_before_the_start_is_told),
         cmocka_unit_test(what_is_committed_names_the_epoch_that_wrote_it),
         cmocka_unit_test(a_new_leader_with_the_same_log_is_read_on),
+        cmocka_unit_test(a_comparison_that_a_fetch_has_overtaken_is_made_again),
+        cmocka_unit_test(a_comparison_that_moved_with_its_broker_is_made_again),
         cmocka_unit_test(a_topic_that_was_made_anew_is_told),
         cmocka_unit_test(a_topic_that_was_made_anew_is_read_from_its_beginning),
         cmocka_unit_test(what_was_not_handed_over_is_read_again),

@@ -75,11 +75,41 @@ members_are_numbered(void **state)
     assert_string_equal(of_identity_name(identity), "eu-1");
     assert_string_equal(of_identity_instance_id(identity, 0), "eu-1-0");
     assert_string_equal(of_identity_instance_id(identity, 1), "eu-1-1");
-    assert_string_equal(of_identity_transactional_id(identity, 1), "orderflow-orders/a b-eu-1-1");
+    assert_string_equal(of_identity_transactional_id(identity, 1), "orderflow-orders/a b/eu-1-1");
     assert_string_equal(of_identity_reason(identity), "eu-1, as --instance-id says");
     of_identity_close(&identity);
     assert_null(identity);
     of_identity_close(&identity);
+}
+
+/* Of a group and an instance whose names can be cut in more than one way. */
+static void
+no_two_groups_share_an_id(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *group, *name;
+    } twins[][2] = {
+        { { "g", "staging-web1" }, { "g-staging", "web1" } },
+        { { "g", "staging-web1" }, { "g/staging", "web1" } },
+        { { "g/a", "b" }, { "g", "a-b" } },
+        { { "", "a" }, { "/a", "a" } },
+        { { "g", "a-1" }, { "g", "a" } },
+    };
+    for (size_t i = 0; i < sizeof twins / sizeof *twins; i++) {
+        struct of_identity *identities[2];
+        for (int k = 0; k < 2; k++) {
+            struct of_identity_options wanted = options(twins[i][k].name);
+            wanted.group = twins[i][k].group;
+            identities[k] = open_with(&wanted);
+        }
+        for (uint32_t a = 0; a < 2; a++)
+            for (uint32_t b = 0; b < 2; b++)
+                assert_string_not_equal(of_identity_transactional_id(identities[0], a),
+                                        of_identity_transactional_id(identities[1], b));
+        of_identity_close(&identities[0]);
+        of_identity_close(&identities[1]);
+    }
 }
 
 static void
@@ -146,7 +176,7 @@ who_has_no_name_is_unique(void **state)
     assert_string_equal(of_identity_reason(first), "none: as --instance-id says");
     const char *id = of_identity_transactional_id(first, 1);
     assert_int_equal(strlen(id), strlen("orderflow-orders/a b-0123456789abcdef-1"));
-    assert_int_equal(strncmp(id, "orderflow-orders/a b-", 21), 0);
+    assert_int_equal(strncmp(id, "orderflow-orders/a b/", 21), 0);
     assert_string_equal(id + strlen(id) - 2, "-1");
     assert_string_not_equal(id, of_identity_transactional_id(second, 1));
     of_identity_close(&first);
@@ -263,6 +293,7 @@ main(void)
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(members_are_numbered),
+        TEST(no_two_groups_share_an_id),
         TEST(hosts_have_slots),
         TEST(clusters_and_groups_are_apart),
         TEST(a_name_in_use_is_refused),

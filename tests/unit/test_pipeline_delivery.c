@@ -561,6 +561,152 @@ test_whatever_goes_wrong_every_order_counts_once(void **state)
     }
 }
 
+/* ---- what is slower than a transaction may be open ---- */
+
+static bool
+always(const void *arg)
+{
+    (void)arg;
+    return true;
+}
+
+static bool
+all_committed(struct world *world, int orders)
+{
+    int64_t committed = 0;
+    for (uint32_t p = 0; p < world->options.partitions; p++)
+        committed += of_memory_committed(world->cluster, OF_MEMORY_ORDERS, p);
+    return committed >= orders;
+}
+
+/* Somebody reads 500 events a second of a pipeline that waits for that, with queues of all sizes. What is read ahead would take
+ * longer than a transaction may last. */
+static void
+test_a_slow_reader_of_events_stops_nothing(void **state)
+{
+    (void)state;
+    enum { ORDERS = 12000 };
+    for (uint32_t size = 64; size <= 8192; size *= 128) {
+        struct world world;
+        struct of_event *event;
+        uint64_t events = 0;
+        struct of_event_queue *queue = of_event_queue_create(size);
+        const struct of_listener listener = { .queue = queue, .wants_records = always, .waits = true };
+        world_create(&world, &(struct world_options) {
+            .exactly_once = true, .failure_rate = 0.01, .max_retries = UINT32_MAX, .unmeasured = true, .listeners = &listener,
+        });
+        world_append_orders(&world, 0, ORDERS);
+        world_start(&world);
+        for (int ms = 0; ms < 120000 && !all_committed(&world, ORDERS); ms += 4) {
+            world_pass_ms(&world, 4);
+            for (int i = 0; i < 2 && (event = of_event_queue_receive(queue)) != NULL; i++, events++)
+                of_event_queue_give_back(queue, event);
+        }
+        assert_true(all_committed(&world, ORDERS));
+        while ((event = of_event_queue_receive(queue)) != NULL) {
+            of_event_queue_give_back(queue, event);
+            events++;
+        }
+        assert_int_equal(events, ORDERS); /* none came twice: no transaction was aborted */
+        world_stop_and_check(&world, ORDERS);
+        world_destroy(&world);
+        of_event_queue_destroy(&queue);
+    }
+}
+
+/* A transactional sink that takes so many records, and then no more before it is given more. */
+struct throttled {
+    struct of_sink inner;
+    uint32_t left;
+};
+
+static enum of_status
+throttled_start(void *self, int wake_fd, struct of_error *err)
+{
+    struct throttled *sink = self;
+    return sink->inner.ops->start(sink->inner.self, wake_fd, err);
+}
+
+static enum of_status
+throttled_produce(void *self, const struct of_outgoing *record, uint64_t tag, struct of_error *err)
+{
+    struct throttled *sink = self;
+    if (sink->left == 0 && record->destination != OF_TO_AGGREGATES)
+        return of_error_set(err, OF_AGAIN, "throttled");
+    sink->left -= record->destination != OF_TO_AGGREGATES;
+    return sink->inner.ops->produce(sink->inner.self, record, tag, err);
+}
+
+static uint32_t
+throttled_poll(void *self, const struct of_sink_listener *listener)
+{
+    struct throttled *sink = self;
+    return sink->inner.ops->poll(sink->inner.self, listener);
+}
+
+static void
+throttled_commit(void *self, const struct of_sink_offset *offsets, uint32_t count, const void *membership)
+{
+    struct throttled *sink = self;
+    sink->inner.ops->commit(sink->inner.self, offsets, count, membership);
+}
+
+static void
+throttled_abort(void *self)
+{
+    struct throttled *sink = self;
+    sink->inner.ops->abort(sink->inner.self);
+}
+
+static void
+throttled_close(void *self)
+{
+    struct throttled *sink = self;
+    sink->inner.ops->close(sink->inner.self);
+}
+
+static const struct of_sink_ops throttled_ops = {
+    .transactional = true,
+    .start = throttled_start,
+    .produce = throttled_produce,
+    .poll = throttled_poll,
+    .commit = throttled_commit,
+    .abort = throttled_abort,
+    .close = throttled_close,
+};
+
+static struct throttled throttle;
+
+static struct of_sink
+throttled(struct of_sink inner)
+{
+    throttle = (struct throttled) { .inner = inner };
+    return (struct of_sink) { &throttled_ops, &throttle };
+}
+
+/* 200 letters a second, where every order needs one: less is read ahead of a barrier, until it comes in time. */
+static void
+test_a_slow_producer_stops_nothing(void **state)
+{
+    (void)state;
+    enum { ORDERS = 9000 };
+    struct world world;
+    world_create(&world, &(struct world_options) {
+        .exactly_once = true, .failure_rate = 1, .max_retries = UINT32_MAX, .unmeasured = true, .wrap = throttled,
+    });
+    world_append_orders(&world, 0, ORDERS);
+    world_start(&world);
+    for (int ms = 0; ms < 240000 && !all_committed(&world, ORDERS); ms += 5) {
+        throttle.left = 1;
+        world_pass_ms(&world, 5);
+    }
+    assert_true(all_committed(&world, ORDERS));
+    assert_int_equal(world_dead_count(&world), ORDERS);
+    throttle.left = UINT32_MAX;
+    world_stop_and_check(&world, ORDERS);
+    world_destroy(&world);
+}
+
 int
 main(void)
 {
@@ -569,6 +715,8 @@ main(void)
         cmocka_unit_test(test_nothing_of_a_transaction_is_there_before_all_of_it),
         cmocka_unit_test(test_a_transaction_that_ends_stops_no_good_orders),
         cmocka_unit_test(test_an_aborted_transaction_is_done_again),
+        cmocka_unit_test(test_a_slow_reader_of_events_stops_nothing),
+        cmocka_unit_test(test_a_slow_producer_stops_nothing),
         cmocka_unit_test(test_a_sink_that_fails_ends_the_pipeline),
         cmocka_unit_test(test_letters_behind_a_barrier_are_not_in_its_transaction),
         cmocka_unit_test(test_starts_are_recorded_once_the_registry_answers),

@@ -18,6 +18,10 @@ enum { ROOM = 16 };
 
 struct refusing {
     uint32_t refused;
+    uint32_t aborts; /* asked for; transactional */
+    bool ended;      /* the abort is to be told as done */
+    uint32_t purges; /* asked for; plain */
+    uint64_t last_tag;
 };
 
 static enum of_status
@@ -38,6 +42,72 @@ poll_nothing(void *self, const struct of_sink_listener *listener)
 }
 
 static const struct of_sink_ops refusing_ops = { .produce = refuse, .poll = poll_nothing };
+
+/* ---- a transactional sink that can no longer begin ---- */
+
+static enum of_status
+cannot_begin(void *self, const struct of_outgoing *record, uint64_t tag, struct of_error *err)
+{
+    (void)record;
+    (void)tag;
+    struct refusing *sink = self;
+    sink->refused++;
+    return of_error_set(err, OF_ABORT, "cannot begin");
+}
+
+static void
+note_abort(void *self)
+{
+    struct refusing *sink = self;
+    sink->aborts++;
+}
+
+static uint32_t
+poll_end(void *self, const struct of_sink_listener *listener)
+{
+    struct refusing *sink = self;
+    if (!sink->ended)
+        return 0;
+    sink->ended = false;
+    listener->ended(listener->arg, OF_ABORT, false, "aborted");
+    return 1;
+}
+
+static const struct of_sink_ops dead_ops = {
+    .transactional = true, .produce = cannot_begin, .poll = poll_end, .abort = note_abort,
+};
+
+/* ---- a plain sink that takes everything and answers nothing ---- */
+
+static enum of_status
+swallow(void *self, const struct of_outgoing *record, uint64_t tag, struct of_error *err)
+{
+    (void)record;
+    (void)err;
+    struct refusing *sink = self;
+    sink->last_tag = tag;
+    return OF_OK;
+}
+
+static void
+note_purge(void *self)
+{
+    struct refusing *sink = self;
+    sink->purges++;
+}
+
+static uint32_t
+poll_purged(void *self, const struct of_sink_listener *listener)
+{
+    struct refusing *sink = self;
+    if (sink->purges == 0 || sink->last_tag == 0)
+        return 0;
+    listener->settled(listener->arg, sink->last_tag, OF_RETRY, "purged");
+    sink->last_tag = 0;
+    return 1;
+}
+
+static const struct of_sink_ops silent_ops = { .produce = swallow, .poll = poll_purged, .purge = note_purge };
 
 /* ---- chunks without anything in their records ---- */
 
@@ -85,16 +155,17 @@ struct bench {
 };
 
 static void
-bench_open(struct bench *bench)
+bench_open_with(struct bench *bench, const struct of_sink_ops *ops)
 {
     struct of_error err;
     memset(bench, 0, sizeof *bench);
     bench->clock = of_clock_fake(OF_SECOND_NS, INT64_C(1700000000000));
     const struct of_publish_options options = {
         .clock = &bench->clock,
-        .sink = { &refusing_ops, &bench->sink },
+        .sink = { ops, &bench->sink },
         .group = of_slice_str("g"),
         .in_flight = ROOM,
+        .barrier_limit_ns = 10 * OF_SECOND_NS,
         .tuning = &bench->tuning,
         .state_schema_id = &bench->schema_id,
         .value_field = of_slice_str("price"),
@@ -112,6 +183,12 @@ bench_open(struct bench *bench)
     of_agent_add_home_batch(&bench->agent, 0, 0, &bench->to_decode, &bench->others);
     of_agent_set_home_fetch(&bench->agent, 0, &bench->to_fetch, &bench->others);
     of_crew_add(&bench->crew, &bench->agent);
+}
+
+static void
+bench_open(struct bench *bench)
+{
+    bench_open_with(bench, &refusing_ops);
 }
 
 static void
@@ -209,12 +286,78 @@ one_epoch_has_one_notice(void **state)
     bench_close(&bench);
 }
 
+/* A producer that is finished shows so with the first record of a transaction: only ending that gets a new one, and no barrier
+ * may go home before. */
+static void
+a_transaction_that_cannot_begin_is_ended(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct of_slot *slots[1] = { &bench.slot };
+    struct of_reached reached[1];
+    int64_t starts[1] = { -1 };
+    struct of_barrier barrier = {
+        .item = { .kind = OF_ITEM_BARRIER }, .number = 1, .slots = slots, .slot_count = 1, .starts = starts, .reached = reached,
+    };
+    bench_open_with(&bench, &dead_ops);
+    send_epoch(&bench, 0, 5);
+    turn(&bench);
+    assert_int_equal(bench.sink.refused, 1);
+    assert_int_equal(bench.sink.aborts, 1);
+    of_ring_push(&bench.input, &barrier.item);
+    turn(&bench);
+    assert_int_equal(of_publish_counts(bench.publish)->barriers[OF_BARRIER_ABORTED], 0);
+    bench.sink.ended = true;
+    turn(&bench);
+    assert_int_equal(of_publish_counts(bench.publish)->barriers[OF_BARRIER_ABORTED], 1);
+    assert_int_equal(barrier.outcome, OF_BARRIER_ABORTED);
+    assert_int_equal(reached[0].next_offset, -1);
+    assert_int_equal(bench.sink.aborts, 1);
+    bench_close(&bench);
+}
+
+/* The partitions are lost while state is on its way: it is given up before the barrier goes home, and what is said of it then
+ * concerns nobody. */
+static void
+what_a_lost_lane_has_not_written_is_purged(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct of_slot *slots[1] = { &bench.slot };
+    struct of_reached reached[1];
+    int64_t starts[1] = { 5 };
+    struct of_barrier barrier = {
+        .item = { .kind = OF_ITEM_BARRIER }, .number = 1, .slots = slots, .slot_count = 1, .starts = starts, .reached = reached,
+    };
+    bench_open_with(&bench, &silent_ops);
+    send_epoch(&bench, 0, 5);
+    bench.batches[0].failed = 0;
+    bench.batches[0].status[0] = OF_CAUSE_NONE;
+    of_ring_push(&bench.input, &barrier.item);
+    turn(&bench);
+    assert_int_not_equal(bench.sink.last_tag, 0);
+    of_slot_drop(&bench.slot, 1);
+    turn(&bench);
+    assert_int_equal(bench.sink.purges, 0); /* it may be acknowledged yet */
+    of_clock_advance(&bench.clock, 11 * OF_SECOND_NS);
+    turn(&bench);
+    assert_int_equal(bench.sink.purges, 1);
+    assert_int_equal(barrier.outcome, OF_BARRIER_WRITTEN);
+    assert_int_equal(reached[0].next_offset, -1);
+    turn(&bench);
+    assert_int_equal(bench.sink.last_tag, 0); /* told, and */
+    assert_null(next_notice(&bench));
+    bench_close(&bench);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_notice_that_was_not_read_yet_is_left_alone),
         cmocka_unit_test(one_epoch_has_one_notice),
+        cmocka_unit_test(a_transaction_that_cannot_begin_is_ended),
+        cmocka_unit_test(what_a_lost_lane_has_not_written_is_purged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

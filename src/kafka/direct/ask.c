@@ -124,6 +124,7 @@ check(struct of_fetcher *fetcher, struct of_link *link, int64_t now_ns)
             continue;
         }
         part->checking = true;
+        part->checked = part->position;
         wanted[count++] = (struct of_epoch_partition) { part->slot->partition, part->leader_epoch, part->last_epoch };
     }
     struct of_epoch_topic topic = { topic_of(fetcher, link->role), array_of(wanted, count) };
@@ -135,13 +136,16 @@ check(struct of_fetcher *fetcher, struct of_link *link, int64_t now_ns)
     free(wanted);
 }
 
-/* An epoch that the leader does not know at all has no end: -1. */
+/* An epoch that the leader does not know at all has no end: -1. What is said of another position than the present one, and of the
+ * epoch before that, says nothing: it is asked again. */
 static void
 take_check(struct of_fetcher *fetcher, struct of_direct_part *part, const struct of_epoch_found *found, int64_t now_ns)
 {
     part->checking = false;
     if (found->error_code != 0)
         of_part_take_error(fetcher, part, found->error_code, now_ns);
+    else if (part->checked != part->position)
+        return;
     else if (found->end_offset < part->position)
         of_part_diverged(fetcher, part, part->leader_epoch, found->end_offset);
     else

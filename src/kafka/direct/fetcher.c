@@ -236,9 +236,7 @@ take_down(struct of_fetcher *fetcher, struct of_link *link)
     link->asked_count = 0;
     if (link->asking_leaders)
         fetcher->leaders_asked = link->asking_leaders = false;
-    for (uint32_t i = 0; link->node >= 0 && i < fetcher->part_count; i++)
-        if (fetcher->parts[i].leader == link->node && fetcher->parts[i].slot->role == link->role)
-            fetcher->parts[i].checking = fetcher->parts[i].edge_asked = false;
+    of_link_forget_asked(fetcher, link);
     of_fetcher_want_leaders(fetcher);
 }
 

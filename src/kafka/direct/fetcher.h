@@ -51,7 +51,8 @@ struct of_direct_part {
     bool held;
     bool unsure;           /* its leader says that it is none: not asked before metadata has been */
     bool check;            /* the leader's log is to be compared first */
-    bool checking;         /* and that is under way */
+    bool checking;         /* and that is under way: */
+    int64_t checked;       /* what it was asked for, a position; a fetch that was under way may have moved on since */
     enum of_part_edge edge; /* asked for first, too */
     bool edge_asked;       /* and that is under way */
     int64_t low;           /* the log's first offset, once edge is OF_EDGE_END */
@@ -176,6 +177,8 @@ void of_fetcher_take_leaders(struct of_fetcher *fetcher, struct of_link *link, c
                              int64_t now_ns);
 void of_fetcher_keep_links(struct of_fetcher *fetcher);
 void of_link_destroy(struct of_fetcher *fetcher, struct of_link **link);
+/* Nothing that the link was asked about its parts is answered any more. */
+void of_link_forget_asked(struct of_fetcher *fetcher, const struct of_link *link);
 
 /* ask.c */
 void of_fetcher_ask(struct of_fetcher *fetcher, struct of_link *link, int64_t now_ns);

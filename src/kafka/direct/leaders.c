@@ -117,11 +117,20 @@ make_link(struct of_fetcher *fetcher, int32_t node, enum of_role role, const str
 }
 
 void
+of_link_forget_asked(struct of_fetcher *fetcher, const struct of_link *link)
+{
+    for (uint32_t i = 0; link->node >= 0 && i < fetcher->part_count; i++)
+        if (fetcher->parts[i].leader == link->node && fetcher->parts[i].slot->role == link->role)
+            fetcher->parts[i].checking = fetcher->parts[i].edge_asked = false;
+}
+
+void
 of_link_destroy(struct of_fetcher *fetcher, struct of_link **link)
 {
     struct of_link *gone = *link;
     if (gone->asking_leaders)
         fetcher->leaders_asked = false;
+    of_link_forget_asked(fetcher, gone);
     *link = gone->next;
     of_connection_fini(&gone->connection);
     free(gone->asked);
