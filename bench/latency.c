@@ -12,10 +12,11 @@
 
 #include "bench.h"
 #include "child.h"
+#include "command.h"
 #include "core/memory.h"
 #include "latency.h"
 
-enum { ARGUMENTS = 64, ARGUMENT_BYTES = 160, NAME_BYTES = 64 };
+enum { NAME_BYTES = 64 };
 
 struct settings {
     struct bench_settings common;
@@ -52,60 +53,26 @@ struct latency {
     uint32_t runs;
 };
 
-struct arguments {
-    char text[ARGUMENTS][ARGUMENT_BYTES];
-    char *list[ARGUMENTS + 1];
-    int count;
-};
-
-static void OF_PRINTF(2, 3)
-add(struct arguments *arguments, const char *format, ...)
-{
-    if (arguments->count == ARGUMENTS)
-        return;
-    char *text = arguments->text[arguments->count];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, ARGUMENT_BYTES, format, args);
-    va_end(args);
-    arguments->list[arguments->count++] = text;
-}
-
-static void
-add_first(struct arguments *arguments, const struct latency *self, const char *command)
-{
-    add(arguments, "%s", command);
-    add(arguments, "--brokers=%s", self->settings.brokers);
-    add(arguments, "--registry=%s", self->settings.registry);
-    add(arguments, "--topic=%s", self->topic);
-    add(arguments, "--log-level=warning");
-}
-
 /* ---- the topic ---- */
 
-static int
-be_produce(void *context)
+static void
+begin_command(struct bench_command *command, const struct latency *self, const char *name)
 {
-    struct arguments *arguments = context;
-    execv(BENCH_ORDERFLOW, arguments->list);
-    perror(BENCH_ORDERFLOW);
-    return 127;
+    bench_command_begin(command, name, self->settings.brokers, self->settings.registry, self->topic);
 }
 
 /* A topic of its own for each run, with one order. */
 static bool
 make_topic(struct latency *self)
 {
-    static struct arguments arguments;
+    static struct bench_command command;
     char text[4096];
     struct bench_usage usage;
     snprintf(self->topic, sizeof self->topic, "bench-latency-%d-%u", (int)getpid(), self->runs++);
-    arguments = (struct arguments) { .count = 0 };
-    add(&arguments, BENCH_ORDERFLOW);
-    add_first(&arguments, self, "produce");
-    add(&arguments, "--partitions=%" PRId64, self->settings.partitions);
-    add(&arguments, "--count=1");
-    return bench_child("orderflow produce", be_produce, &arguments, text, sizeof text, &usage);
+    begin_command(&command, self, "produce");
+    bench_command_add(&command, "--partitions=%" PRId64, self->settings.partitions);
+    bench_command_add(&command, "--count=1");
+    return bench_child("orderflow produce", bench_command_exec, &command, text, sizeof text, &usage);
 }
 
 static int
@@ -184,7 +151,7 @@ set_values(struct latency *self, const struct bench_usage *usage, double *values
 }
 
 static bool
-run_consumer(struct latency *self, const char *name, int (*consumer)(void *), struct arguments *arguments,
+run_consumer(struct latency *self, const char *name, int (*consumer)(void *), struct bench_command *command,
              double *values)
 {
     char text[4096];
@@ -193,7 +160,7 @@ run_consumer(struct latency *self, const char *name, int (*consumer)(void *), st
         .track = self->track,
         .loop = { self->settings.brokers, self->topic, self->properties, self->bench.options.property_count },
         .partitions = (int32_t)self->settings.partitions,
-        .arguments = arguments != NULL ? arguments->list : NULL,
+        .arguments = command != NULL ? command->arguments + 1 : NULL,
     };
     clear_track(self);
     pid_t producer = begin_producer(&run);
@@ -223,25 +190,20 @@ static bool
 run_pipeline(void *context, double *values)
 {
     struct latency *self = context;
-    static struct arguments arguments;
+    static struct bench_command command;
     const struct of_options *options = &self->bench.options;
     if (!make_topic(self))
         return false;
-    arguments = (struct arguments) { .count = 0 };
-    add_first(&arguments, self, "run");
-    add(&arguments, "--group=%s", self->topic);
-    add(&arguments, "--retry-topic=%s-retry", self->topic);
-    add(&arguments, "--dlq-topic=%s-dlq", self->topic);
-    add(&arguments, "--aggregates-topic=%s-aggregates", self->topic);
-    add(&arguments, "--instance-id=none");
-    add(&arguments, "--console=none");
-    for (size_t i = 0; i < options->property_count; i++) {
-        add(&arguments, "-X");
-        add(&arguments, "%s=%s", options->properties[i].name, options->properties[i].value);
-    }
-    for (size_t i = 0; i < options->operand_count; i++)
-        add(&arguments, "%s", options->operands[i]);
-    return run_consumer(self, "pipeline", latency_pipeline, &arguments, values);
+    begin_command(&command, self, "run");
+    bench_command_add(&command, "--group=%s", self->topic);
+    bench_command_add(&command, "--retry-topic=%s-retry", self->topic);
+    bench_command_add(&command, "--dlq-topic=%s-dlq", self->topic);
+    bench_command_add(&command, "--aggregates-topic=%s-aggregates", self->topic);
+    bench_command_add(&command, "--instance-id=none");
+    bench_command_add(&command, "--console=none");
+    bench_command_add_properties(&command, options);
+    bench_command_add_operands(&command, options);
+    return run_consumer(self, "pipeline", latency_pipeline, &command, values);
 }
 
 /* ---- all together ---- */

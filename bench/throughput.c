@@ -10,10 +10,11 @@
 #include "bare_loop.h"
 #include "bench.h"
 #include "child.h"
+#include "command.h"
 #include "core/memory.h"
 #include "single.h"
 
-enum { TEXT_BYTES = 1 << 16, NAME_BYTES = 64, ARGUMENT_BYTES = 128, ARGUMENTS = 64 };
+enum { TEXT_BYTES = 1 << 16, NAME_BYTES = 64 };
 
 struct settings {
     struct bench_settings common;
@@ -178,73 +179,32 @@ run_single(void *context, double *values)
 
 /* ---- the candidate ---- */
 
-struct command {
-    const struct throughput *self;
-    char text[ARGUMENTS][ARGUMENT_BYTES];
-    char *arguments[ARGUMENTS + 1];
-    int count;
-};
-
-static void OF_PRINTF(2, 3)
-add(struct command *command, const char *format, ...)
+static void
+begin_command(struct bench_command *command, const struct throughput *self, const char *name)
 {
-    if (command->count == ARGUMENTS)
-        return;
-    char *text = command->text[command->count];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, ARGUMENT_BYTES, format, args);
-    va_end(args);
-    command->arguments[command->count++] = text;
+    bench_command_begin(command, name, self->settings.brokers, self->settings.registry, self->topic);
+    bench_command_add(command, "--partitions=%" PRId64, self->settings.partitions);
+    bench_command_add_properties(command, &self->bench.options);
 }
 
 static void
-begin_command(struct command *command, const struct throughput *self, const char *name)
+add_run_options(struct bench_command *command, const struct throughput *self)
 {
-    *command = (struct command) { .self = self };
-    add(command, BENCH_ORDERFLOW);
-    add(command, "%s", name);
-    add(command, "--brokers=%s", self->settings.brokers);
-    add(command, "--registry=%s", self->settings.registry);
-    add(command, "--topic=%s", self->topic);
-    add(command, "--partitions=%" PRId64, self->settings.partitions);
-    add(command, "--log-level=warning");
-    const struct of_options *options = &self->bench.options;
-    for (size_t i = 0; i < options->property_count; i++) {
-        add(command, "-X");
-        add(command, "%s=%s", options->properties[i].name, options->properties[i].value);
-    }
-}
-
-static int
-be_orderflow(void *context)
-{
-    struct command *command = context;
-    execv(BENCH_ORDERFLOW, command->arguments);
-    perror(BENCH_ORDERFLOW);
-    return 127;
-}
-
-static void
-add_run_options(struct command *command)
-{
-    const struct settings *settings = &command->self->settings;
-    add(command, "--group=%s", command->self->retry_topic); /* a new one for each run, too */
-    add(command, "--retry-topic=%s", command->self->retry_topic);
-    add(command, "--dlq-topic=%s", command->self->dlq_topic);
-    add(command, "--console=summary");
-    add(command, "--exit-at-end");
+    const struct settings *settings = &self->settings;
+    bench_command_add(command, "--group=%s", self->retry_topic); /* a new one for each run, too */
+    bench_command_add(command, "--retry-topic=%s", self->retry_topic);
+    bench_command_add(command, "--dlq-topic=%s", self->dlq_topic);
+    bench_command_add(command, "--console=summary");
+    bench_command_add(command, "--exit-at-end");
     if (settings->waiting > 0) {
-        add(command, "--failure-rate=%.9f", (double)settings->waiting / (double)settings->count);
-        add(command, "--retry-delay-ms=30000");
+        bench_command_add(command, "--failure-rate=%.9f", (double)settings->waiting / (double)settings->count);
+        bench_command_add(command, "--retry-delay-ms=30000");
     } else {
-        add(command, "--failure-rate=%.9f", settings->failing);
-        add(command, "--retry-delay-ms=%" PRId64, settings->retry_delay_ms);
-        add(command, "--max-retries=%d", MAX_RETRIES);
+        bench_command_add(command, "--failure-rate=%.9f", settings->failing);
+        bench_command_add(command, "--retry-delay-ms=%" PRId64, settings->retry_delay_ms);
+        bench_command_add(command, "--max-retries=%d", MAX_RETRIES);
     }
-    const struct of_options *options = &command->self->bench.options;
-    for (size_t i = 0; i < options->operand_count; i++)
-        add(command, "%s", options->operands[i]);
+    bench_command_add_operands(command, &self->bench.options);
 }
 
 /* The number behind `name` in the final statistics; negative: it is not there. */
@@ -262,12 +222,12 @@ run_orderflow(void *context, double *values)
 {
     struct throughput *self = context;
     static char text[TEXT_BYTES];
-    static struct command command;
+    static struct bench_command command;
     struct bench_usage usage;
     name_topics(self);
     begin_command(&command, self, "run");
-    add_run_options(&command);
-    bool ended = bench_child("orderflow run", be_orderflow, &command, text, sizeof text, &usage);
+    add_run_options(&command, self);
+    bool ended = bench_child("orderflow run", bench_command_exec, &command, text, sizeof text, &usage);
     delete_topics(self);
     double orders = read_number(text, "orders processed"), dead = read_number(text, "dead letters");
     double seconds = read_number(text, "\n  time ");
@@ -305,13 +265,13 @@ fill(struct throughput *self)
         return false;
     }
     static char text[TEXT_BYTES];
-    static struct command command;
+    static struct bench_command command;
     struct bench_usage usage;
     fprintf(stderr, "filling topic %s\n", self->topic);
     begin_command(&command, self, "produce");
-    add(&command, "--count=%" PRId64, self->settings.count);
-    add(&command, "--rate=0");
-    return bench_child("orderflow produce", be_orderflow, &command, text, sizeof text, &usage) &&
+    bench_command_add(&command, "--count=%" PRId64, self->settings.count);
+    bench_command_add(&command, "--rate=0");
+    return bench_child("orderflow produce", bench_command_exec, &command, text, sizeof text, &usage) &&
            count_records(self) == self->settings.count;
 }
 

@@ -6,6 +6,7 @@
 
 #include "core/assert.h"
 #include "core/memory.h"
+#include "order/failure.h"
 
 enum { BODY_BYTES = 2048 };
 
@@ -30,10 +31,7 @@ static uint64_t
 random_number(void)
 {
     static uint64_t seed = 9;
-    uint64_t x = seed += UINT64_C(0x9e3779b97f4a7c15);
-    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-    return x ^ x >> 31;
+    return of_failure_mix(seed += UINT64_C(0x9e3779b97f4a7c15)); /* SplitMix64 */
 }
 
 static void fill(avro_value_t *value);

@@ -54,9 +54,9 @@ hide_passwords(char **argv)
     }
 }
 
-bool
-of_settings_load(struct of_command_line *line, enum of_command_index command, int argc, char **argv,
-                 int *exit_status)
+/* False: the command must return *exit_status at once; nothing is to be released then. */
+static bool
+load(struct of_command_line *line, enum of_command_index command, int argc, char **argv, int *exit_status)
 {
     const char *name = of_settings_table.commands[command];
     struct of_error err;
@@ -78,4 +78,17 @@ of_settings_load(struct of_command_line *line, enum of_command_index command, in
     *exit_status = status == OF_OK ? OF_EXIT_DONE : OF_EXIT_USAGE;
     of_settings_fini(line);
     return false;
+}
+
+int
+of_command_line_run(enum of_command_index command, int argc, char **argv,
+                    int (*body)(const struct of_command_line *line))
+{
+    struct of_command_line line;
+    int exit_status;
+    if (!load(&line, command, argc, argv, &exit_status))
+        return exit_status;
+    exit_status = body(&line);
+    of_settings_fini(&line);
+    return exit_status;
 }

@@ -86,9 +86,8 @@ print_options(const struct of_option_table *table, FILE *out)
     for (unsigned k = 0; table->commands[k] != NULL; k++) {
         fprintf(out, "    %s) echo '--help%s", table->commands[k],
                 of_option_belongs(table->property_commands, k) ? " -X" : "");
-        for (size_t i = 0; i < table->count; i++) {
-            const struct of_option *option = &table->options[i];
-            if (!of_option_belongs(option->commands, k) || option->is_secret)
+        for (const struct of_option *option = NULL; (option = of_option_next(table, k, option)) != NULL;) {
+            if (option->is_secret)
                 continue;
             fprintf(out, " --%s", option->name);
             if (option->type == OF_OPTION_BOOL)

@@ -126,9 +126,10 @@ print_command(const struct of_option_table *table, const char *command, FILE *ou
     while (table->commands[k] != NULL && strcmp(table->commands[k], command) != 0)
         k++;
     fprintf(out, "  %s)\n    specs+=(\n      '(- *)'{-h,--help}'[print the options]'\n", command);
-    for (size_t i = 0; table->commands[k] != NULL && i < table->count; i++)
-        if (of_option_belongs(table->options[i].commands, k) && !table->options[i].is_secret)
-            print_option(&table->options[i], out);
+    const struct of_option *option = NULL;
+    while (table->commands[k] != NULL && (option = of_option_next(table, k, option)) != NULL)
+        if (!option->is_secret)
+            print_option(option, out);
     if (table->commands[k] != NULL && of_option_belongs(table->property_commands, k))
         fputs("      '*-X+[set a property of librdkafka]:NAME=VALUE: '\n", out);
     print_operands(command, out);

@@ -235,6 +235,8 @@ run_to_end(struct demo *demo)
 static int
 open_and_run(const struct of_command_line *line)
 {
+    of_interrupt_install();
+    of_interrupt_install_requests();
     struct demo demo = {
         .settings = line->settings,
         .session = {
@@ -276,13 +278,5 @@ open_and_run(const struct of_command_line *line)
 int
 of_command_demo(int argc, char **argv)
 {
-    struct of_command_line line;
-    int status;
-    if (!of_settings_load(&line, OF_COMMAND_DEMO, argc, argv, &status))
-        return status;
-    of_interrupt_install();
-    of_interrupt_install_requests();
-    status = open_and_run(&line);
-    of_settings_fini(&line);
-    return status;
+    return of_command_line_run(OF_COMMAND_DEMO, argc, argv, open_and_run);
 }

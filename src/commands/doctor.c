@@ -41,11 +41,5 @@ examine(const struct of_command_line *line)
 int
 of_command_doctor(int argc, char **argv)
 {
-    struct of_command_line line;
-    int status;
-    if (!of_settings_load(&line, OF_COMMAND_DOCTOR, argc, argv, &status))
-        return status;
-    status = examine(&line);
-    of_settings_fini(&line);
-    return status;
+    return of_command_line_run(OF_COMMAND_DOCTOR, argc, argv, examine);
 }

@@ -118,6 +118,7 @@ end(struct produce *produce)
 static int
 open_and_run(const struct of_command_line *line)
 {
+    of_interrupt_install();
     const struct of_settings *settings = &line->settings;
     struct produce produce = {
         .settings = settings,
@@ -144,12 +145,5 @@ open_and_run(const struct of_command_line *line)
 int
 of_command_produce(int argc, char **argv)
 {
-    struct of_command_line line;
-    int status;
-    if (!of_settings_load(&line, OF_COMMAND_PRODUCE, argc, argv, &status))
-        return status;
-    of_interrupt_install();
-    status = open_and_run(&line);
-    of_settings_fini(&line);
-    return status;
+    return of_command_line_run(OF_COMMAND_PRODUCE, argc, argv, open_and_run);
 }

@@ -81,6 +81,7 @@ run(struct of_group_reset *reset, const struct of_settings *settings, const stru
 static int
 open_and_run(const struct of_command_line *line)
 {
+    of_interrupt_install();
     struct of_error err;
     struct of_group_reset reset = { 0 };
     struct of_kafka_options kafka;
@@ -100,12 +101,5 @@ open_and_run(const struct of_command_line *line)
 int
 of_command_reset(int argc, char **argv)
 {
-    struct of_command_line line;
-    int status;
-    if (!of_settings_load(&line, OF_COMMAND_RESET, argc, argv, &status))
-        return status;
-    of_interrupt_install();
-    status = open_and_run(&line);
-    of_settings_fini(&line);
-    return status;
+    return of_command_line_run(OF_COMMAND_RESET, argc, argv, open_and_run);
 }

@@ -129,6 +129,8 @@ run_to_end(struct run *run)
 static int
 open_and_run(const struct of_command_line *line)
 {
+    of_interrupt_install();
+    of_interrupt_install_requests();
     struct of_error err;
     struct run run = {
         .refused = OF_EXIT_FAILED,
@@ -156,13 +158,5 @@ open_and_run(const struct of_command_line *line)
 int
 of_command_run(int argc, char **argv)
 {
-    struct of_command_line line;
-    int status;
-    if (!of_settings_load(&line, OF_COMMAND_RUN, argc, argv, &status))
-        return status;
-    of_interrupt_install();
-    of_interrupt_install_requests();
-    status = open_and_run(&line);
-    of_settings_fini(&line);
-    return status;
+    return of_command_line_run(OF_COMMAND_RUN, argc, argv, open_and_run);
 }

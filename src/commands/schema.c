@@ -42,15 +42,9 @@ run_action(const struct of_command_line *line)
 int
 of_command_schema(int argc, char **argv)
 {
-    struct of_command_line line;
-    int status;
     if (argc < 2) {
         of_schema_print_usage(stderr);
         return OF_EXIT_USAGE;
     }
-    if (!of_settings_load(&line, OF_COMMAND_SCHEMA, argc, argv, &status))
-        return status;
-    status = run_action(&line);
-    of_settings_fini(&line);
-    return status;
+    return of_command_line_run(OF_COMMAND_SCHEMA, argc, argv, run_action);
 }

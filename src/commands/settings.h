@@ -1,4 +1,4 @@
-/* What the options say, as one typed struct; filled by of_settings_load, constant afterwards.
+/* What the options say, as one typed struct; filled before a command begins, constant afterwards.
  *
  * commands/settings.c holds the table of all options with their defaults, ranges and help, and is the only place that
  * knows them. Only commands read settings: what a stage needs is handed to it in a struct of its own.
@@ -90,17 +90,18 @@ struct of_command_line {
     struct of_settings settings;
     struct of_options options; /* where values came from, and the properties for librdkafka */
     enum of_command_index command;
-    char **arguments; /* of_settings_load: copies of what followed the command's name, to read all again; else NULL */
+    char **arguments; /* of_command_line_run: copies of what followed the command's name, to read all again; else NULL */
 };
 
 extern const struct of_option_table of_settings_table;
 
-/* Reads arguments, environment and file, sets the log level and logs warnings. False: the command must return
- * *exit_status at once (help was printed, or an error to standard error); nothing is to be released then. */
-OF_MUST_USE bool of_settings_load(struct of_command_line *line, enum of_command_index command, int argc, char **argv,
-                                  int *exit_status);
+/* Runs a command: reads arguments, environment and file, sets the log level, logs warnings, and has `body` do the work with
+ * what came of it. Returns the exit status: the body's, or that of help that was printed, or of an error that was told on
+ * standard error. */
+int of_command_line_run(enum of_command_index command, int argc, char **argv,
+                        int (*body)(const struct of_command_line *line));
 
-/* The same without any output; `line` is initialised in every case and wants of_settings_fini. */
+/* Reads the same without any output; `line` is initialised in every case and wants of_settings_fini. */
 OF_MUST_USE enum of_status of_settings_read(struct of_command_line *line, enum of_command_index command,
                                             const char *const *arguments, const char *const *environment,
                                             struct of_error *err);

@@ -150,6 +150,7 @@ show(struct stats *stats, struct of_error *err)
 static int
 open_and_run(const struct of_command_line *line)
 {
+    of_interrupt_install();
     struct of_error err;
     struct stats stats = { .settings = &line->settings };
     of_kafka_options_init(&stats.kafka, line);
@@ -170,12 +171,5 @@ open_and_run(const struct of_command_line *line)
 int
 of_command_stats(int argc, char **argv)
 {
-    struct of_command_line line;
-    int status;
-    if (!of_settings_load(&line, OF_COMMAND_STATS, argc, argv, &status))
-        return status;
-    of_interrupt_install();
-    status = open_and_run(&line);
-    of_settings_fini(&line);
-    return status;
+    return of_command_line_run(OF_COMMAND_STATS, argc, argv, open_and_run);
 }

@@ -45,6 +45,23 @@ of_option_find(const struct of_option_table *table, const char *name, size_t len
     return NULL;
 }
 
+const struct of_option *
+of_option_next(const struct of_option_table *table, unsigned command, const struct of_option *last)
+{
+    for (size_t i = last == NULL ? 0 : (size_t)(last - table->options) + 1; i < table->count; i++)
+        if (of_option_belongs(table->options[i].commands, command))
+            return &table->options[i];
+    return NULL;
+}
+
+bool
+of_option_begins_section(const struct of_option *option, const char **section)
+{
+    bool begins = strcmp(option->section, *section) != 0;
+    *section = option->section;
+    return begins;
+}
+
 enum of_status
 of_options_complain(struct of_options *options, enum of_status status, const struct of_error *err)
 {

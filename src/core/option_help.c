@@ -58,13 +58,9 @@ void
 of_options_print_help(const struct of_option_table *table, unsigned command, FILE *out)
 {
     const char *section = "";
-    for (size_t i = 0; i < table->count; i++) {
-        const struct of_option *option = &table->options[i];
-        if (!of_option_belongs(option->commands, command))
-            continue;
-        if (strcmp(option->section, section) != 0)
+    for (const struct of_option *option = NULL; (option = of_option_next(table, command, option)) != NULL;) {
+        if (of_option_begins_section(option, &section))
             fprintf(out, "\n%s\n", option->section);
-        section = option->section;
         print_option(out, option, command);
     }
     if (of_option_belongs(table->property_commands, command))

@@ -61,13 +61,9 @@ void
 of_options_print_man(const struct of_option_table *table, unsigned command, FILE *out)
 {
     const char *section = "";
-    for (size_t i = 0; i < table->count; i++) {
-        const struct of_option *option = &table->options[i];
-        if (!of_option_belongs(option->commands, command))
-            continue;
-        if (strcmp(option->section, section) != 0)
+    for (const struct of_option *option = NULL; (option = of_option_next(table, command, option)) != NULL;) {
+        if (of_option_begins_section(option, &section))
             of_roff_macro(out, "SS", option->section);
-        section = option->section;
         print_entry(option, of_option_initial(option, command), out);
     }
     if (!of_option_belongs(table->property_commands, command))
@@ -107,9 +103,8 @@ of_options_print_man_file(const struct of_option_table *table, FILE *out)
         const struct of_option *option = &table->options[i];
         if (option->is_file)
             continue;
-        if (strcmp(option->section, section) != 0)
+        if (of_option_begins_section(option, &section))
             of_roff_macro(out, "SS", option->section);
-        section = option->section;
         print_key(table, option, out);
     }
 }

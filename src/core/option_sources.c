@@ -59,9 +59,9 @@ unknown_flag(const struct of_options *options, const char *flag, size_t length, 
     char name[NAME_BYTES];
     snprintf(name, sizeof name, "%.*s", (int)(length < NAME_BYTES ? length : NAME_BYTES - 1), flag);
     struct of_nearest nearest = of_nearest_to(strncmp(name, "no-", 3) == 0 ? name + 3 : name);
-    for (size_t i = 0; i < options->table->count; i++)
-        if (of_option_belongs(options->table->options[i].commands, options->command))
-            of_nearest_try(&nearest, options->table->options[i].name);
+    for (const struct of_option *option = NULL;
+         (option = of_option_next(options->table, options->command, option)) != NULL;)
+        of_nearest_try(&nearest, option->name);
     if (nearest.name != NULL)
         return of_error_set(err, OF_FATAL, "unknown option '--%s'; did you mean '--%s'?", name, nearest.name);
     return of_error_set(err, OF_FATAL, "unknown option '--%s'", name);

@@ -19,6 +19,13 @@ of_option_belongs(uint32_t commands, unsigned command)
     return command == OF_EVERY_COMMAND || (commands >> command & 1) != 0;
 }
 
+/* The command's options one by one, in the order of the table: the first after `last` (NULL: of all), or NULL. */
+const struct of_option *of_option_next(const struct of_option_table *table, unsigned command,
+                                       const struct of_option *last);
+
+/* Whether a section begins with this option. *section: of the option before it, "" at first; moved on. */
+bool of_option_begins_section(const struct of_option *option, const char **section);
+
 /* The row whose name is the first `length` bytes of `name`, or NULL. */
 const struct of_option *of_option_find(const struct of_option_table *table, const char *name, size_t length);
 

@@ -74,30 +74,14 @@ all_led(const rd_kafka_metadata_topic_t *topic)
     return topic->partition_cnt > 0;
 }
 
-static rd_kafka_resp_err_t
-count_partitions(const struct rd_kafka_metadata *metadata, int32_t *partitions)
-{
-    if (metadata->topic_cnt != 1 || metadata->topics[0].err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
-        return RD_KAFKA_RESP_ERR_NO_ERROR;
-    if (metadata->topics[0].err == RD_KAFKA_RESP_ERR_NO_ERROR)
-        *partitions = metadata->topics[0].partition_cnt;
-    return metadata->topics[0].err;
-}
-
 enum of_status
 of_admin_look_up(struct of_admin *admin, const char *topic, int timeout_ms, int32_t *partitions, struct of_error *err)
 {
     *partitions = 0;
-    const struct rd_kafka_metadata *metadata;
     rd_kafka_topic_t *handle = rd_kafka_topic_new(admin->client.rk, topic, NULL);
     if (handle == NULL)
         return fail(admin, rd_kafka_last_error(), "look up", topic, NULL, err);
-    rd_kafka_resp_err_t code = rd_kafka_metadata(admin->client.rk, 0, handle, &metadata, timeout_ms);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        of_kafka_client_reached(&admin->client);
-        code = count_partitions(metadata, partitions);
-        rd_kafka_metadata_destroy(metadata);
-    }
+    rd_kafka_resp_err_t code = of_kafka_client_count_partitions(&admin->client, handle, timeout_ms, partitions);
     rd_kafka_topic_destroy(handle);
     of_kafka_client_serve(&admin->client);
     return code == RD_KAFKA_RESP_ERR_NO_ERROR ? OF_OK : fail(admin, code, "look up", topic, NULL, err);
@@ -249,6 +233,59 @@ of_admin_add_partitions(struct of_admin *admin, const char *topic, int32_t parti
     return status == OF_OK ? await_leaders(admin, topic, partitions, timeout_ms, err) : status;
 }
 
+/* ---- settings, as the broker describes them ---- */
+
+struct description {
+    struct call call;
+    const rd_kafka_ConfigResource_t *topic; /* NULL: it is not told, */
+    rd_kafka_resp_err_t code;               /* because of this */
+    const char *text;                       /* NULL: there is only the code */
+};
+
+static void
+take_description(struct description *description)
+{
+    rd_kafka_event_t *event = description->call.event;
+    description->code = RD_KAFKA_RESP_ERR__TIMED_OUT;
+    if (event == NULL)
+        return;
+    description->code = rd_kafka_event_error(event);
+    description->text = rd_kafka_event_error_string(event);
+    const rd_kafka_DescribeConfigs_result_t *result = rd_kafka_event_DescribeConfigs_result(event);
+    if (description->code != RD_KAFKA_RESP_ERR_NO_ERROR || result == NULL)
+        return;
+    size_t count = 0;
+    const rd_kafka_ConfigResource_t **resources = rd_kafka_DescribeConfigs_result_resources(result, &count);
+    if (count != 1)
+        return;
+    description->code = rd_kafka_ConfigResource_error(resources[0]);
+    description->text = rd_kafka_ConfigResource_error_string(resources[0]);
+    if (description->code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        description->topic = resources[0];
+}
+
+/* To be ended, which ends what is in it. */
+static struct description
+begin_description(struct of_admin *admin, const char *topic, int timeout_ms)
+{
+    struct description description = {
+        .call = begin_call(admin, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, timeout_ms),
+    };
+    rd_kafka_ConfigResource_t *resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+    rd_kafka_DescribeConfigs(admin->client.rk, &resource, 1, description.call.options, description.call.queue);
+    rd_kafka_ConfigResource_destroy(resource);
+    description.call.event = rd_kafka_queue_poll(description.call.queue, timeout_ms);
+    take_description(&description);
+    return description;
+}
+
+static void
+end_description(struct of_admin *admin, struct description *description)
+{
+    end_call(&description->call);
+    of_kafka_client_serve(&admin->client);
+}
+
 /* ---- checking ---- */
 
 /* What a setting of a topic means for what the topic is to hold. */
@@ -299,28 +336,15 @@ judge_resource(const char *topic, const rd_kafka_ConfigResource_t *resource, jud
 }
 
 static enum of_status
-judge_description(struct of_admin *admin, const char *topic, rd_kafka_event_t *event, judge_entry *judge,
+judge_description(struct of_admin *admin, const char *topic, const struct description *description, judge_entry *judge,
                   int64_t keep_ms, struct of_error *err)
 {
-    if (event == NULL)
-        return fail(admin, RD_KAFKA_RESP_ERR__TIMED_OUT, "check", topic, NULL, err);
-    rd_kafka_resp_err_t code = rd_kafka_event_error(event);
-    const char *text = rd_kafka_event_error_string(event);
-    const rd_kafka_DescribeConfigs_result_t *result = rd_kafka_event_DescribeConfigs_result(event);
-    size_t count = 0;
-    const rd_kafka_ConfigResource_t **resources = NULL;
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && result != NULL)
-        resources = rd_kafka_DescribeConfigs_result_resources(result, &count);
-    if (count == 1) {
-        code = rd_kafka_ConfigResource_error(resources[0]);
-        text = rd_kafka_ConfigResource_error_string(resources[0]);
-    }
-    if (of_kafka_transient(code))
-        return fail(admin, code, "check", topic, text, err);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && count == 1)
-        return judge_resource(topic, resources[0], judge, keep_ms, err);
+    if (description->topic != NULL)
+        return judge_resource(topic, description->topic, judge, keep_ms, err);
+    if (of_kafka_transient(description->code))
+        return fail(admin, description->code, "check", topic, description->text, err);
     of_kafka_log_line(admin->client.options, 5, "the settings of topic %s cannot be checked: %s", topic,
-                      text != NULL ? text : rd_kafka_err2str(code));
+                      description->text != NULL ? description->text : rd_kafka_err2str(description->code));
     return OF_OK;
 }
 
@@ -328,14 +352,9 @@ static enum of_status
 check(struct of_admin *admin, const char *topic, judge_entry *judge, int64_t keep_ms, int timeout_ms,
       struct of_error *err)
 {
-    struct call call = begin_call(admin, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, timeout_ms);
-    rd_kafka_ConfigResource_t *resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
-    rd_kafka_DescribeConfigs(admin->client.rk, &resource, 1, call.options, call.queue);
-    call.event = rd_kafka_queue_poll(call.queue, timeout_ms);
-    enum of_status status = judge_description(admin, topic, call.event, judge, keep_ms, err);
-    end_call(&call);
-    rd_kafka_ConfigResource_destroy(resource);
-    of_kafka_client_serve(&admin->client);
+    struct description description = begin_description(admin, topic, timeout_ms);
+    enum of_status status = judge_description(admin, topic, &description, judge, keep_ms, err);
+    end_description(admin, &description);
     return status;
 }
 
@@ -355,26 +374,15 @@ of_admin_check_compaction(struct of_admin *admin, const char *topic, int timeout
 /* ---- all settings ---- */
 
 static enum of_status
-visit_description(struct of_admin *admin, const char *topic, rd_kafka_event_t *event, of_admin_setting *visit,
-                  void *context, struct of_error *err)
+visit_description(struct of_admin *admin, const char *topic, const struct description *description,
+                  of_admin_setting *visit, void *context, struct of_error *err)
 {
-    if (event == NULL)
-        return fail(admin, RD_KAFKA_RESP_ERR__TIMED_OUT, "look at", topic, NULL, err);
-    rd_kafka_resp_err_t code = rd_kafka_event_error(event);
-    const char *text = rd_kafka_event_error_string(event);
-    const rd_kafka_DescribeConfigs_result_t *result = rd_kafka_event_DescribeConfigs_result(event);
-    size_t count = 0, entries = 0;
-    const rd_kafka_ConfigResource_t **resources =
-        result == NULL ? NULL : rd_kafka_DescribeConfigs_result_resources(result, &count);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && count == 1) {
-        code = rd_kafka_ConfigResource_error(resources[0]);
-        text = rd_kafka_ConfigResource_error_string(resources[0]);
-    }
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR || count != 1)
-        return fail(admin, code, "look at the settings of", topic, text, err);
-    const rd_kafka_ConfigEntry_t **entry = rd_kafka_ConfigResource_configs(resources[0], &entries);
-    for (size_t i = 0; i < entries; i++)
-        visit(context, rd_kafka_ConfigEntry_name(entry[i]), rd_kafka_ConfigEntry_value(entry[i]));
+    if (description->topic == NULL)
+        return fail(admin, description->code, "look at the settings of", topic, description->text, err);
+    size_t count;
+    const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(description->topic, &count);
+    for (size_t i = 0; i < count; i++)
+        visit(context, rd_kafka_ConfigEntry_name(entries[i]), rd_kafka_ConfigEntry_value(entries[i]));
     return OF_OK;
 }
 
@@ -382,13 +390,8 @@ enum of_status
 of_admin_settings(struct of_admin *admin, const char *topic, int timeout_ms, of_admin_setting *visit, void *context,
                   struct of_error *err)
 {
-    struct call call = begin_call(admin, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, timeout_ms);
-    rd_kafka_ConfigResource_t *resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
-    rd_kafka_DescribeConfigs(admin->client.rk, &resource, 1, call.options, call.queue);
-    call.event = rd_kafka_queue_poll(call.queue, timeout_ms);
-    enum of_status status = visit_description(admin, topic, call.event, visit, context, err);
-    end_call(&call);
-    rd_kafka_ConfigResource_destroy(resource);
-    of_kafka_client_serve(&admin->client);
+    struct description description = begin_description(admin, topic, timeout_ms);
+    enum of_status status = visit_description(admin, topic, &description, visit, context, err);
+    end_description(admin, &description);
     return status;
 }

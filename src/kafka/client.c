@@ -166,6 +166,24 @@ of_kafka_client_reached(struct of_kafka_client *client)
     client->unreachable = false;
 }
 
+rd_kafka_resp_err_t
+of_kafka_client_count_partitions(struct of_kafka_client *client, rd_kafka_topic_t *topic, int timeout_ms,
+                                 int32_t *partitions)
+{
+    *partitions = 0;
+    const struct rd_kafka_metadata *metadata;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(client->rk, 0, topic, &metadata, timeout_ms);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return code;
+    of_kafka_client_reached(client);
+    if (metadata->topic_cnt == 1)
+        code = metadata->topics[0].err;
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topic_cnt == 1)
+        *partitions = metadata->topics[0].partition_cnt;
+    rd_kafka_metadata_destroy(metadata);
+    return code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ? RD_KAFKA_RESP_ERR_NO_ERROR : code;
+}
+
 void
 of_kafka_client_lost(struct of_kafka_client *client, const char *reason)
 {

@@ -49,6 +49,10 @@ void of_kafka_client_serve(struct of_kafka_client *client);
 /* A broker has answered. */
 void of_kafka_client_reached(struct of_kafka_client *client);
 
+/* How many partitions the topic has, 0 when it does not exist. Blocks for timeout_ms at most. Returns librdkafka's code. */
+rd_kafka_resp_err_t of_kafka_client_count_partitions(struct of_kafka_client *client, rd_kafka_topic_t *topic,
+                                                     int timeout_ms, int32_t *partitions);
+
 /* No broker answers: says so once, until of_kafka_client_reached. */
 void of_kafka_client_lost(struct of_kafka_client *client, const char *reason);
 

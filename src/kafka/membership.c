@@ -43,6 +43,18 @@ now_ns(void)
 
 /* ---- opening ---- */
 
+/* The settings that all such clients have, and behind them those of the caller. Returns how many. */
+static size_t
+join(struct of_kafka_property all[SETTINGS], const struct of_kafka_property *own, size_t own_count,
+     const struct of_kafka_property *settings, size_t count)
+{
+    OF_ASSERT(own_count + count <= SETTINGS);
+    memcpy(all, own, own_count * sizeof *own);
+    if (count > 0)
+        memcpy(all + own_count, settings, count * sizeof *settings);
+    return own_count + count;
+}
+
 enum of_status
 of_kafka_consumer_open(struct of_kafka_client *client, const struct of_kafka_options *options,
                        const struct of_kafka_property *settings, size_t count, int events, struct of_error *err)
@@ -56,12 +68,8 @@ of_kafka_consumer_open(struct of_kafka_client *client, const struct of_kafka_opt
         { "enable.partition.eof", "true" },
     };
     struct of_kafka_property all[SETTINGS];
-    size_t own_count = sizeof own / sizeof *own;
-    OF_ASSERT(own_count + count <= SETTINGS);
-    memcpy(all, own, sizeof own);
-    if (count > 0)
-        memcpy(all + own_count, settings, count * sizeof *settings);
-    enum of_status status = of_kafka_client_open(client, RD_KAFKA_CONSUMER, options, all, own_count + count, events, err);
+    size_t all_count = join(all, own, sizeof own / sizeof *own, settings, count);
+    enum of_status status = of_kafka_client_open(client, RD_KAFKA_CONSUMER, options, all, all_count, events, err);
     if (status != OF_OK)
         return status;
     rd_kafka_poll_set_consumer(client->rk);
@@ -82,14 +90,10 @@ of_kafka_membership_open(struct of_kafka_membership *membership, const struct of
         { "statistics.interval.ms", options->consumer_statistics != NULL ? OF_KAFKA_STATISTICS_MS_TEXT : NULL },
     };
     struct of_kafka_property all[SETTINGS];
-    size_t own_count = sizeof own / sizeof *own;
-    OF_ASSERT(own_count + count <= SETTINGS);
-    memcpy(all, own, sizeof own);
-    if (count > 0)
-        memcpy(all + own_count, settings, count * sizeof *settings);
+    size_t all_count = join(all, own, sizeof own / sizeof *own, settings, count);
     *membership = (struct of_kafka_membership) { .options = options };
     enum of_status status = of_kafka_consumer_open(
-        &membership->client, options, all, own_count + count,
+        &membership->client, options, all, all_count,
         RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT | RD_KAFKA_EVENT_STATS, err);
     membership->client.statistics = options->consumer_statistics;
     return status;

@@ -95,19 +95,8 @@ of_state_reader_close(struct of_state_reader **reader)
 enum of_status
 of_state_reader_look_up(struct of_state_reader *reader, int timeout_ms, int32_t *partitions, struct of_error *err)
 {
-    const struct rd_kafka_metadata *metadata;
     const char *name = rd_kafka_topic_name(reader->topic);
-    *partitions = 0;
-    rd_kafka_resp_err_t code = rd_kafka_metadata(reader->client.rk, 0, reader->topic, &metadata, timeout_ms);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        of_kafka_client_reached(&reader->client);
-        code = metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR_NO_ERROR;
-        if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
-            code = RD_KAFKA_RESP_ERR_NO_ERROR;
-        else if (code == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topic_cnt == 1)
-            *partitions = metadata->topics[0].partition_cnt;
-        rd_kafka_metadata_destroy(metadata);
-    }
+    rd_kafka_resp_err_t code = of_kafka_client_count_partitions(&reader->client, reader->topic, timeout_ms, partitions);
     of_kafka_client_serve(&reader->client);
     of_kafka_client_serve(&reader->ends);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)

@@ -12,6 +12,7 @@
 #include "core/assert.h"
 #include "core/memory.h"
 #include "order/exact_sum.h"
+#include "support/random.h"
 
 enum { BODY_BYTES = 1 << 16, LINE_BYTES = 1 << 20, CHANGES = 6, SHOWN_MAX = 20 };
 
@@ -23,10 +24,7 @@ static uint64_t
 random_number(void)
 {
     static uint64_t seed = 5;
-    uint64_t x = seed += UINT64_C(0x9e3779b97f4a7c15);
-    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-    return x ^ x >> 31;
+    return random_next(&seed);
 }
 
 static const char *

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "support/random.h"
+
 enum { INPUT_BYTES_MAX = 4096, CHANGES_MAX = 4, DEFAULT_COUNT = 200000 };
 
 struct input {
@@ -13,19 +15,10 @@ struct input {
     size_t length;
 };
 
-static uint64_t
-next_number(uint64_t *state)
-{
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
-
 static size_t
 below(uint64_t *state, size_t limit)
 {
-    return (size_t)(next_number(state) % limit);
+    return (size_t)(random_next(state) % limit);
 }
 
 static void
@@ -63,14 +56,14 @@ static void
 change(struct input *input, uint64_t *state)
 {
     if (input->length == 0) {
-        insert(input, 0, (uint8_t)next_number(state));
+        insert(input, 0, (uint8_t)random_next(state));
         return;
     }
     size_t at = below(state, input->length);
     switch (below(state, 7)) {
     case 0: input->bytes[at] ^= (uint8_t)(1 << below(state, 8)); break;
-    case 1: input->bytes[at] = (uint8_t)next_number(state); break;
-    case 2: insert(input, at, (uint8_t)next_number(state)); break;
+    case 1: input->bytes[at] = (uint8_t)random_next(state); break;
+    case 2: insert(input, at, (uint8_t)random_next(state)); break;
     case 3: erase(input, at, 1 + below(state, 8)); break;
     case 4: input->length = at; break;
     case 5: overwrite_number(input, at, state); break;

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "avro/plan.h"
+#include "support/random.h"
 
 #define FIELD(name, type) "{\"name\":\"" name "\",\"type\":" type "}"
 #define ARRAY(items) "{\"type\":\"array\",\"items\":" items "}"
@@ -28,10 +29,7 @@ static uint64_t
 random_number(void)
 {
     static uint64_t seed = 11;
-    uint64_t x = seed += UINT64_C(0x9e3779b97f4a7c15);
-    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-    return x ^ x >> 31;
+    return random_next(&seed);
 }
 
 static long

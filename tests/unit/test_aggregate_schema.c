@@ -1,6 +1,5 @@
 #include "commands/aggregate_schema.h"
 
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,6 +14,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "registry/mock.h"
+#include "support/log_reader.h"
 
 #define MOCK "aggregate-schema"
 
@@ -88,8 +88,7 @@ static void
 a_registry_that_is_down_is_asked_again_and_told_of_once(void **state)
 {
     (void)state;
-    int nowhere = open("/dev/null", O_WRONLY);
-    of_log_set_descriptor(nowhere);
+    log_hide();
     of_registry_mock_reset(MOCK);
     of_registry_mock_inject(MOCK, OF_MOCK_SILENT, NULL, OF_MOCK_FOREVER);
     uint64_t lines = of_log_lines();
@@ -101,8 +100,7 @@ a_registry_that_is_down_is_asked_again_and_told_of_once(void **state)
     await_id(schema);
     assert_int_equal(of_log_lines() - lines, 3);
     of_aggregate_schema_close(&schema);
-    of_log_set_descriptor(STDERR_FILENO);
-    close(nowhere);
+    log_show();
 }
 
 static void

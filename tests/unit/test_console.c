@@ -11,6 +11,7 @@
 
 #include "core/log.h"
 #include "ops/console.h"
+#include "support/paper.h"
 
 static _Atomic int64_t retry_delay_ms = 2000;
 
@@ -19,9 +20,7 @@ struct stand {
     struct of_clock clock;
     struct of_console *console;
     struct of_live_totals live;
-    FILE *out;
-    char *text;
-    size_t size;
+    struct paper paper;
 };
 
 static void
@@ -36,12 +35,12 @@ answer_live(void *context, struct of_live_totals *live)
 }
 
 static void
-open_stand_on(struct stand *stand, FILE *out, enum of_console_mode mode, uint32_t lanes)
+open_stand_on(struct stand *stand, enum of_console_mode mode, uint32_t lanes)
 {
     stand->clock = of_clock_fake(OF_SECOND_NS, 1700000000000);
-    stand->out = out;
     struct of_console_config config = {
-        .mode = mode, .out = stand->out, .clock = &stand->clock, .lanes = lanes, .live = answer_live, .context = stand,
+        .mode = mode, .out = stand->paper.out, .clock = &stand->clock, .lanes = lanes, .live = answer_live,
+        .context = stand,
         .banner = { .brokers = "b:1", .registry = "http://me:secret@r:2/x", .group = "g", .topic = "orders",
                     .retry_topic = "orders-retry", .dlq_topic = "orders-dlq", .guarantee = "at-least-once",
                     .max_retries = 3, .retry_delay_ms = &retry_delay_ms },
@@ -52,8 +51,9 @@ open_stand_on(struct stand *stand, FILE *out, enum of_console_mode mode, uint32_
 static void
 open_stand(struct stand *stand, enum of_console_mode mode, uint32_t lanes)
 {
-    *stand = (struct stand) { .text = NULL };
-    open_stand_on(stand, open_memstream(&stand->text, &stand->size), mode, lanes);
+    *stand = (struct stand) { .console = NULL };
+    paper_open(&stand->paper);
+    open_stand_on(stand, mode, lanes);
 }
 
 static void
@@ -61,21 +61,7 @@ close_stand(struct stand *stand)
 {
     of_console_destroy(&stand->console);
     of_exact_sum_fini(&stand->live.sum);
-    fclose(stand->out);
-    free(stand->text);
-}
-
-/* What was printed since the last call. */
-static const char *
-printed(struct stand *stand)
-{
-    static char copy[65536];
-    fflush(stand->out);
-    assert_true(stand->size < sizeof copy);
-    memcpy(copy, stand->text, stand->size);
-    copy[stand->size] = '\0';
-    rewind(stand->out);
-    return copy;
+    paper_close(&stand->paper);
 }
 
 static struct of_event
@@ -110,7 +96,7 @@ second_passes(struct stand *stand)
 static void
 assert_printed(struct stand *stand, const char *expected)
 {
-    assert_string_equal(printed(stand), expected);
+    assert_string_equal(paper_printed(&stand->paper), expected);
 }
 
 static void
@@ -197,7 +183,7 @@ bytes_from_outside_do_not_reach_the_terminal(void **state)
     open_stand(&stand, OF_CONSOLE_ORDERS, 1);
     send(&stand, 0, event_of(OF_EVENT_PROCESSED, "\x1B[2J", "La\xFFp\ntop", -1));
     of_console_turn(stand.console);
-    const char *text = printed(&stand);
+    const char *text = paper_printed(&stand.paper);
     assert_non_null(strstr(text, "order \\x1B[2J  La\\xFFp\\x0Atop  -$1.00  from"));
     close_stand(&stand);
 }
@@ -219,7 +205,7 @@ a_second_is_one_line(void **state)
                            "dead letters 0  held partitions 1\n");
     stand.live.orders_processed = 900; /* an abort took 100 back */
     second_passes(&stand);
-    assert_non_null(strstr(printed(&stand), "     2 s  0 orders/s  900 orders"));
+    assert_non_null(strstr(paper_printed(&stand.paper), "     2 s  0 orders/s  900 orders"));
     close_stand(&stand);
 }
 
@@ -243,10 +229,10 @@ auto_follows_the_rate(void **state)
     send_orders(&stand, 50);
     assert_true(of_console_wants_records(stand.console));
     second_passes(&stand);
-    assert_non_null(strstr(printed(&stand), "aggregated  50 orders"));
+    assert_non_null(strstr(paper_printed(&stand.paper), "aggregated  50 orders"));
     send_orders(&stand, 60);
     assert_false(of_console_wants_records(stand.console));
-    const char *text = printed(&stand);
+    const char *text = paper_printed(&stand.paper);
     assert_non_null(strstr(text, "aggregated  100 orders"));
     assert_null(strstr(text, "aggregated  101 orders"));
     assert_non_null(strstr(text, "More than 50 orders in a second: one line per second from here on.\n"));
@@ -254,7 +240,7 @@ auto_follows_the_rate(void **state)
     stand.live.orders_processed += 1000; /* none of them is sent */
     of_exact_sum_add(&stand.live.sum, 1000);
     second_passes(&stand);
-    assert_non_null(strstr(printed(&stand), "     3 s  1000 orders/s"));
+    assert_non_null(strstr(paper_printed(&stand.paper), "     3 s  1000 orders/s"));
     for (int i = 0; i < 2; i++) {
         stand.live.orders_processed += 24;
         of_exact_sum_add(&stand.live.sum, 24);
@@ -263,9 +249,10 @@ auto_follows_the_rate(void **state)
     }
     second_passes(&stand);
     assert_true(of_console_wants_records(stand.console));
-    assert_non_null(strstr(printed(&stand), "Fewer than 25 orders a second: order by order again.\n"));
+    assert_non_null(strstr(paper_printed(&stand.paper), "Fewer than 25 orders a second: order by order again.\n"));
     send_orders(&stand, 1);
-    assert_non_null(strstr(printed(&stand), "aggregated  1159 orders processed, sum $1159.00, running average $1.00"));
+    assert_non_null(strstr(paper_printed(&stand.paper),
+                           "aggregated  1159 orders processed, sum $1159.00, running average $1.00"));
     close_stand(&stand);
 }
 
@@ -296,10 +283,10 @@ dropped_events_are_counted_and_made_good(void **state)
     stand.live.orders_processed += 5;
     of_exact_sum_add(&stand.live.sum, 5);
     second_passes(&stand);
-    assert_non_null(strstr(printed(&stand), "5 events came too fast to be shown.\n"));
+    assert_non_null(strstr(paper_printed(&stand.paper), "5 events came too fast to be shown.\n"));
     second_passes(&stand);
     send_orders(&stand, 1);
-    assert_non_null(strstr(printed(&stand), "aggregated  7 orders processed, sum $7.00"));
+    assert_non_null(strstr(paper_printed(&stand.paper), "aggregated  7 orders processed, sum $7.00"));
     close_stand(&stand);
 }
 
@@ -385,7 +372,7 @@ json_tells_every_event(void **state)
     event.next_offset = 50;
     send(&stand, 0, event);
     of_console_turn(stand.console);
-    char *text = strdup(printed(&stand)), *rest = text;
+    char *text = strdup(paper_printed(&stand.paper)), *rest = text;
 
     json_t *line = read_line(&rest);
     assert_string_equal(string_of(line, "event"), "processed");
@@ -439,7 +426,7 @@ json_starts_progresses_and_ends(void **state)
     add_row(&totals, "(other)", 0, 0);
     struct of_console_result result = { &totals, &totals, 2 };
     assert_true(of_console_stop(stand.console, &result));
-    char *text = strdup(printed(&stand)), *rest = text;
+    char *text = strdup(paper_printed(&stand.paper)), *rest = text;
     assert_null(strstr(text, "secret"));
 
     json_t *line = read_line(&rest);
@@ -485,12 +472,13 @@ static void
 stop_does_not_wait_for_a_reader_that_stands_still(void **state)
 {
     (void)state;
-    struct stand stand = { .text = NULL };
+    struct stand stand = { .console = NULL };
     struct of_error err;
     int ends[2];
     char bytes[4096];
     assert_int_equal(pipe(ends), 0);
-    open_stand_on(&stand, fdopen(ends[1], "w"), OF_CONSOLE_JSON, 1);
+    stand.paper.out = fdopen(ends[1], "w");
+    open_stand_on(&stand, OF_CONSOLE_JSON, 1);
     assert_int_equal(of_console_start(stand.console, &err), OF_OK);
     for (int i = 0; i < 2000; i++) /* more than a pipe holds */
         send(&stand, 0, event_of(OF_EVENT_PROCESSED, "1001", "Laptop", 756.32));
@@ -527,9 +515,9 @@ the_thread_shows_what_is_sent(void **state)
         of_event_queue_send(of_console_queue(stand.console, 0), event);
     }
     assert_true(of_console_stop(stand.console, NULL));
-    fflush(stand.out);
+    fflush(stand.paper.out);
     unsigned seen = 0;
-    char *rest = stand.text;
+    char *rest = stand.paper.text;
     strsep(&rest, "\n");
     for (char *line; (line = strsep(&rest, "\n")) != NULL && *line != '\0'; seen++) {
         char expected[32];

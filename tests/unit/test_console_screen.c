@@ -10,42 +10,10 @@
 
 #include "core/log.h"
 #include "ops/console_live.h"
+#include "support/log_reader.h"
+#include "support/paper.h"
 
 static _Atomic int64_t retry_delay_ms = 2000;
-
-/* ---- paper ---- */
-
-struct paper {
-    FILE *out;
-    char *text;
-    size_t size;
-};
-
-static void
-open_paper(struct paper *paper)
-{
-    paper->out = open_memstream(&paper->text, &paper->size);
-}
-
-/* All that was printed since the last call; valid until the next. */
-static const char *
-printed(struct paper *paper)
-{
-    static char copy[65536];
-    fflush(paper->out);
-    assert_true(paper->size < sizeof copy);
-    memcpy(copy, paper->text, paper->size);
-    copy[paper->size] = '\0';
-    rewind(paper->out);
-    return copy;
-}
-
-static void
-close_paper(struct paper *paper)
-{
-    fclose(paper->out);
-    free(paper->text);
-}
 
 static struct of_terminal
 terminal_of(unsigned columns, unsigned rows)
@@ -79,7 +47,7 @@ table_of(struct paper *paper, struct of_terminal terminal, const struct of_event
     of_exact_sum_add(&tally.sum, 3);
     of_console_table_view.event(paper->out, &config, event, &tally);
     of_exact_sum_fini(&tally.sum);
-    return printed(paper);
+    return paper_printed(paper);
 }
 
 static void
@@ -87,7 +55,7 @@ an_order_is_a_line_where_it_fits(void **state)
 {
     (void)state;
     struct paper paper;
-    open_paper(&paper);
+    paper_open(&paper);
     struct of_event event = event_of(OF_EVENT_PROCESSED, OF_CAUSE_NONE, 1, "1001", "Laptop");
     assert_string_equal(table_of(&paper, terminal_of(120, 40), &event),
                         "processed    1001      Laptop            $756.32  orders[2] @40       "
@@ -103,7 +71,7 @@ an_order_is_a_line_where_it_fits(void **state)
     assert_string_equal(table_of(&paper, terminal_of(200, 40), &event),
                         "dead letter  1001      Laptop            $756.32  orders[2] @40       "
                         "simulated temporary failure, also after 3 retries\n");
-    close_paper(&paper);
+    paper_close(&paper);
 }
 
 static void
@@ -111,14 +79,14 @@ unreadable_orders_keep_the_columns(void **state)
 {
     (void)state;
     struct paper paper;
-    open_paper(&paper);
+    paper_open(&paper);
     struct of_event event = event_of(OF_EVENT_DEAD_LETTER, OF_CAUSE_UNDECODABLE, 0, "", "");
     event.has_order = false;
     strcpy(event.text, "cut\nshort");
     assert_string_equal(table_of(&paper, terminal_of(200, 40), &event),
                         "dead letter  (unreadable)                         orders[2] @40       "
                         "the value does not match its schema: cut\\x0Ashort; no retry can help\n");
-    close_paper(&paper);
+    paper_close(&paper);
 }
 
 static void
@@ -126,14 +94,14 @@ columns_count_characters_and_hostile_bytes_are_harmless(void **state)
 {
     (void)state;
     struct paper paper;
-    open_paper(&paper);
+    paper_open(&paper);
     struct of_event event = event_of(OF_EVENT_PROCESSED, OF_CAUSE_NONE, 1, "\33[2J", "Caf\xC3\xA9 \xE6\x9D\xB1");
     const char *text = table_of(&paper, terminal_of(120, 40), &event);
     assert_non_null(strstr(text, "  \\x1B[2J   Caf\xC3\xA9 \xE6\x9D\xB1           $756.32"));
     struct of_terminal plain = terminal_of(120, 40);
     plain.utf8 = false;
     assert_non_null(strstr(table_of(&paper, plain, &event), "  Caf? ?            $756.32"));
-    close_paper(&paper);
+    paper_close(&paper);
 }
 
 static void
@@ -141,7 +109,7 @@ colours_only_where_wanted(void **state)
 {
     (void)state;
     struct paper paper;
-    open_paper(&paper);
+    paper_open(&paper);
     struct of_terminal terminal = terminal_of(120, 40);
     struct of_event event = event_of(OF_EVENT_DEAD_LETTER, OF_CAUSE_SIMULATED, 4, "1", "x");
     assert_null(strchr(table_of(&paper, terminal, &event), '\33'));
@@ -151,7 +119,7 @@ colours_only_where_wanted(void **state)
     event.kind = OF_EVENT_HELD;
     assert_string_equal(table_of(&paper, terminal, &event),
                         "\33[2mheld        orders[2] at offset 40: simulated temporary failure\33[0m\n");
-    close_paper(&paper);
+    paper_close(&paper);
 }
 
 /* ---- the live summary ---- */
@@ -180,7 +148,7 @@ draw(struct of_live_view *view, struct paper *paper, struct of_terminal *termina
     of_live_view_draw(view, paper->out, terminal, &progress, &detail);
     of_totals_fini(&detail.committed);
     of_exact_sum_fini(&live.sum);
-    return printed(paper);
+    return paper_printed(paper);
 }
 
 #define EOL "\33[K\n"
@@ -193,7 +161,7 @@ the_block_shows_all_and_is_drawn_in_place(void **state)
     struct of_live_view view = { 0 };
     struct of_terminal terminal = terminal_of(80, 24);
     terminal.utf8 = false;
-    open_paper(&paper);
+    paper_open(&paper);
     static const char block[] =
         EOL "40,259 orders/s   after 2 s" EOL
         "orders 1,234,567   running average $2.00   sum $2469134.00   " EOL
@@ -208,10 +176,10 @@ the_block_shows_all_and_is_drawn_in_place(void **state)
     assert_memory_equal(again, "\r\33[11A", 6);
     assert_non_null(strstr(again, "after 3 s"));
     of_live_view_erase(&view, paper.out);
-    assert_string_equal(printed(&paper), "\r\33[11A\33[J");
+    assert_string_equal(paper_printed(&paper), "\r\33[11A\33[J");
     of_live_view_erase(&view, paper.out);
-    assert_string_equal(printed(&paper), "");
-    close_paper(&paper);
+    assert_string_equal(paper_printed(&paper), "");
+    paper_close(&paper);
 }
 
 /* Of what came since the last draw, and nothing while nothing comes. */
@@ -226,29 +194,29 @@ latency_is_that_of_the_last_second(void **state)
     struct of_progress progress = { .seconds = 1, .live = &live };
     struct of_live_detail detail = { .behind = 0 };
     struct of_histogram orders = { 0 }, commits = { 0 };
-    open_paper(&paper);
+    paper_open(&paper);
     of_totals_init(&detail.committed);
     of_histogram_add(&orders, 100 * OF_MS_NS, 1000);
     of_histogram_add_to(&orders, &detail.age);
     of_live_view_draw(&view, paper.out, &terminal, &progress, &detail);
-    const char *first = printed(&paper);
+    const char *first = paper_printed(&paper);
     assert_non_null(strstr(first, "latency p50 "));
     assert_null(strstr(first, "commit p99"));
     of_live_view_draw(&view, paper.out, &terminal, &progress, &detail);
-    assert_null(strstr(printed(&paper), "latency"));
+    assert_null(strstr(paper_printed(&paper), "latency"));
     of_histogram_add(&orders, 5 * OF_SECOND_NS, 10);
     of_histogram_add(&commits, 2 * OF_MS_NS, 1);
     detail.age = detail.commit = (struct of_histogram_view) { 0 };
     of_histogram_add_to(&orders, &detail.age);
     of_histogram_add_to(&commits, &detail.commit);
     of_live_view_draw(&view, paper.out, &terminal, &progress, &detail);
-    const char *slow = strstr(printed(&paper), "latency p50 ");
+    const char *slow = strstr(paper_printed(&paper), "latency p50 ");
     assert_non_null(slow);
     assert_in_range(atof(slow + strlen("latency p50 ")), 2, 10);
     assert_non_null(strstr(slow, " s   p99"));
     assert_non_null(strstr(slow, "commit p99 "));
     of_totals_fini(&detail.committed);
-    close_paper(&paper);
+    paper_close(&paper);
 }
 
 static void
@@ -258,12 +226,12 @@ another_size_clears_the_screen(void **state)
     struct paper paper;
     struct of_live_view view = { 0 };
     struct of_terminal terminal = terminal_of(80, 24);
-    open_paper(&paper);
+    paper_open(&paper);
     draw(&view, &paper, &terminal, 1);
     terminal.columns = 60;
     assert_memory_equal(draw(&view, &paper, &terminal, 2), "\33[2J\33[H", 7);
     assert_memory_equal(draw(&view, &paper, &terminal, 3), "\r\33[11A", 6);
-    close_paper(&paper);
+    paper_close(&paper);
 }
 
 static void
@@ -274,16 +242,14 @@ a_line_of_the_log_begins_a_new_block(void **state)
     struct of_live_view view = { 0 };
     struct of_terminal terminal = terminal_of(80, 24);
     terminal.shows_log = true;
-    open_paper(&paper);
-    int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    of_log_set_descriptor(nowhere);
+    paper_open(&paper);
+    log_hide();
     draw(&view, &paper, &terminal, 1);
     of_log_error("test", "hello");
     assert_memory_equal(draw(&view, &paper, &terminal, 2), EOL "40,259", 10);
     assert_memory_equal(draw(&view, &paper, &terminal, 3), "\r\33[11A", 6);
-    of_log_set_descriptor(STDERR_FILENO);
-    close(nowhere);
-    close_paper(&paper);
+    log_show();
+    paper_close(&paper);
 }
 
 /* The widest line in columns, without what moves and colours. */
@@ -311,7 +277,7 @@ the_block_fits_every_terminal(void **state)
 {
     (void)state;
     struct paper paper;
-    open_paper(&paper);
+    paper_open(&paper);
     for (unsigned columns = 10; columns <= 130; columns += 3)
         for (unsigned rows = 10; rows <= 30; rows++) {
             struct of_live_view view = { 0 };
@@ -322,7 +288,7 @@ the_block_fits_every_terminal(void **state)
             assert_int_equal(lines, view.lines);
             assert_true(lines < rows);
         }
-    close_paper(&paper);
+    paper_close(&paper);
 }
 
 /* ---- the terminal ---- */
@@ -391,29 +357,30 @@ the_console_keeps_block_and_lines_apart(void **state)
 {
     (void)state;
     struct paper paper;
-    open_paper(&paper);
+    paper_open(&paper);
     struct of_clock clock = of_clock_fake(OF_SECOND_NS, 1700000000000);
     struct of_console *console = of_console_create(&(struct of_console_config) {
         .mode = OF_CONSOLE_SUMMARY, .out = paper.out, .terminal = terminal_of(80, 24), .clock = &clock, .lanes = 1,
         .live = no_live });
     of_clock_advance(&clock, OF_SECOND_NS);
     of_console_turn(console);
-    assert_string_equal(printed(&paper), EOL "0 orders/s   after 1 s" EOL "orders 0   running average none   sum $0.00   "
+    assert_string_equal(paper_printed(&paper),
+                        EOL "0 orders/s   after 1 s" EOL "orders 0   running average none   sum $0.00   "
                         EOL "retries 0   dead letters 0   held partitions 0   lag unknown   " EOL "\33[J");
     struct of_event *event = of_event_queue_borrow(of_console_queue(console, 0));
     *event = event_of(OF_EVENT_ASSIGNED, OF_CAUSE_NONE, 0, "", "");
     of_event_queue_send(of_console_queue(console, 0), event);
     of_console_turn(console);
-    assert_string_equal(printed(&paper), "\r\33[4A\33[Jassigned    orders[2] at offset 40\n");
+    assert_string_equal(paper_printed(&paper), "\r\33[4A\33[Jassigned    orders[2] at offset 40\n");
     of_clock_advance(&clock, OF_SECOND_NS);
     of_console_turn(console);
-    assert_memory_equal(printed(&paper), EOL "0 orders/s", 10);
+    assert_memory_equal(paper_printed(&paper), EOL "0 orders/s", 10);
     struct of_totals totals = { 0 };
     struct of_console_result result = { &totals, &totals, 0 };
     of_console_finish(console, &result);
-    assert_memory_equal(printed(&paper), "\r\33[4A\33[J\nFinal statistics\n", 26);
+    assert_memory_equal(paper_printed(&paper), "\r\33[4A\33[J\nFinal statistics\n", 26);
     of_console_destroy(&console);
-    close_paper(&paper);
+    paper_close(&paper);
 }
 
 int

@@ -9,27 +9,19 @@
 
 #include "order/aggregate.h"
 #include "order/live_total.h"
+#include "support/random.h"
 
 #include "decimal_sums_vectors.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 
-static uint64_t
-next_number(uint64_t *state)
-{
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
-
 static double
 make_double(const struct vector *vector, uint64_t *state)
 {
-    uint64_t bits = next_number(state) & ((UINT64_C(1) << 52) - 1);
+    uint64_t bits = random_next(state) & ((UINT64_C(1) << 52) - 1);
     uint64_t exponents = (uint64_t)(vector->exponent_high - vector->exponent_low + 1);
-    bits |= ((uint64_t)vector->exponent_low + next_number(state) % exponents) << 52;
-    bits |= next_number(state) << 63;
+    bits |= ((uint64_t)vector->exponent_low + random_next(state) % exponents) << 52;
+    bits |= random_next(state) << 63;
     double value;
     memcpy(&value, &bits, sizeof value);
     return value;
@@ -38,12 +30,12 @@ make_double(const struct vector *vector, uint64_t *state)
 static of_int128
 make_decimal(const struct vector *vector, uint64_t *state, unsigned *scale)
 {
-    of_uint128 magnitude = (of_uint128)next_number(state) << 64;
-    magnitude |= next_number(state);
+    of_uint128 magnitude = (of_uint128)random_next(state) << 64;
+    magnitude |= random_next(state);
     magnitude >>= 128 - vector->bits;
     *scale = (unsigned)vector->scale_low +
-             (unsigned)(next_number(state) % (uint64_t)(vector->scale_high - vector->scale_low + 1));
-    return next_number(state) % 4 == 0 ? -(of_int128)magnitude : (of_int128)magnitude;
+             (unsigned)(random_next(state) % (uint64_t)(vector->scale_high - vector->scale_low + 1));
+    return random_next(state) % 4 == 0 ? -(of_int128)magnitude : (of_int128)magnitude;
 }
 
 /* Every part-th value, from the first-th on. */

@@ -1,6 +1,7 @@
 #include "order/exact_sum.h"
 
 #include "core/memory.h"
+#include "support/random.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -36,25 +37,16 @@ struct stream_vector {
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 
-static uint64_t
-next_number(uint64_t *state)
-{
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
-
 static double *
 make_stream(const struct stream_vector *vector)
 {
     double *values = of_alloc_array(vector->count, sizeof *values);
     uint64_t state = vector->seed;
     for (size_t i = 0; i < vector->count; i++) {
-        uint64_t bits = next_number(&state) & ((UINT64_C(1) << 52) - 1);
+        uint64_t bits = random_next(&state) & ((UINT64_C(1) << 52) - 1);
         uint64_t exponents = vector->highest_exponent - vector->lowest_exponent + 1;
-        bits |= (vector->lowest_exponent + next_number(&state) % exponents) << 52;
-        bits |= next_number(&state) << 63;
+        bits |= (vector->lowest_exponent + random_next(&state) % exponents) << 52;
+        bits |= random_next(&state) << 63;
         memcpy(&values[i], &bits, sizeof bits);
     }
     return values;
@@ -64,7 +56,7 @@ static void
 shuffle(double *values, size_t count, uint64_t *state)
 {
     for (size_t i = count; i > 1; i--) {
-        size_t j = next_number(state) % i;
+        size_t j = random_next(state) % i;
         double kept = values[i - 1];
         values[i - 1] = values[j];
         values[j] = kept;
@@ -172,9 +164,9 @@ merging_parts_gives_the_whole(void **state)
         double *values = make_stream(vector);
         struct of_exact_sum parts[PARTS] = { 0 };
         for (size_t v = 0; v < vector->count; v++)
-            of_exact_sum_add(&parts[next_number(&numbers) % PARTS], values[v]);
+            of_exact_sum_add(&parts[random_next(&numbers) % PARTS], values[v]);
         for (size_t left = PARTS; left > 1; left--) {
-            size_t into = next_number(&numbers) % (left - 1);
+            size_t into = random_next(&numbers) % (left - 1);
             struct of_exact_sum copy = { 0 };
             of_exact_sum_copy(&copy, &parts[left - 1]);
             of_exact_sum_merge(&parts[into], &copy);
@@ -321,11 +313,11 @@ accepted_bytes_are_canonical(void **state)
     for (int i = 0; i < 100000; i++) {
         uint8_t bytes[40], again[OF_EXACT_SUM_BYTES];
         struct of_exact_sum sum = { 0 };
-        size_t length = 1 + next_number(&numbers) % sizeof bytes;
+        size_t length = 1 + random_next(&numbers) % sizeof bytes;
         for (size_t b = 0; b < length; b++)
-            bytes[b] = (uint8_t)next_number(&numbers);
-        int16_t exponent = (int16_t)(next_number(&numbers) % 280) - 140;
-        bytes[0] = (uint8_t)(next_number(&numbers) % 4);
+            bytes[b] = (uint8_t)random_next(&numbers);
+        int16_t exponent = (int16_t)(random_next(&numbers) % 280) - 140;
+        bytes[0] = (uint8_t)(random_next(&numbers) % 4);
         if (length > 2) {
             bytes[1] = (uint8_t)((uint16_t)exponent >> 8);
             bytes[2] = (uint8_t)exponent;

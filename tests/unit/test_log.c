@@ -3,45 +3,12 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 #include <cmocka.h>
 #include <jansson.h>
 
 #include "core/clock.h"
 #include "core/log.h"
-
-static int ends[2];
-static char text[65536];
-
-static int
-open_pipe(void **state)
-{
-    (void)state;
-    if (pipe(ends) != 0)
-        return -1;
-    of_log_set_descriptor(ends[1]);
-    of_log_set_levels("info");
-    return 0;
-}
-
-static int
-close_pipe(void **state)
-{
-    (void)state;
-    of_log_set_descriptor(STDERR_FILENO);
-    close(ends[0]);
-    close(ends[1]);
-    return 0;
-}
-
-static const char *
-logged(void)
-{
-    of_log_error("end", "mark");
-    ssize_t length = read(ends[0], text, sizeof text - 1);
-    text[length > 0 ? length : 0] = '\0';
-    return text;
-}
+#include "support/log_reader.h"
 
 static void
 a_line_has_time_level_and_component(void **state)
@@ -49,9 +16,9 @@ a_line_has_time_level_and_component(void **state)
     (void)state;
     of_log_warning("kafka", "broker %s is down", "b:1");
     int year, ms, at = 0;
-    assert_int_equal(sscanf(logged(), "%4d-%*2d-%*2dT%*2d:%*2d:%*2d.%3dZ %n", &year, &ms, &at), 2);
+    assert_int_equal(sscanf(log_read(), "%4d-%*2d-%*2dT%*2d:%*2d:%*2d.%3dZ %n", &year, &ms, &at), 2);
     assert_true(year >= 2024);
-    assert_memory_equal(text + at, "warning kafka: broker b:1 is down\n", 34);
+    assert_memory_equal(log_said + at, "warning kafka: broker b:1 is down\n", 34);
 }
 
 static void
@@ -61,8 +28,8 @@ less_important_messages_are_left_out(void **state)
     of_log_set_levels("warning");
     of_log_info("x", "not written");
     of_log_warning("x", "written");
-    assert_null(strstr(logged(), "not written"));
-    assert_non_null(strstr(text, "written"));
+    assert_null(strstr(log_read(), "not written"));
+    assert_non_null(strstr(log_said, "written"));
     assert_false(of_log_enabled(OF_LOG_INFO, "x"));
     assert_true(of_log_enabled(OF_LOG_ERROR, "x"));
 }
@@ -72,7 +39,7 @@ bytes_from_outside_cannot_fake_a_line(void **state)
 {
     (void)state;
     of_log_info("x", "id %s", "1\nERROR \x1B[2J\xFF");
-    assert_non_null(strstr(logged(), "id 1\\x0AERROR \\x1B[2J\\xFF\n"));
+    assert_non_null(strstr(log_read(), "id 1\\x0AERROR \\x1B[2J\\xFF\n"));
 }
 
 static void
@@ -83,10 +50,10 @@ long_texts_are_cut(void **state)
     memset(longest, 'a', sizeof longest - 1);
     longest[sizeof longest - 1] = '\0';
     of_log_info("x", "%s", longest);
-    assert_non_null(strstr(logged(), "aaa...\n"));
+    assert_non_null(strstr(log_read(), "aaa...\n"));
     memset(longest, '\xFF', sizeof longest - 1);
     of_log_info("x", "%s", longest);
-    assert_non_null(strstr(logged(), "\\xFF...\n"));
+    assert_non_null(strstr(log_read(), "\\xFF...\n"));
 }
 
 static void
@@ -114,10 +81,10 @@ limited_messages_are_counted_per_site(void **state)
     for (int i = 0; i < 8; i++)
         of_log_limited(OF_LOG_INFO, "x", "first %d", i);
     of_log_limited(OF_LOG_INFO, "x", "second");
-    logged();
-    assert_non_null(strstr(text, "first 4\n"));
-    assert_null(strstr(text, "first 5\n"));
-    assert_non_null(strstr(text, "second\n"));
+    log_read();
+    assert_non_null(strstr(log_said, "first 4\n"));
+    assert_null(strstr(log_said, "first 5\n"));
+    assert_non_null(strstr(log_said, "second\n"));
 }
 
 /* ---- levels by module ---- */
@@ -135,8 +102,8 @@ a_module_can_have_a_level_of_its_own(void **state)
     assert_string_equal(of_log_print_levels(levels, sizeof levels), "warning,kafka=error,registry=debug");
     of_log_debug("registry", "said");
     of_log_debug("fetch", "not said");
-    assert_non_null(strstr(logged(), "debug registry: said\n"));
-    assert_null(strstr(text, "not said"));
+    assert_non_null(strstr(log_read(), "debug registry: said\n"));
+    assert_null(strstr(log_said, "not said"));
     of_log_set_levels("registry=debug");
     assert_true(of_log_enabled(OF_LOG_INFO, "fetch"));
     of_log_set_levels("info");
@@ -171,24 +138,17 @@ a_place_follows_the_text(void **state)
 {
     (void)state;
     of_log_at(OF_LOG_WARNING, "fetch", &place, "held: %s", "why");
-    assert_non_null(strstr(logged(), "warning fetch: held: why topic=or\"ders partition=3 offset=120 cause=c\n"));
+    assert_non_null(strstr(log_read(), "warning fetch: held: why topic=or\"ders partition=3 offset=120 cause=c\n"));
     of_log_at(OF_LOG_INFO, "fetch", &(struct of_log_place) { .partition = -1, .offset = 0 }, "x");
-    assert_non_null(strstr(logged(), "info fetch: x offset=0\n"));
+    assert_non_null(strstr(log_read(), "info fetch: x offset=0\n"));
 }
 
 static int
 json_format(void **state)
 {
-    int rc = open_pipe(state);
+    int rc = log_reader_open(state);
     of_log_set_format(OF_LOG_JSON);
     return rc;
-}
-
-static int
-text_format(void **state)
-{
-    of_log_set_format(OF_LOG_TEXT);
-    return close_pipe(state);
 }
 
 /* Of the pipe's first line. */
@@ -196,11 +156,11 @@ static json_t *
 parsed(void)
 {
     json_error_t error;
-    logged();
-    *strchr(text, '\n') = '\0';
-    json_t *line = json_loads(text, JSON_REJECT_DUPLICATES, &error);
+    log_read();
+    *strchr(log_said, '\n') = '\0';
+    json_t *line = json_loads(log_said, JSON_REJECT_DUPLICATES, &error);
     if (line == NULL)
-        fail_msg("%s in %s", error.text, text);
+        fail_msg("%s in %s", error.text, log_said);
     return line;
 }
 
@@ -247,7 +207,7 @@ static uint32_t
 times_said(const char *what)
 {
     uint32_t count = 0;
-    for (const char *at = logged(); (at = strstr(at, what)) != NULL; at++)
+    for (const char *at = log_read(); (at = strstr(at, what)) != NULL; at++)
         count++;
     return count;
 }
@@ -271,17 +231,17 @@ what_is_tried_again_is_said_when_it_changes(void **state)
 int
 main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_pipe, close_pipe)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, log_reader_open, log_reader_close)
     const struct CMUnitTest tests[] = {
         TEST(a_line_has_time_level_and_component),   TEST(less_important_messages_are_left_out),
         TEST(bytes_from_outside_cannot_fake_a_line), TEST(long_texts_are_cut),
         TEST(a_site_speaks_five_times_in_ten_seconds), TEST(limited_messages_are_counted_per_site),
-        cmocka_unit_test_setup_teardown(a_module_can_have_a_level_of_its_own, open_pipe, close_pipe),
+        cmocka_unit_test_setup_teardown(a_module_can_have_a_level_of_its_own, log_reader_open, log_reader_close),
         cmocka_unit_test(wrong_levels_are_told_with_the_nearest),
-        cmocka_unit_test_setup_teardown(a_place_follows_the_text, open_pipe, close_pipe),
-        cmocka_unit_test_setup_teardown(json_holds_text_and_place, json_format, text_format),
-        cmocka_unit_test_setup_teardown(the_longest_texts_are_still_json, json_format, text_format),
-        cmocka_unit_test_setup_teardown(what_is_tried_again_is_said_when_it_changes, open_pipe, close_pipe),
+        cmocka_unit_test_setup_teardown(a_place_follows_the_text, log_reader_open, log_reader_close),
+        cmocka_unit_test_setup_teardown(json_holds_text_and_place, json_format, log_reader_close),
+        cmocka_unit_test_setup_teardown(the_longest_texts_are_still_json, json_format, log_reader_close),
+        cmocka_unit_test_setup_teardown(what_is_tried_again_is_said_when_it_changes, log_reader_open, log_reader_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

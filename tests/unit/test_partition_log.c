@@ -5,44 +5,11 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 #include <cmocka.h>
 
 #include "core/log.h"
 #include "stages/partition_log.h"
-
-static int ends[2];
-static char said[16384];
-
-static int
-open_pipe(void **state)
-{
-    (void)state;
-    if (pipe(ends) != 0)
-        return -1;
-    of_log_set_descriptor(ends[1]);
-    return 0;
-}
-
-static int
-close_pipe(void **state)
-{
-    (void)state;
-    of_log_set_levels("info");
-    of_log_set_descriptor(STDERR_FILENO);
-    close(ends[0]);
-    close(ends[1]);
-    return 0;
-}
-
-static const char *
-logged(void)
-{
-    of_log_error("run", "mark");
-    ssize_t length = read(ends[0], said, sizeof said - 1);
-    said[length > 0 ? length : 0] = '\0';
-    return said;
-}
+#include "support/log_reader.h"
 
 static void
 an_assignment_is_a_line_for_each_topic(void **state)
@@ -58,12 +25,12 @@ an_assignment_is_a_line_for_each_topic(void **state)
         handles[i] = &slots[i];
     }
     of_partition_log_all(OF_EVENT_ASSIGNED, handles, 8, false);
-    assert_non_null(strstr(logged(), "info fetch: partitions assigned: 0-2, 5, 7-8 topic=orders\n"));
-    assert_non_null(strstr(said, "info fetch: partitions assigned: 6-7 topic=retry\n"));
+    assert_non_null(strstr(log_read(), "info fetch: partitions assigned: 0-2, 5, 7-8 topic=orders\n"));
+    assert_non_null(strstr(log_said, "info fetch: partitions assigned: 6-7 topic=retry\n"));
     of_partition_log_all(OF_EVENT_LOST, handles, 1, false);
-    assert_non_null(strstr(logged(), "warning fetch: partitions lost: "));
+    assert_non_null(strstr(log_read(), "warning fetch: partitions lost: "));
     of_partition_log_all(OF_EVENT_ASSIGNED, handles, 0, false);
-    assert_non_null(strstr(logged(), "no partitions assigned"));
+    assert_non_null(strstr(log_read(), "no partitions assigned"));
 }
 
 static void
@@ -72,10 +39,10 @@ a_hold_says_which_stage_and_why(void **state)
     (void)state;
     const struct of_slot slot = { .topic = "orders", .partition = 3 };
     of_partition_log(OF_EVENT_HELD, &slot, 120, OF_CAUSE_RETRY_REFUSED, "no right to", false);
-    assert_non_null(strstr(logged(), "warning fetch: held: no right to stage=publish topic=orders partition=3 offset=120 "
+    assert_non_null(strstr(log_read(), "warning fetch: held: no right to stage=publish topic=orders partition=3 offset=120 "
                                      "cause=retry_refused\n"));
     of_partition_log(OF_EVENT_RESUMED, &slot, 120, OF_CAUSE_RETRY_REFUSED, NULL, false);
-    assert_non_null(strstr(logged(), "info fetch: goes on topic=orders partition=3 offset=120\n"));
+    assert_non_null(strstr(log_read(), "info fetch: goes on topic=orders partition=3 offset=120\n"));
 }
 
 static void
@@ -84,10 +51,10 @@ what_is_told_elsewhere_is_for_debugging(void **state)
     (void)state;
     const struct of_slot slot = { .topic = "orders", .partition = 3 };
     of_partition_log(OF_EVENT_HELD, &slot, 1, OF_CAUSE_REGISTRY_DENIED, "quietly", true);
-    assert_null(strstr(logged(), "quietly"));
+    assert_null(strstr(log_read(), "quietly"));
     of_log_set_levels("info,fetch=debug");
     of_partition_log(OF_EVENT_HELD, &slot, 1, OF_CAUSE_REGISTRY_DENIED, "quietly", true);
-    assert_non_null(strstr(logged(), "debug fetch: held: quietly stage=decode"));
+    assert_non_null(strstr(log_read(), "debug fetch: held: quietly stage=decode"));
 }
 
 /* All of a large topic are held when the registry is down. */
@@ -99,7 +66,7 @@ many_at_once_are_counted(void **state)
     for (slot.partition = 0; slot.partition < 1000; slot.partition++)
         of_partition_log(OF_EVENT_HELD, &slot, 1, OF_CAUSE_REGISTRY_UNAVAILABLE, "registry down", false);
     uint32_t lines = 0;
-    for (const char *at = logged(); (at = strstr(at, "registry down")) != NULL; at++)
+    for (const char *at = log_read(); (at = strstr(at, "registry down")) != NULL; at++)
         lines++;
     assert_in_range(lines, 1, 2 * OF_LOG_SITE_MESSAGES); /* two windows at most */
 }
@@ -107,7 +74,7 @@ many_at_once_are_counted(void **state)
 int
 main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_pipe, close_pipe)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, log_reader_open, log_reader_close)
     const struct CMUnitTest tests[] = {
         TEST(an_assignment_is_a_line_for_each_topic),
         TEST(a_hold_says_which_stage_and_why),

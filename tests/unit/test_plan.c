@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "support/random.h"
+
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 #define FIELD(name, type) "{\"name\":\"" name "\",\"type\":" type "}"
 #define RECORD(fields) "{\"type\":\"record\",\"name\":\"Order\",\"fields\":[" fields "]}"
@@ -297,10 +299,7 @@ static uint64_t
 random_number(void)
 {
     static uint64_t seed = 20;
-    uint64_t x = seed += UINT64_C(0x9e3779b97f4a7c15);
-    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-    return x ^ x >> 31;
+    return random_next(&seed);
 }
 
 static const char *

@@ -14,41 +14,11 @@
 #include "core/log.h"
 #include "ops/console.h"
 #include "ops/progress_bar.h"
+#include "support/log_reader.h"
+#include "support/paper.h"
 
 #define EOL "\33[K\n"
 #define AGAIN "\r\33[1A"
-
-struct paper {
-    FILE *out;
-    char *text;
-    size_t size;
-};
-
-static void
-open_paper(struct paper *paper)
-{
-    *paper = (struct paper) { 0 };
-    paper->out = open_memstream(&paper->text, &paper->size);
-    assert_non_null(paper->out);
-}
-
-static void
-close_paper(struct paper *paper)
-{
-    fclose(paper->out);
-    free(paper->text);
-}
-
-/* What has been printed since the last call. */
-static const char *
-printed(struct paper *paper)
-{
-    static char text[8192];
-    fflush(paper->out);
-    snprintf(text, sizeof text, "%.*s", (int)paper->size, paper->text);
-    rewind(paper->out);
-    return text;
-}
 
 static struct of_terminal
 terminal_of(unsigned columns)
@@ -63,7 +33,7 @@ draw(struct paper *paper, struct of_progress_bar *bar, struct of_terminal termin
     struct of_progress_state state = { .doing = "publishing", .unit = "orders", .done = done, .all = all,
                                        .seconds = seconds };
     of_progress_bar_draw(bar, paper->out, &terminal, &state);
-    return printed(paper);
+    return paper_printed(paper);
 }
 
 static void
@@ -72,7 +42,7 @@ it_shows_share_rate_and_time_left(void **state)
     (void)state;
     struct paper paper;
     struct of_progress_bar bar = { 0 };
-    open_paper(&paper);
+    paper_open(&paper);
     assert_string_equal(draw(&paper, &bar, terminal_of(120), 0, 1000000, 0),
                         "publishing  ....................   0%  0 of 1,000,000 orders" EOL);
     assert_string_equal(draw(&paper, &bar, terminal_of(120), 250000, 1000000, 1),
@@ -80,10 +50,10 @@ it_shows_share_rate_and_time_left(void **state)
     assert_string_equal(draw(&paper, &bar, terminal_of(120), 500000, 1000000, 2),
                         AGAIN "publishing  ##########..........  50%  500,000 of 1,000,000 orders  250,000/s  2 s left" EOL);
     of_progress_bar_erase(&bar, paper.out);
-    assert_string_equal(printed(&paper), AGAIN "\33[J");
+    assert_string_equal(paper_printed(&paper), AGAIN "\33[J");
     of_progress_bar_erase(&bar, paper.out);
-    assert_string_equal(printed(&paper), "");
-    close_paper(&paper);
+    assert_string_equal(paper_printed(&paper), "");
+    paper_close(&paper);
 }
 
 static void
@@ -92,14 +62,14 @@ the_rate_follows_what_happens(void **state)
     (void)state;
     struct paper paper;
     struct of_progress_bar bar = { 0 };
-    open_paper(&paper);
+    paper_open(&paper);
     draw(&paper, &bar, terminal_of(120), 1000, 100000, 1);
     assert_int_equal((int)bar.per_second, 1000);
     for (int i = 2; i < 60; i++)
         draw(&paper, &bar, terminal_of(120), 1000, 100000, i); /* nothing any more */
     assert_true(bar.per_second < 1);
     assert_null(strstr(draw(&paper, &bar, terminal_of(120), 1000, 100000, 1000), "left")); /* more than anybody waits */
-    close_paper(&paper);
+    paper_close(&paper);
 }
 
 static void
@@ -109,14 +79,14 @@ without_a_whole_there_is_no_bar(void **state)
     struct paper paper;
     struct of_progress_bar bar = { 0 };
     struct of_terminal terminal = terminal_of(120);
-    open_paper(&paper);
+    paper_open(&paper);
     assert_string_equal(draw(&paper, &bar, terminal, 5000, OF_PROGRESS_UNKNOWN, 2), "publishing  5,000 orders  2,500/s" EOL);
     struct of_progress_state half = { .doing = "publishing", .unit = "orders", .done = 10000, .all = OF_PROGRESS_UNKNOWN,
                                       .bytes_done = 100, .bytes_all = 400, .seconds = 4, .failed = 7 };
     of_progress_bar_draw(&bar, paper.out, &terminal, &half);
-    assert_string_equal(printed(&paper),
+    assert_string_equal(paper_printed(&paper),
                         AGAIN "publishing  #####...............  25%  10,000 orders  2,500/s  12 s left  7 failed" EOL);
-    close_paper(&paper);
+    paper_close(&paper);
 }
 
 static void
@@ -124,13 +94,13 @@ it_is_never_wider_than_the_terminal(void **state)
 {
     (void)state;
     struct paper paper;
-    open_paper(&paper);
+    paper_open(&paper);
     for (unsigned columns = 10; columns < 130; columns++) {
         struct of_progress_bar bar = { 0 };
         const char *text = draw(&paper, &bar, terminal_of(columns), 999999, 1000000, 7);
         assert_true(strcspn(text, "\33") < columns);
     }
-    close_paper(&paper);
+    paper_close(&paper);
 }
 
 static void
@@ -141,16 +111,14 @@ a_line_of_the_log_begins_a_new_one(void **state)
     struct of_progress_bar bar = { 0 };
     struct of_terminal terminal = terminal_of(80);
     terminal.shows_log = true;
-    open_paper(&paper);
-    int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    of_log_set_descriptor(nowhere);
+    paper_open(&paper);
+    log_hide();
     draw(&paper, &bar, terminal, 1, 10, 1);
     of_log_error("test", "hello");
     assert_memory_equal(draw(&paper, &bar, terminal, 2, 10, 2), "publishing", 10);
     assert_memory_equal(draw(&paper, &bar, terminal, 3, 10, 3), AGAIN, 5);
-    of_log_set_descriptor(STDERR_FILENO);
-    close(nowhere);
-    close_paper(&paper);
+    log_show();
+    paper_close(&paper);
 }
 
 static void
@@ -236,7 +204,7 @@ turn(struct of_console *console, struct paper *paper, struct of_clock *clock)
 {
     of_clock_advance(clock, 200 * OF_MS_NS);
     of_console_turn(console);
-    return printed(paper);
+    return paper_printed(paper);
 }
 
 static void
@@ -244,7 +212,7 @@ the_console_shows_what_is_being_restored(void **state)
 {
     (void)state;
     struct paper paper;
-    open_paper(&paper);
+    paper_open(&paper);
     struct of_clock clock = of_clock_fake(OF_SECOND_NS, 1700000000000);
     struct of_console *console = console_of(&paper, &clock, OF_CONSOLE_AUTO, true);
     assert_string_equal(turn(console, &paper, &clock), "");
@@ -266,7 +234,7 @@ the_console_shows_what_is_being_restored(void **state)
     assert_string_equal(turn(console, &paper, &clock), AGAIN "\33[J");
     assert_string_equal(turn(console, &paper, &clock), "");
     of_console_destroy(&console);
-    close_paper(&paper);
+    paper_close(&paper);
 }
 
 static void
@@ -279,14 +247,14 @@ only_a_terminal_shows_it(void **state)
     } cases[] = { { OF_CONSOLE_AUTO, false }, { OF_CONSOLE_JSON, true }, { OF_CONSOLE_NONE, true } };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct paper paper;
-        open_paper(&paper);
+        paper_open(&paper);
         struct of_clock clock = of_clock_fake(OF_SECOND_NS, 1700000000000);
         struct of_console *console = console_of(&paper, &clock, cases[i].mode, cases[i].redraws);
         to_restore = 10000;
         for (int turns = 0; turns < 4; turns++)
             assert_string_equal(turn(console, &paper, &clock), "");
         of_console_destroy(&console);
-        close_paper(&paper);
+        paper_close(&paper);
     }
 }
 

@@ -10,10 +10,10 @@
 #include "commands/reload.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "support/log_reader.h"
 #include "support/world.h"
 
-static char path[64], said[65536];
-static int ends[2];
+static char path[64];
 static struct world world;
 static struct of_command_line line;
 static struct of_reload reload;
@@ -28,20 +28,11 @@ write_file(const char *contents)
     assert_int_equal(fclose(file), 0);
 }
 
-static const char *
-logged(void)
-{
-    of_log_error("run", "mark");
-    ssize_t length = read(ends[0], said, sizeof said - 1);
-    said[length > 0 ? length : 0] = '\0';
-    return said;
-}
-
 static void
 assert_logged(const char *what)
 {
-    if (strstr(said, what) == NULL)
-        fail_msg("'%s' is not in:\n%s", what, said);
+    if (strstr(log_said, what) == NULL)
+        fail_msg("'%s' is not in:\n%s", what, log_said);
 }
 
 /* A run of these options, and a file beside them. */
@@ -65,9 +56,8 @@ open_all(void **state)
     (void)state;
     strcpy(path, "/tmp/orderflow-reload-XXXXXX");
     int file = mkstemp(path);
-    if (file < 0 || close(file) != 0 || pipe(ends) != 0)
+    if (file < 0 || close(file) != 0 || log_reader_open(state) != 0)
         return -1;
-    of_log_set_descriptor(ends[1]);
     world_create(&world, &(struct world_options) { .partitions = 1 });
     world_start(&world);
     world_pass_ms(&world, 10);
@@ -78,26 +68,22 @@ static int
 close_all(void **state)
 {
     (void)state;
-    of_log_set_levels("info");
-    of_log_set_format(OF_LOG_TEXT);
-    of_log_set_descriptor(STDERR_FILENO);
+    log_reader_close(state);
     of_reload_fini(&reload);
     of_settings_fini(&line);
     struct of_totals totals;
     world_stop(&world, &totals);
     of_totals_fini(&totals);
     world_destroy(&world);
-    close(ends[0]);
-    close(ends[1]);
     return unlink(path);
 }
 
 static int
 again(void)
 {
-    logged(); /* what was said before is none of this one's */
+    log_read(); /* what was said before is none of this one's */
     int changed = of_reload_now(&reload, world.pipeline, &retry_delay_ms);
-    logged();
+    log_read();
     return changed;
 }
 
@@ -138,8 +124,8 @@ what_takes_a_restart_is_told_each_time(void **state)
         assert_logged("warning options: max-retries stays 3: it takes a restart to become 9\n");
         assert_logged("registry-password stays none: it takes a restart to become ***\n");
         assert_logged("properties of librdkafka stay as they were at the start: they take a restart\n");
-        assert_null(strstr(said, "geheim"));
-        assert_null(strstr(said, "interval-ms")); /* another command's */
+        assert_null(strstr(log_said, "geheim"));
+        assert_null(strstr(log_said, "interval-ms")); /* another command's */
     }
 }
 

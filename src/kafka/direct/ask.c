@@ -6,7 +6,12 @@
 #include "kafka/direct/fetcher.h"
 #include "order/cause.h"
 
-enum { READ_COMMITTED = 1, CONSUMER = -1, NO_SESSION_EPOCH = -1 };
+enum {
+    READ_COMMITTED = 1,
+    CONSUMER = -1,
+    NO_SESSION_EPOCH = -1,
+    LOOK_MS = 20, /* how often idle retry partitions are looked at while others have records that wait */
+};
 
 /* ---- what may be asked for ---- */
 
@@ -36,6 +41,16 @@ topic_of(const struct of_fetcher *fetcher, enum of_role role)
 
 /* ---- fetching ---- */
 
+/* Whether the link has retry partitions that are not asked for because what was read of them still waits. */
+static bool
+has_waiting(const struct of_fetcher *fetcher, const struct of_link *link)
+{
+    for (uint32_t i = 0; link->role == OF_ROLE_RETRY && i < fetcher->part_count; i++)
+        if (of_part_is_led_by(&fetcher->parts[i], link) && fetcher->parts[i].first != NULL)
+            return true;
+    return false;
+}
+
 static uint32_t
 choose(struct of_fetcher *fetcher, struct of_link *link, struct of_fetch_partition *wanted, int64_t now_ns)
 {
@@ -58,16 +73,19 @@ choose(struct of_fetcher *fetcher, struct of_link *link, struct of_fetch_partiti
     return link->asked_count;
 }
 
+/* A broker answers one request of a connection at a time: a partition that becomes free while another request waits there
+ * for records would wait with it, for as long. So there is no such request while that may happen. */
 static void
 fetch(struct of_fetcher *fetcher, struct of_link *link, int64_t now_ns)
 {
     const struct of_direct_settings *settings = &fetcher->settings;
+    bool waits = !has_waiting(fetcher, link);
     struct of_fetch_partition *wanted = of_alloc_array(fetcher->part_count, sizeof *wanted);
     uint32_t count = choose(fetcher, link, wanted, now_ns);
     struct of_fetch_topic topic = { topic_of(fetcher, link->role), array_of(wanted, count) };
     const struct of_fetch_request request = {
         .replica_id = CONSUMER,
-        .max_wait_ms = settings->wait_ms,
+        .max_wait_ms = waits ? settings->wait_ms : 0,
         .min_bytes = settings->min_bytes,
         .max_bytes = settings->fetch_bytes,
         .isolation_level = READ_COMMITTED,
@@ -77,6 +95,7 @@ fetch(struct of_fetcher *fetcher, struct of_link *link, int64_t now_ns)
     };
     if (count > 0) {
         link->fetching = true;
+        link->look_ns = waits ? 0 : now_ns + LOOK_MS * OF_MS_NS;
         of_connection_ask(&link->connection, OF_API_FETCH, &request, settings->wait_ms, now_ns);
     }
     free(wanted);
@@ -184,7 +203,7 @@ of_fetcher_ask(struct of_fetcher *fetcher, struct of_link *link, int64_t now_ns)
         check(fetcher, link, now_ns);
     if (!link->listing && of_connection_can_ask(&link->connection))
         of_fetcher_ask_edges(fetcher, link, topic_of(fetcher, link->role), now_ns);
-    if (!link->fetching && of_connection_can_ask(&link->connection) && now_ns >= link->throttled_ns &&
+    if (!link->fetching && of_connection_can_ask(&link->connection) && now_ns >= link->look_ns && now_ns >= link->throttled_ns &&
         of_slabs_left(&fetcher->slabs[link->role]) > 0)
         fetch(fetcher, link, now_ns);
 }

@@ -164,6 +164,7 @@ drop_first(struct of_fetcher *fetcher, struct of_direct_part *part)
     if (part->first == NULL)
         part->last = NULL;
     part->cursor = 0;
+    fetcher->part_is_free |= part->first == NULL;
     of_fetcher_discard(fetcher, stretch);
 }
 

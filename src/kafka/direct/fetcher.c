@@ -278,6 +278,8 @@ next_turn_ns(const struct of_fetcher *fetcher, int64_t now_ns)
         next_ns = earlier(next_ns, link_ns == 0 ? now_ns + RESOLVE_MS * OF_MS_NS : link_ns);
         if (link->throttled_ns > now_ns)
             next_ns = earlier(next_ns, link->throttled_ns);
+        if (link->look_ns > now_ns)
+            next_ns = earlier(next_ns, link->look_ns);
     }
     for (uint32_t i = 0; i < fetcher->part_count; i++)
         if (!fetcher->parts[i].held && fetcher->parts[i].next_ask_ns > now_ns)
@@ -311,6 +313,14 @@ quieten_timer(struct of_fetcher *fetcher)
     fetcher->timer_ns = 0;
 }
 
+static void
+look_at_once(struct of_fetcher *fetcher)
+{
+    for (struct of_link *link = fetcher->links; link != NULL; link = link->next)
+        link->look_ns = 0;
+    fetcher->part_is_free = false;
+}
+
 void
 of_fetcher_turn(struct of_fetcher *fetcher, int64_t now_ns)
 {
@@ -323,6 +333,8 @@ of_fetcher_turn(struct of_fetcher *fetcher, int64_t now_ns)
         serve(fetcher, link, is_ready(link, events, count), now_ns);
     of_fetcher_ask_leaders(fetcher, now_ns);
     of_fetcher_keep_links(fetcher);
+    if (fetcher->part_is_free)
+        look_at_once(fetcher);
     for (struct of_link *link = fetcher->links; link != NULL; link = link->next)
         of_fetcher_ask(fetcher, link, now_ns);
     set_timer(fetcher, next_turn_ns(fetcher, now_ns), now_ns);

@@ -91,6 +91,7 @@ struct of_link {
     uint32_t asked_count;
     uint32_t first_part;         /* where the next request begins, so that all have their turn */
     int64_t throttled_ns;        /* nothing is fetched before */
+    int64_t look_ns;             /* nor before this time, see fetch in ask.c; 0: at once */
 };
 
 struct of_broker_address {
@@ -126,6 +127,7 @@ struct of_fetcher {
     uint32_t news_count;
     struct of_stretch *ready, *ready_last; /* orders, in the order in which they came */
     struct of_stretch *free;
+    bool part_is_free;     /* what waited of a retry partition has been taken since the last turn */
     struct of_arena arena; /* of the answer that is being looked at */
 };
 

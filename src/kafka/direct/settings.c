@@ -133,7 +133,7 @@ set_sizes(struct of_direct_settings *settings, const struct of_kafka_options *op
     settings->fetch_bytes = (int32_t)clamp(memory / 256, 256 << 10, 1 << 20);
     settings->slabs = (uint32_t)clamp(memory / 16 / (size_t)settings->fetch_bytes, SLABS_LEAST, SLABS_MOST);
     settings->partition_bytes = settings->fetch_bytes / PARTITIONS_PER_ANSWER;
-    settings->retry_bytes = (int32_t)clamp(memory / 4 / retries / 4, 4 << 10, 64 << 10);
+    settings->retry_bytes = (int32_t)clamp(memory / 4 / retries / 4, 4 << 10, 256 << 10);
 }
 
 enum of_status
