@@ -9,7 +9,7 @@ class CrashPoints(TestCase):
             for point, passing in crash.cases(exactly_once):
                 with self.subTest(point, passing=passing):
                     outcome = crash.perform(place, point, passing, exactly_once)
-                    self.assertEqual(outcome.verdict.complaints, [], f"logs: {outcome.folder}")
+                    self.assertEqual(outcome.problems(), [], f"logs: {outcome.folder}")
 
     def test_exactly_once(self):
         self.die_everywhere(True)

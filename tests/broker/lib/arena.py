@@ -4,7 +4,10 @@
         outcome = arena.perform(schedule, exactly_once=True)
         outcome.verdict.complaints == []
 
-An arena starts and ends all its children from the thread that uses it (lib/process.py tells why).
+An arena starts and ends all its children from the thread that uses it (lib/process.py tells why). Every schedule
+finds a whole cluster, whatever the one before it left: brokers that are down are started, and where that does not help,
+a fresh cluster takes the place of the old one. A schedule during which the cluster itself fails the tests has no
+verdict and counts as not performed (Outcome.trouble).
 """
 import math
 import pathlib
@@ -13,7 +16,7 @@ import signal
 import time
 from typing import NamedTuple, Optional
 
-from lib import broker, places, recovery
+from lib import broker, client, places, process, recovery
 from lib.audit import Verdict
 from lib.client import Client
 from lib.load import Load
@@ -36,19 +39,46 @@ class Outcome(NamedTuple):
     recovery: Optional[str]         # what was measured: "restart", "restart in trouble" (a broker comes back), "loss"
     recovery_s: Optional[float]     # until the first commit; after a loss until all partitions moved, less the session
     seconds: float
-    folder: pathlib.Path    # kept when there are complaints
+    folder: pathlib.Path    # kept when there are complaints or trouble
+    trouble: Optional[str] = None   # of the tests' own servers, by which it was not performed; there is no verdict then
+
+    def problems(self):
+        """Why it cannot count as passed, line by line; empty when it can."""
+        return self.verdict.complaints + ([f"not performed: {self.trouble}"] if self.trouble else [])
+
+
+def is_own_trouble(error):
+    """Whether an exception tells of the tests' own servers, files or connections, and nothing of the program."""
+    return isinstance(error, (process.Unavailable, OSError, *client.PASSING))
 
 
 class Arena:
-    def __init__(self, folder, brokers, registry_url, bootstrap=None):
-        """bootstrap: of a cluster that is there already, whose brokers no schedule may harm; else one is started."""
+    def __init__(self, folder, brokers, registry_url, bootstrap=None, show=print):
+        """bootstrap: of a cluster that is there already, whose brokers no schedule may harm; else one is started.
+
+        show: is told in a line when the cluster had to be replaced.
+        """
         self.folder = pathlib.Path(folder)
         self.registry_url = registry_url
-        self.kafka = None if bootstrap else broker.Kafka(self.folder / "kafka", nodes=brokers, heap="384m",
-                                                         settings=BROKER_SETTINGS)
-        self.bootstrap = bootstrap or self.kafka.bootstrap
-        self.client = Client(self.bootstrap)
-        self.observer = Client(self.bootstrap)      # of the thread that watches
+        self.brokers, self.show = brokers, show
+        self.clusters = 0           # so many were made, one after the other
+        self.kafka = self.client = self.observer = None
+        if bootstrap:
+            self._use(bootstrap)
+        else:
+            self._make()
+
+    def _make(self):
+        """A cluster that is not started yet, and has nothing of an earlier one."""
+        self.clusters += 1
+        name = "kafka" if self.clusters == 1 else f"kafka-{self.clusters}"
+        self.kafka = broker.Kafka(self.folder / name, nodes=self.brokers, heap="384m", settings=BROKER_SETTINGS)
+        self._use(self.kafka.bootstrap)
+
+    def _use(self, bootstrap):
+        self.bootstrap = bootstrap
+        self.client = Client(bootstrap)
+        self.observer = Client(bootstrap)       # of the thread that watches
 
     def __enter__(self):
         if self.kafka:
@@ -62,9 +92,39 @@ class Arena:
             self.kafka.kill()
 
     def perform(self, schedule, exactly_once=True):
-        """An Outcome. Never raises for what the program does wrong: that becomes a complaint."""
+        """An Outcome. Never raises for what the program does wrong: that becomes a complaint. Raises when there is no
+        whole cluster to be had."""
+        self.make_whole()
         name = f"seed-{schedule.seed}-{schedule.number}-{'exactly' if exactly_once else 'at-least'}-once"
         return Performance(self, schedule, exactly_once, self.folder / name).run()
+
+    def start_missing(self):
+        """Starts the brokers that do not run, without waiting for them."""
+        for node in self.kafka.nodes if self.kafka else []:
+            if not node.running():
+                node.start(wait=False)
+
+    def make_whole(self):
+        """Waits until all brokers are there and all copies are in sync; replaces the cluster when it does not come to
+        that."""
+        if self.kafka is None:
+            return
+        try:
+            self.start_missing()
+            for node in self.kafka.nodes:
+                node.wait_ready()
+            self.client.wait_whole([node.port for node in self.kafka.nodes])
+        except Exception as error:
+            if not is_own_trouble(error):
+                raise
+            self._replace(error)
+
+    def _replace(self, error):
+        self.show(f"{self.folder.name}: a fresh cluster takes the place of one that is not whole "
+                  f"({type(error).__name__}: {error})")
+        self.__exit__()
+        self._make()
+        self.kafka.start()
 
 
 class Performance:
@@ -79,6 +139,7 @@ class Performance:
         self.measured = None        # (kind, recovery.Event) of what happened last
         self.done = []              # [(moment, step)]
         self.complaints = []
+        self.trouble = None         # what the tests' own servers did
         self.load = self.watch = self.scene = None
         self.begun = time.monotonic()
 
@@ -91,19 +152,29 @@ class Performance:
             self._carry_out()
             verdict = self.scene.judge()
         except Exception as error:      # whatever it is, it belongs to this schedule, and the others go on
-            verdict.complaints.append(f"{type(error).__name__}: {error}")
+            self._blame(error, verdict)
         finally:
             self._clean_up(verdict)
         verdict.complaints[:0] = self.complaints
+        if self.trouble and verdict.complaints:     # what the program did wrong is not forgotten over it
+            verdict.complaints.append(self.trouble)
+            self.trouble = None
         outcome = self._outcome(verdict)
-        if verdict.complaints:
-            self._keep(verdict)
+        if outcome.problems():
+            self._keep(outcome)
         else:
             shutil.rmtree(self.folder)
         return outcome
 
-    def _keep(self, verdict):
-        (self.folder / "complaints.txt").write_text("\n".join(verdict.complaints) + "\n")
+    def _blame(self, error, verdict):
+        text = f"{type(error).__name__}: {error}"
+        if is_own_trouble(error):
+            self.trouble = text
+        else:
+            verdict.complaints.append(text)
+
+    def _keep(self, outcome):
+        (self.folder / "complaints.txt").write_text("\n".join(outcome.problems()) + "\n")
         with open(self.folder / "committed.txt", "w") as file:
             last = None
             for moment, offsets in self.watch.observations if self.watch else []:
@@ -112,12 +183,14 @@ class Performance:
                     print(f"{moment - self.begun:.3f} s after the beginning: {sorted(offsets.items())}", file=file)
 
     def _clean_up(self, verdict):
-        for what in (self.watch, self.load, self.scene):
+        """Trouble with the cluster takes nothing from a verdict here: the arena sees to it before its next use."""
+        steps = [self.arena.start_missing, *(what.stop for what in (self.watch, self.load) if what is not None)]
+        for step in steps + ([self.scene.forget] if self.scene else []):
             try:
-                if what is not None:
-                    what.forget() if what is self.scene else what.stop()
+                step()
             except Exception as error:
-                verdict.complaints.append(f"cleaning up: {type(error).__name__}: {error}")
+                if not is_own_trouble(error):
+                    verdict.complaints.append(f"cleaning up: {type(error).__name__}: {error}")
 
     # --- what happens -----------------------------------------------------------------------------------------------
 
@@ -292,7 +365,7 @@ class Performance:
         kind, seconds = self.measured[0] if self.measured else None, self._recovery_s()
         if kind and "loss" in kind and seconds is not None:
             seconds -= self.schedule.session_ms / 1000
-        return Outcome(self.schedule, verdict, kind, seconds, time.monotonic() - self.begun, self.folder)
+        return Outcome(self.schedule, verdict, kind, seconds, time.monotonic() - self.begun, self.folder, self.trouble)
 
 
 def assigned(events):

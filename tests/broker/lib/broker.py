@@ -56,9 +56,9 @@ class Node:
     def wait_ready(self, seconds=START_SECONDS):
         def ready():
             if not self.running():
-                raise RuntimeError(f"node {self.number} ended at start\n{process.tail(self.log)}see {self.log}")
+                raise process.Unavailable(f"node {self.number} ended\n{process.tail(self.log)}see {self.log}")
             return api_versions(self.port)
-        process.wait_until(ready, seconds, f"node {self.number} answers (log {self.log})")
+        process.wait_until(ready, seconds, f"node {self.number} answers (log {self.log})", process.Unavailable)
 
     def running(self):
         return self.child is not None and self.child.poll() is None

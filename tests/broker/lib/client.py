@@ -14,11 +14,13 @@ import kafka                                  # noqa: E402
 import kafka.errors                           # noqa: E402
 
 SECONDS = 60
+TRY_MS = 15000          # for a single request, and for a first connection
 
 # Passing troubles: a node that just died; a fresh broker, which makes its coordinators when they are first asked for.
 PASSING = (kafka.errors.KafkaConnectionError, kafka.errors.NodeNotReadyError, kafka.errors.KafkaTimeoutError,
            kafka.errors.RequestTimedOutError, kafka.errors.CoordinatorNotAvailableError,
-           kafka.errors.CoordinatorLoadInProgressError, kafka.errors.NotCoordinatorError)
+           kafka.errors.CoordinatorLoadInProgressError, kafka.errors.NotCoordinatorError,
+           kafka.errors.NotControllerError)
 
 
 class Record(NamedTuple):
@@ -49,25 +51,40 @@ class Client:
         self.bootstrap = bootstrap
         self._admin = None
 
-    def ask(self, call):
-        """call(admin client), again while its trouble passes; for calls that may be repeated."""
-        answers = []
+    def ask(self, call, done=()):
+        """call(admin client), again while its trouble passes, else Unavailable; for calls that may be repeated.
+
+        done: errors by which a repeated call learns that it was carried out before, though the answer was lost.
+        """
+        answers, troubles = [], []
 
         def answered():
             try:
-                if self._admin is None:
-                    self._admin = kafka.KafkaAdminClient(bootstrap_servers=self.bootstrap)
-                answers.append(call(self._admin))
-                return True
-            except PASSING:
-                return False
-        process.wait_until(answered, SECONDS, f"{self.bootstrap} answers")
+                answers.append(call(self._connected()))
+            except PASSING as error:
+                troubles.append(error)
+                self.close()            # it would keep to the controller and coordinators it knows, dead or not
+            except done:
+                if not troubles:
+                    raise
+                answers.append(None)
+            return bool(answers)
+        try:
+            process.wait_until(answered, SECONDS, f"{self.bootstrap} answers")
+        except process.Timeout as timeout:
+            raise process.Unavailable(f"{timeout}, last {troubles[-1]!r}") from troubles[-1]
         return answers[0]
 
+    def _connected(self):
+        if self._admin is None:
+            self._admin = kafka.KafkaAdminClient(bootstrap_servers=self.bootstrap, request_timeout_ms=TRY_MS,
+                                                 bootstrap_timeout_ms=TRY_MS)
+        return self._admin
+
     def close(self):
-        if self._admin is not None:
-            self._admin.close()
-            self._admin = None
+        admin, self._admin = self._admin, None
+        if admin is not None:
+            admin.close()
 
     # --- cluster and topics -----------------------------------------------------------------------------------------
 
@@ -78,6 +95,17 @@ class Client:
         """The ports that the brokers tell those who ask at this bootstrap address."""
         return {node["port"] for node in self.ask(lambda admin: admin.describe_cluster())["brokers"]}
 
+    def wait_whole(self, ports):
+        """Waits until these brokers, all of them, are in the cluster and no partition lacks a copy, or Unavailable."""
+        ports = set(ports)
+
+        def whole():
+            topics = self.ask(lambda admin: admin.describe_topics())
+            rows = [row for topic in topics for row in topic["partitions"]]
+            return self.broker_ports() == ports and all(
+                row["leader_id"] >= 0 and set(row["isr_nodes"]) == set(row["replica_nodes"]) for row in rows)
+        _wait(whole, f"{self.bootstrap} is whole")
+
     def features(self):
         """Finalized feature levels, such as {"metadata.version": 30}; only a KRaft cluster has that one."""
         found = self.ask(lambda admin: admin.describe_features())
@@ -87,19 +115,18 @@ class Client:
         """configs: with underscores for dots, as in retention_ms=1000. Returns the name once it can be used."""
         configs = {key.replace("_", "."): str(value) for key, value in configs.items()}
         wanted = {"num_partitions": partitions, "replication_factor": replication, "configs": configs}
-        self.ask(lambda admin: admin.create_topics({name: wanted}))
-        process.wait_until(lambda: len(self.partitions(name)) == partitions, SECONDS, f"topic {name} is there")
+        self.ask(lambda admin: admin.create_topics({name: wanted}), done=kafka.errors.TopicAlreadyExistsError)
+        _wait(lambda: len(self.partitions(name)) == partitions, f"topic {name} is there")
         return name
 
     def delete_topic(self, name):
-        self.ask(lambda admin: admin.delete_topics([name]))
-        process.wait_until(lambda: name not in self.topics(), SECONDS, f"topic {name} is gone")
+        self.ask(lambda admin: admin.delete_topics([name]), done=kafka.errors.UnknownTopicOrPartitionError)
+        _wait(lambda: name not in self.topics(), f"topic {name} is gone")
 
     def move(self, topic, brokers, turn):
         """Gives every partition two other replicas among the brokers, and the lead to the first of them."""
         self.reassign(topic, brokers, turn, copies=2)
-        process.wait_until(lambda: not self.ask(lambda admin: admin.list_partition_reassignments()), SECONDS,
-                           f"{topic} has moved")
+        _wait(lambda: not self.ask(lambda admin: admin.list_partition_reassignments()), f"{topic} has moved")
         self.elect(topic)
 
     def reassign(self, topic, brokers, turn, copies):
@@ -109,10 +136,11 @@ class Client:
                   for p in self.partitions(topic)}
         refused = {place: error for place, error in self.ask(
             lambda admin: admin.alter_partition_reassignments(places)).items() if error}
-        assert not refused, f"reassignment refused: {refused}"
+        if refused:
+            raise process.Unavailable(f"reassignment refused: {refused}")
 
     def elect(self, topic):
-        """Gives the lead to the first replica of every partition, where that is possible now."""
+        """Gives the lead to the first replica of every partition, where that is possible now: where it lives."""
         partitions = self.partitions(topic)
         self.ask(lambda admin: admin.elect_leaders(0, {topic: partitions}, raise_errors=False))
 
@@ -228,11 +256,15 @@ class _Reader(kafka.KafkaConsumer):
         while left:
             left = {tp: end for tp, end in left.items() if self.position(tp) < end}
             if time.monotonic() > deadline:
-                raise process.Timeout(f"reading {topic}: {left} not reached within {seconds:g} s")
+                raise process.Unavailable(f"reading {topic}: {left} not reached within {seconds:g} s")
             for tp, rows in self.poll(timeout_ms=100 if left else 0).items():
                 for row in rows:
                     if row.offset < ends[tp.partition]:
                         yield Record(topic, row.partition, row.offset, row.timestamp, row.key, row.value, row.headers)
+
+
+def _wait(condition, what):
+    process.wait_until(condition, SECONDS, what, process.Unavailable)
 
 
 def _sent(producer, topic, records):

@@ -49,6 +49,7 @@ def schedule_of(number):
 
 def perform(arena, point, passing, exactly_once):
     """An Outcome, as Arena.perform() gives."""
+    arena.make_whole()
     name = f"{point}-{passing}-{'exactly' if exactly_once else 'at-least'}-once"
     return _Crash(arena, point, passing, exactly_once, arena.folder / name).run()
 

@@ -14,6 +14,7 @@ from lib.client import SECONDS, kafka
 PRODUCTS, DIGITS, DIGIT_BITS = 140, 28, 4
 POISON_EVERY = 150
 PAUSE_S = 0.02
+CLOSE_S = 10            # for a producer that could not send all it has
 
 
 def make_order(index, exponent):
@@ -76,5 +77,7 @@ class Load:
         self._stop.set()
         if self._thread is not None:
             self._thread.join(SECONDS)
-        self.flush()
-        self.producer.close()
+        try:
+            self.flush()
+        finally:
+            self.producer.close(timeout=CLOSE_S)

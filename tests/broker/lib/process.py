@@ -19,8 +19,12 @@ class Timeout(AssertionError):
     pass
 
 
-def wait_until(condition, seconds, what):
-    """Polls until condition() is true and returns its value; raises Timeout naming `what` after so many seconds."""
+class Unavailable(Timeout):
+    """A server of the tests' own does not come up or does not answer: it tells nothing about the program."""
+
+
+def wait_until(condition, seconds, what, error=Timeout):
+    """Polls until condition() is true and returns its value; raises the error naming `what` after so many seconds."""
     deadline = time.monotonic() + seconds
     pause = 0.01
     while True:
@@ -28,7 +32,7 @@ def wait_until(condition, seconds, what):
         if value:
             return value
         if time.monotonic() > deadline:
-            raise Timeout(f"{what}: not within {seconds:g} s")
+            raise error(f"{what}: not within {seconds:g} s")
         time.sleep(pause)
         pause = min(pause * 1.5, 0.2)
 

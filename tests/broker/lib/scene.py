@@ -6,6 +6,7 @@ import uuid
 from lib import orders, process
 from lib.state import State
 from lib.audit import World, audit
+from lib.client import kafka
 from lib.oracle import Settings, Totals
 from lib.orderflow import Orderflow
 from lib.registry import RegistryClient
@@ -93,7 +94,8 @@ class Scene:
         self.door.stop()
         known = self.arena.client.topics()
         for topic in {self.topic, self.retry, self.dlq, self.aggregates} & known:
-            self.arena.client.ask(lambda admin: admin.delete_topics([topic]))
+            self.arena.client.ask(lambda admin: admin.delete_topics([topic]),
+                                  done=kafka.errors.UnknownTopicOrPartitionError)
 
 
 class Watch:
@@ -120,7 +122,8 @@ class Watch:
     def next_look(self):
         """Waits until somebody has looked who began after this call."""
         seen = len(self.observations)
-        process.wait_until(lambda: len(self.observations) > seen + 1, 60, "the group's offsets can be asked for")
+        process.wait_until(lambda: len(self.observations) > seen + 1, 60, "the group's offsets can be asked for",
+                           process.Unavailable)
 
     def stop(self):
         self._stop.set()
