@@ -44,6 +44,23 @@ class MovingLeaders(TestCase):
         self.in_the_middle(happens)
 
 
+class DeadBroker(TestCase):
+    def test_a_group_goes_on_while_its_coordinator_is_down(self):
+        """The member loses its partitions before the cluster gives up the broker, and has led ones in mind with it."""
+        kafka = self.own_kafka(nodes=3, settings={"broker.session.timeout.ms": 9000})
+        client = self.client_of(kafka)
+        topic = client.create_topic(self.unique("orders"), 6, replication=3)
+        flow = Flow(self, 6, client=client, topic=topic)
+        with flow.run("-X", "session.timeout.ms=6000") as program:
+            program.wait_event("assigned", 90)
+            kafka.nodes[client.coordinator(flow.settings.group) - 1].kill()
+            flow.publish_orders(600)
+            self.wait_until(lambda: flow.settled() == 600, 150, "orders counted on two brokers")
+            program.terminate()
+            program.final(60)
+        flow.check(repeated=True)
+
+
 class CutBack(TestCase):
     @unittest.skipIf(os.environ.get("ORDERFLOW_SOURCE") == "librdkafka", "before 2.1 it keeps no leader epochs")
     def test_a_log_that_was_cut_back_while_nobody_read_is_told(self):

@@ -224,6 +224,10 @@ class Client:
                   for where, offset in offsets.items()}
         self.ask(lambda admin: admin.alter_group_offsets(group, wanted))
 
+    def coordinator(self, group):
+        """The number of the broker that looks after the group."""
+        return self.ask(lambda admin: admin._manager.run(admin._find_coordinator_id, group))
+
     def members(self, group):
         """What the coordinator says of the group's members; empty when there are none."""
         return self.ask(lambda admin: admin.describe_groups([group]))[group]["members"]
