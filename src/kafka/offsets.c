@@ -29,12 +29,10 @@ first_error(const rd_kafka_topic_partition_list_t *list)
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-/* ---- leaders ---- */
-
-enum { HASTE = 4 }; /* the part of a time-out after which the leaders are doubted */
+/* ---- edges ---- */
 
 /* librdkafka asks the leaders that it remembers, and when one is dead or no leader any more it remembers that no better:
- * a client that fetches nothing of the topic would go on asking it for minutes. */
+ * a client that fetches nothing of the topic would go on asking it for minutes. Whoever asks again then asks the right one. */
 static void
 learn_leaders(struct of_kafka_client *client, const rd_kafka_topic_partition_list_t *list, int timeout_ms)
 {
@@ -50,41 +48,18 @@ learn_leaders(struct of_kafka_client *client, const rd_kafka_topic_partition_lis
     }
 }
 
-static rd_kafka_resp_err_t
-ask_range(struct of_kafka_client *client, const rd_kafka_topic_partition_t *at, int timeout_ms, int64_t *low, int64_t *high)
-{
-    return rd_kafka_query_watermark_offsets(client->rk, at->topic, at->partition, low, high, timeout_ms);
-}
-
 enum of_status
 of_kafka_query_range(struct of_kafka_client *client, const char *topic, int32_t partition, int timeout_ms, int64_t *low,
                      int64_t *high, struct of_error *err)
 {
-    int64_t until_ms = now_ms() + timeout_ms;
+    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(client->rk, topic, partition, low, high, timeout_ms);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return OF_OK;
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    const rd_kafka_topic_partition_t *at = rd_kafka_topic_partition_list_add(list, topic, partition);
-    rd_kafka_resp_err_t code = ask_range(client, at, timeout_ms / HASTE, low, high);
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        learn_leaders(client, list, left_ms(until_ms) / 2);
-        code = ask_range(client, at, left_ms(until_ms), low, high);
-    }
+    rd_kafka_topic_partition_list_add(list, topic, partition);
+    learn_leaders(client, list, timeout_ms / 2);
     rd_kafka_topic_partition_list_destroy(list);
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return of_error_set(err, OF_RETRY, "cannot look up the offsets of %s [%d]: %s", topic, partition,
-                            rd_kafka_err2str(code));
-    return OF_OK;
-}
-
-static rd_kafka_resp_err_t
-ask_edges(struct of_kafka_client *client, rd_kafka_topic_partition_list_t *list, bool end, int timeout_ms)
-{
-    /* The time that is asked for: the two edges are times of their own in Kafka's protocol. */
-    for (int i = 0; i < list->cnt; i++) {
-        list->elems[i].offset = end ? RD_KAFKA_OFFSET_END : RD_KAFKA_OFFSET_BEGINNING;
-        list->elems[i].err = RD_KAFKA_RESP_ERR_NO_ERROR;
-    }
-    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(client->rk, list, timeout_ms);
-    return code != RD_KAFKA_RESP_ERR_NO_ERROR ? code : first_error(list);
+    return of_error_set(err, OF_RETRY, "cannot look up the offsets of %s [%d]: %s", topic, partition, rd_kafka_err2str(code));
 }
 
 enum of_status
@@ -93,15 +68,17 @@ of_kafka_query_edges(struct of_kafka_client *client, rd_kafka_topic_partition_li
 {
     if (list->cnt == 0)
         return OF_OK;
-    int64_t until_ms = now_ms() + timeout_ms;
-    rd_kafka_resp_err_t code = ask_edges(client, list, end, timeout_ms / HASTE);
+    /* The time that is asked for: the two edges are times of their own in Kafka's protocol. */
+    for (int i = 0; i < list->cnt; i++)
+        list->elems[i].offset = end ? RD_KAFKA_OFFSET_END : RD_KAFKA_OFFSET_BEGINNING;
+    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(client->rk, list, timeout_ms);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        code = first_error(list);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        learn_leaders(client, list, left_ms(until_ms) / 2);
-        code = ask_edges(client, list, end, left_ms(until_ms));
-    }
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        learn_leaders(client, list, timeout_ms / 2);
         return of_error_set(err, OF_RETRY, "cannot look up the %s offsets: %s", end ? "last" : "first",
                             rd_kafka_err2str(code));
+    }
     for (int i = 0; i < list->cnt; i++)
         if (list->elems[i].offset < 0)
             return of_error_set(err, OF_RETRY, "no answer about the offsets of %s [%d]", list->elems[i].topic,
