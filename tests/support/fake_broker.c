@@ -69,11 +69,16 @@ answer_metadata(struct fake_broker *broker, struct of_wire_writer *out, const st
                 int16_t version)
 {
     struct of_metadata_broker node = { NODE, of_slice_str("127.0.0.1"), broker->port, { NULL, 0 } };
-    struct of_metadata_partition partition = { .leader_id = NODE, .leader_epoch = broker->leader_epoch };
+    struct of_metadata_partition partitions[FAKE_PARTITIONS];
+    uint32_t count = broker->partitions > 0 ? (uint32_t)broker->partitions : 1;
+    for (uint32_t i = 0; i < count; i++)
+        partitions[i] = (struct of_metadata_partition) {
+            .partition_index = (int32_t)i, .leader_id = NODE, .leader_epoch = broker->leader_epoch,
+        };
     struct of_metadata_topic topic = {
         .name = of_slice_str(broker->topic),
         .id = { 1, broker->topic_id },
-        .partitions = one(&partition),
+        .partitions = { partitions, count, false },
     };
     const struct of_metadata_answer answer = { .brokers = one(&node), .topics = one(&topic) };
     of_message_write(out, message->answer, version, version >= message->flexible, &answer);
@@ -99,10 +104,12 @@ answer_fetch(struct fake_broker *broker, const struct of_fetch_request *request,
     const struct of_fetch_partition *asked = asked_topic->partitions.items;
     broker->asked_offset = asked->fetch_offset;
     broker->asked_epoch = asked->current_leader_epoch;
+    broker->asked_wait_ms = request->max_wait_ms;
+    broker->asked_partitions = asked_topic->partitions.count;
     bool outside = asked->fetch_offset < broker->low || asked->fetch_offset > broker->high_watermark;
     int16_t error = broker->fetch_error != 0 ? broker->fetch_error : outside ? OUT_OF_RANGE : 0;
     struct of_fetched_partition partition = {
-        .partition_index = broker->named_partition,
+        .partition_index = broker->partitions > 0 ? asked->partition : broker->named_partition,
         .error_code = error,
         .high_watermark = broker->high_watermark,
         .last_stable_offset = broker->high_watermark,

@@ -1,4 +1,4 @@
-/* A broker of one topic with one partition, which answers as the test tells it to. It speaks by the program's own message
+/* A broker of one topic, with one partition unless the test gives it more, which answers as the test tells it to. It speaks by the program's own message
  * tables, turned around; that those are right, the broker lane shows.
  *
  * No thread: the test calls serve as often as it calls what it tests. */
@@ -7,7 +7,7 @@
 
 #include "kafka/direct/messages.h"
 
-enum { FAKE_CONNECTIONS = 8 };
+enum { FAKE_CONNECTIONS = 8, FAKE_PARTITIONS = 4 };
 
 struct fake_broker {
     int listener;
@@ -22,7 +22,8 @@ struct fake_broker {
     int64_t topic_id;
     int64_t epoch_end;               /* the answer to OffsetForLeaderEpoch */
     int16_t fetch_error;             /* of the next fetch alone */
-    int32_t named_partition;         /* in answers to fetches */
+    int32_t partitions;              /* 0: one. With several an answer to a fetch has the first that was asked for alone */
+    int32_t named_partition;         /* in answers to fetches, where there is one */
     int32_t throttle_ms;             /* of the next fetch alone */
     enum of_api old_api;             /* the highest version that it knows of this one; otherwise it knows what we do */
     int16_t old_highest;             /* -1: it does not know it at all; 0, as it is at first: nothing is old */
@@ -30,6 +31,8 @@ struct fake_broker {
     uint32_t fetches, looks, checks, lists; /* requests so far */
     int64_t asked_offset;            /* by the last fetch */
     int32_t asked_epoch;
+    int32_t asked_wait_ms;
+    uint32_t asked_partitions;       /* how many */
     int32_t checked_epoch;           /* by the last OffsetForLeaderEpoch */
 };
 

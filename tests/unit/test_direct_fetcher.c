@@ -549,6 +549,56 @@ retries_that_wait_are_read_again(void **state)
     close_world(world);
 }
 
+static void
+await_fetch(struct world *world)
+{
+    uint32_t before = world->broker.fetches;
+    for (int64_t until_ns = now_ns() + PATIENCE_MS * OF_MS_NS; world->broker.fetches == before;) {
+        assert_true(now_ns() < until_ns);
+        turn(world);
+    }
+}
+
+static void
+take_all(struct world *world)
+{
+    struct of_record record;
+    while (of_fetcher_peek(&world->fetcher, world->part, &record))
+        of_fetcher_take(&world->fetcher, world->part, &world->chunk);
+    of_fetcher_release(&world->fetcher, &world->chunk);
+}
+
+/* The broker answers one request at a time: while one waited there for records of the others, none could be asked for. */
+static void
+a_retry_partition_that_is_free_again_waits_for_no_other(void **state)
+{
+    (void)state;
+    struct world *world = open_world(0);
+    struct of_slot other = { .topic = "orders", .partition = 1, .role = OF_ROLE_RETRY, .start_epoch = -1 };
+    struct of_slot *const slots[] = { &world->slot, &other };
+    const int64_t from[] = { 0, 3 };
+    world->broker.partitions = 2;
+    read_as_retries(world, 0);
+    of_fetcher_end(&world->fetcher);
+    of_fetcher_begin(&world->fetcher, slots, from, 2);
+    world->part = world->slot.source;
+    append(world, 0, 3);
+    await_fetch(world);
+    assert_int_equal(world->broker.asked_partitions, 2);
+    assert_int_equal(world->broker.asked_wait_ms, world->fetcher.settings.wait_ms);
+    await_position(world, 3);
+    await_fetch(world);
+    assert_int_equal(world->broker.asked_partitions, 1);
+    assert_int_equal(world->broker.asked_wait_ms, 0);
+    for (struct of_link *link = world->fetcher.links; link != NULL; link = link->next)
+        link->look_ns = INT64_MAX;
+    take_all(world);
+    await_fetch(world);
+    assert_int_equal(world->broker.asked_partitions, 2);
+    assert_int_equal(world->broker.asked_wait_ms, world->fetcher.settings.wait_ms);
+    close_world(world);
+}
+
 /* Retries that wait are not asked for, so nothing shows that a leader is there again. */
 static void
 leaders_that_were_missing_long_ago_are_forgotten(void **state)
@@ -906,6 +956,7 @@ main(void)
         cmocka_unit_test(a_topic_that_was_made_anew_is_read_from_its_beginning),
         cmocka_unit_test(what_was_not_handed_over_is_read_again),
         cmocka_unit_test(retries_that_wait_are_read_again),
+        cmocka_unit_test(a_retry_partition_that_is_free_again_waits_for_no_other),
         cmocka_unit_test(leaders_that_were_missing_long_ago_are_forgotten),
         cmocka_unit_test(retries_that_waited_are_missed),
         cmocka_unit_test(another_lane_knows_what_the_topic_was),

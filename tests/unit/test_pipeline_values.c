@@ -143,6 +143,35 @@ dead_letters_say_where_and_why(void **state)
     world_destroy(&world);
 }
 
+/* Orders of two schemas in turn come in batches of one. Those that fail, and what is behind them, wait for the next
+ * transaction; there are more of them than may otherwise be under way. */
+static void
+a_transaction_that_ends_stops_no_stage(void **state)
+{
+    (void)state;
+    enum { EACH = 200 };
+    struct world world;
+    world_create(&world, &(struct world_options) { .partitions = 1, .exactly_once = true });
+    uint32_t number = of_registry_mock_register(world.registry, RECORD("\"long\""));
+    uint32_t binary = of_registry_mock_register(world.registry, RECORD("\"double\""));
+    APPEND(&world, number, "\2"); /* 1 */
+    APPEND(&world, binary, "\0\0\0\0\0\0\xe0\x3f");
+    world_start(&world);
+    world_run_to_end(&world, 1000);
+    of_memory_hold_transactions(world.cluster, true);
+    world_append_raw(&world, 0, "?", 1);
+    world_pass_ms(&world, 200);
+    world_append_raw(&world, 0, "?", 1);
+    for (int i = 1; i < EACH; i++) {
+        APPEND(&world, number, "\2");                     /* 1 */
+        APPEND(&world, binary, "\0\0\0\0\0\0\xe0\x3f"); /* 0.5 */
+    }
+    world_pass_ms(&world, 50);
+    assert_int_equal(world_live_orders(&world), 2 * EACH);
+    of_memory_hold_transactions(world.cluster, false);
+    check(&world, "300", 0.75, 2 * EACH, 2);
+}
+
 int
 main(void)
 {
@@ -151,6 +180,7 @@ main(void)
         cmocka_unit_test(limits_hold_for_decimals),
         cmocka_unit_test(decimals_are_retried_like_all_others),
         cmocka_unit_test(dead_letters_say_where_and_why),
+        cmocka_unit_test(a_transaction_that_ends_stops_no_stage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
