@@ -313,6 +313,16 @@ class Oversize(TestCase):
                     for record in flow.dead_letters()}
         self.assertEqual(attempts, {"0": "3", "1": "1", "2": "3"})
 
+    def test_records_that_fit_alone_are_not_refused_together(self):
+        flow = Flow(self, failure_rate=1.0, max_retries=1)
+        flow.client.create_topic(flow.retry, 3, max_message_bytes=1000)
+        number = flow.register()
+        flow.publish([Record.of(encode(number, GOOD), b"k")] * 200)
+        with flow.run("--exit-at-end") as program:
+            final = program.final(60)
+        self.assertEqual((final["run"]["retry_attempts"], final["run"]["dead_letters"]), (200, 200))
+        self.assertEqual({record.header(ERRORS + "attempts") for record in flow.dead_letters()}, {"2"})
+
 
 class Refused(TestCase):
     """A broker that takes no dead letters: the partitions that have one are held, and go on when it does again."""

@@ -207,7 +207,7 @@ of_fetcher_ask(struct of_fetcher *fetcher, struct of_link *link, int64_t now_ns)
         check(fetcher, link, now_ns);
     if (!link->listing && of_connection_can_ask(&link->connection))
         of_fetcher_ask_edges(fetcher, link, topic_of(fetcher, link->role), now_ns);
-    if (!link->fetching && of_connection_can_ask(&link->connection) && now_ns >= link->look_ns && now_ns >= link->throttled_ns &&
-        of_slabs_left(&fetcher->slabs[link->role]) > 0)
+    bool may_fetch = !link->fetching && now_ns >= link->look_ns && now_ns >= link->throttled_ns;
+    if (may_fetch && of_connection_can_ask(&link->connection) && of_slabs_left(&fetcher->slabs[link->role]) > 0)
         fetch(fetcher, link, now_ns);
 }
