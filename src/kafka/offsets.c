@@ -31,6 +31,17 @@ first_error(const rd_kafka_topic_partition_list_t *list)
 
 /* ---- edges ---- */
 
+enum of_status
+of_kafka_query_range(struct of_kafka_client *client, const char *topic, int32_t partition, int timeout_ms, int64_t *low,
+                     int64_t *high, struct of_error *err)
+{
+    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(client->rk, topic, partition, low, high, timeout_ms);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return of_error_set(err, OF_RETRY, "cannot look up the offsets of %s [%d]: %s", topic, partition,
+                            rd_kafka_err2str(code));
+    return OF_OK;
+}
+
 /* librdkafka asks the leaders that it remembers, and when one is dead or no leader any more it remembers that no better:
  * a client that fetches nothing of the topic would go on asking it for minutes. Whoever asks again then asks the right one. */
 static void
@@ -46,20 +57,6 @@ learn_leaders(struct of_kafka_client *client, const rd_kafka_topic_partition_lis
             rd_kafka_metadata_destroy(metadata);
         rd_kafka_topic_destroy(handle);
     }
-}
-
-enum of_status
-of_kafka_query_range(struct of_kafka_client *client, const char *topic, int32_t partition, int timeout_ms, int64_t *low,
-                     int64_t *high, struct of_error *err)
-{
-    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(client->rk, topic, partition, low, high, timeout_ms);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
-        return OF_OK;
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, topic, partition);
-    learn_leaders(client, list, timeout_ms / 2);
-    rd_kafka_topic_partition_list_destroy(list);
-    return of_error_set(err, OF_RETRY, "cannot look up the offsets of %s [%d]: %s", topic, partition, rd_kafka_err2str(code));
 }
 
 enum of_status
