@@ -83,14 +83,14 @@ class Node:
 
 
 class Kafka:
-    def __init__(self, folder, nodes=1, ports=None, heap=None, settings=None, machine=SMALL):
+    def __init__(self, folder, nodes=1, ports=None, heap=None, settings=None, machine=SMALL, version=None):
         """ports: the client port of each node, else free ones. settings: more lines for node.properties. machine: how to run
-        Java; heap: with so much memory instead."""
+        Java; heap: with so much memory instead. version: of Kafka, else that of kafka/pom.xml."""
         self.folder = pathlib.Path(folder)
         self.machine = machine if heap is None else (f"-Xmx{heap}", f"-Xms{heap}", *machine[2:])
         self.settings = settings or {}
         self.users = {}     # name: (mechanism of SCRAM, password); set before start
-        self.classpath = f"{fetch.kafka()}/*"
+        self.classpath = f"{fetch.kafka(version)}/*"
         self.cluster_id = None
         self.nodes = []
         for index in range(nodes):

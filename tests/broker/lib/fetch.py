@@ -36,9 +36,10 @@ def java():
     return path, major
 
 
-def kafka():
-    """The folder with the broker's jars."""
-    return _fetched("kafka", places.BROKER_TESTS / "kafka" / "pom.xml", [])
+def kafka(version=None):
+    """The folder with the broker's jars; version: another than kafka/pom.xml names."""
+    pom = places.BROKER_TESTS / "kafka" / "pom.xml"
+    return _fetched("kafka", pom, []) if version is None else _fetched(f"kafka-{version}", pom, [f"-Dkafka.version={version}"])
 
 
 def registry():
