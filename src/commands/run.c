@@ -11,7 +11,11 @@
 #include "core/log.h"
 #include "kafka/end_check.h"
 
-enum { END_CHECK_MS = 200 }; /* how often, with --exit-at-end, the group's offsets are looked at */
+/* With --exit-at-end. */
+enum {
+    END_CHECK_MS = 200, /* how often the group's offsets are looked at */
+    SETTLE_MS = 10000,  /* how long partitions may take to come to rest when the end is reached */
+};
 
 struct run {
     struct of_session session;
@@ -23,8 +27,30 @@ struct run {
     struct of_service *service;     /* NULL without a service manager that listens */
     struct of_end_check *end_check; /* NULL without --exit-at-end */
     int64_t next_check_ns;
+    int64_t end_ns; /* when the end was first seen; 0: not yet */
     struct of_log_last last; /* said about the end check */
 };
+
+static bool
+all_lanes_read(const struct run *run)
+{
+    struct of_pipeline_lane lane;
+    for (uint32_t i = 0; of_pipeline_lane(run->session.pipeline, i, &lane); i++)
+        if (lane.phase != OF_FETCH_READING)
+            return false;
+    return true;
+}
+
+/* While partitions change hands the total is not known: what has been given up is no longer part of it, and what comes is
+ * still to be restored. */
+static bool
+total_is_known(struct run *run)
+{
+    int64_t now_ns = of_clock_mono_ns(run->session.clock);
+    if (run->end_ns == 0)
+        run->end_ns = now_ns;
+    return all_lanes_read(run) || now_ns - run->end_ns > SETTLE_MS * OF_MS_NS;
+}
 
 static const char *
 end_is_reached(void *context, int *exit_status)
@@ -38,7 +64,7 @@ end_is_reached(void *context, int *exit_status)
     run->next_check_ns = of_clock_mono_ns(run->session.clock) + END_CHECK_MS * OF_MS_NS;
     if (status == OF_RETRY)
         of_log_changed(&run->last, OF_LOG_WARNING, "run", "cannot tell whether the end is reached: %s", err.text);
-    return status == OF_OK ? "the end is reached" : NULL;
+    return status == OF_OK && total_is_known(run) ? "the end is reached" : NULL;
 }
 
 static void
