@@ -164,6 +164,17 @@ test_too_large_is_poison(void **state)
     fixture_close(&fixture);
 }
 
+/* A sink with that property, whose broker goes down before anything is written. */
+static void
+open_without_broker(struct fixture *fixture, struct of_sink *sink, const struct of_kafka_property *property)
+{
+    fixture_open(fixture);
+    fixture->options.properties = property;
+    fixture->options.property_count = 1;
+    open_sink(fixture, sink, -1);
+    of_embedded_set_up(fixture->cluster, false);
+}
+
 /* What cannot be written in time is reported, once each. */
 static void
 test_a_broker_that_is_down_is_reported(void **state)
@@ -173,12 +184,8 @@ test_a_broker_that_is_down_is_reported(void **state)
     struct of_sink sink;
     struct of_error err;
     struct settled settled = { .tags = 0 };
-    fixture_open(&fixture);
     const struct of_kafka_property quick = { "message.timeout.ms", "1000" };
-    fixture.options.properties = &quick;
-    fixture.options.property_count = 1;
-    open_sink(&fixture, &sink, -1);
-    of_embedded_set_up(fixture.cluster, false);
+    open_without_broker(&fixture, &sink, &quick);
     const struct of_outgoing record = { OF_TO_RETRY, 0, of_slice_str("k"), of_slice_str("v"), NULL, 0 };
     for (int i = 0; i < 10; i++)
         assert_int_equal(sink.ops->produce(sink.self, &record, 1, &err), OF_OK);
@@ -203,12 +210,8 @@ test_records_wait_for_less_than_a_session(void **state)
     struct of_sink sink;
     struct of_error err;
     struct settled settled = { .tags = 0 };
-    fixture_open(&fixture);
     const struct of_kafka_property session = { "session.timeout.ms", "1500" };
-    fixture.options.properties = &session;
-    fixture.options.property_count = 1;
-    open_sink(&fixture, &sink, -1);
-    of_embedded_set_up(fixture.cluster, false);
+    open_without_broker(&fixture, &sink, &session);
     const struct of_outgoing record = { OF_TO_RETRY, 0, of_slice_str("k"), of_slice_str("v"), NULL, 0 };
     assert_int_equal(sink.ops->produce(sink.self, &record, 1, &err), OF_OK);
     poll_until(&sink, &settled, 1, 15000);

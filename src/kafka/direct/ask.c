@@ -136,8 +136,8 @@ check(struct of_fetcher *fetcher, struct of_link *link, int64_t now_ns)
     free(wanted);
 }
 
-/* An epoch that the leader does not know at all has no end: -1. What is said of another position than the present one, and of the
- * epoch before that, says nothing: it is asked again. */
+/* An epoch that the leader does not know at all has no end: -1. What is said of another position than the present one, and of
+ * the epoch before that, says nothing: it is asked again. */
 static void
 take_check(struct of_fetcher *fetcher, struct of_direct_part *part, const struct of_epoch_found *found, int64_t now_ns)
 {
