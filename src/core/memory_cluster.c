@@ -503,8 +503,9 @@ source_peek(void *self, struct of_slot *slot, struct of_record *record)
 }
 
 static void
-source_take(void *self, struct of_slot *slot, struct of_chunk *chunk)
+source_take(void *self, struct of_slot *slot, const struct of_record *record, struct of_chunk *chunk)
 {
+    (void)record;
     struct of_memory_cluster *cluster = ((struct member *)self)->cluster;
     struct partition *partition = slot->source;
     pthread_mutex_lock(&cluster->lock);

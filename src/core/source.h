@@ -91,9 +91,9 @@ struct of_source_ops {
 
     /* Slots of role retry are read one record at a time, because each waits for its own time. peek shows the next
      * record, false if none is there yet; the view is valid until take or the next call of peek for this slot.
-     * take moves it into the chunk, which is empty or of the same slot and has room. */
+     * take moves that record into the chunk, which is empty or of the same slot and has room. */
     bool (*peek)(void *self, struct of_slot *slot, struct of_record *record);
-    void (*take)(void *self, struct of_slot *slot, struct of_chunk *chunk);
+    void (*take)(void *self, struct of_slot *slot, const struct of_record *record, struct of_chunk *chunk);
 
     /* For a slot of role retry where peek finds nothing: the offset behind the last record if the source knows that
      * the end was reached (transaction markers count), otherwise -1. */

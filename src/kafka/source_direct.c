@@ -151,10 +151,10 @@ source_peek(void *self, struct of_slot *slot, struct of_record *record)
 }
 
 static void
-source_take(void *self, struct of_slot *slot, struct of_chunk *chunk)
+source_take(void *self, struct of_slot *slot, const struct of_record *record, struct of_chunk *chunk)
 {
-    struct source *source = self;
-    of_fetcher_take(&source->fetcher, slot->source, chunk);
+    (void)self;
+    of_fetcher_take(slot->source, record, chunk);
 }
 
 static int64_t

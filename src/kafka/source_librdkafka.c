@@ -190,9 +190,10 @@ source_peek(void *self, struct of_slot *slot, struct of_record *record)
 }
 
 static void
-source_take(void *self, struct of_slot *slot, struct of_chunk *chunk)
+source_take(void *self, struct of_slot *slot, const struct of_record *record, struct of_chunk *chunk)
 {
     (void)self;
+    (void)record;
     of_kafka_records_take(slot->source, chunk);
 }
 

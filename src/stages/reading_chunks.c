@@ -166,6 +166,8 @@ due_ns(const struct of_reading *reading, struct of_reading_slot *slot, const str
     if (!of_record_header(source->ops->chunk_ops, record, of_slice_str(OF_RETRY_HEADER_NAME), &value)
         || !of_retry_header_parse(value, &header))
         return now_ns;
+    if (header.due_ms <= reading->looked_ms) /* most are, and the clock need not be read for each */
+        return now_ns;
     int64_t wait_ms = header.due_ms - of_clock_wall_ms(reading->options->clock);
     int64_t delay_ms = reading->retry_delay_ms;
     if (wait_ms <= 0)
@@ -181,17 +183,17 @@ due_ns(const struct of_reading *reading, struct of_reading_slot *slot, const str
     return due_ms <= looked_ms ? now_ns : due_ms * OF_MS_NS;
 }
 
-/* Whether the slot's next record is there and due. */
+/* Whether the slot's next record is there and due: that record. */
 static bool
-head_is_due(struct of_reading *reading, struct of_reading_slot *slot, int64_t now_ns, int64_t *deadline_ns)
+head_is_due(struct of_reading *reading, struct of_reading_slot *slot, int64_t now_ns, int64_t *deadline_ns,
+            struct of_record *record)
 {
     const struct of_source *source = &reading->options->source;
-    struct of_record record;
-    if (!source->ops->peek(source->self, &slot->slot, &record))
+    if (!source->ops->peek(source->self, &slot->slot, record))
         return false;
-    if (slot->head_offset != record.offset) {
-        slot->head_offset = record.offset;
-        slot->due_ns = due_ns(reading, slot, &record, now_ns);
+    if (slot->head_offset != record->offset) {
+        slot->head_offset = record->offset;
+        slot->due_ns = due_ns(reading, slot, record, now_ns);
     }
     if (slot->due_ns <= now_ns)
         return true;
@@ -208,9 +210,11 @@ of_reading_read_retry(struct of_reading *reading, struct of_port *port, struct o
     struct of_chunk *chunk = borrow_chunk(reading);
     if (chunk == NULL)
         return 0;
-    while (chunk->count < OF_CHUNK_RECORDS && head_is_due(reading, slot, now_ns, deadline_ns)) {
+    struct of_record record;
+    reading->looked_ms = of_clock_wall_ms(reading->options->clock);
+    while (chunk->count < OF_CHUNK_RECORDS && head_is_due(reading, slot, now_ns, deadline_ns, &record)) {
         of_histogram_add(&reading->status->lateness, now_ns - slot->due_ns, 1);
-        source->ops->take(source->self, &slot->slot, chunk);
+        source->ops->take(source->self, &slot->slot, &record, chunk);
     }
     if (chunk->count == 0) {
         int64_t end = source->ops->end(source->self, &slot->slot);

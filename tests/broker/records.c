@@ -363,7 +363,7 @@ read_retry(struct reader *reader, struct of_slot *slot)
     const struct of_source_ops *ops = reader->source.ops;
     struct of_record record;
     while (reader->chunk.count < OF_CHUNK_RECORDS && ops->peek(reader->source.self, slot, &record))
-        ops->take(reader->source.self, slot, &reader->chunk);
+        ops->take(reader->source.self, slot, &record, &reader->chunk);
     if (reader->chunk.count == 0)
         return false;
     take_chunk(reader);

@@ -330,11 +330,11 @@ test_retry_records_come_one_by_one(void **state)
             slot = reader_slot(&reader, OF_ROLE_RETRY, 1);
             for (int turn = 0; turn < 500 && !ops->peek(self, slot, &record); turn++)
                 reader_wait(&reader, &never, 10);
-            ops->take(self, slot, chunk);
+            ops->take(self, slot, &record, chunk);
             i++;
             continue;
         }
-        ops->take(self, slot, chunk);
+        ops->take(self, slot, &record, chunk);
         assert_int_equal(chunk->count, i + 1);
         assert_int_equal(chunk->next_offset, i + 1);
     }

@@ -564,7 +564,7 @@ take_all(struct world *world)
 {
     struct of_record record;
     while (of_fetcher_peek(&world->fetcher, world->part, &record))
-        of_fetcher_take(&world->fetcher, world->part, &world->chunk);
+        of_fetcher_take(world->part, &record, &world->chunk);
     of_fetcher_release(&world->fetcher, &world->chunk);
 }
 

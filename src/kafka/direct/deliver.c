@@ -116,28 +116,40 @@ of_fetcher_read(struct of_fetcher *fetcher, struct of_chunk *chunk)
 
 /* ---- retries ---- */
 
-/* A record that waits, or has waited, for its time: by itself, so that it keeps nothing else. */
+/* A record whose time has come: by itself, so that it keeps nothing else. */
 struct copy {
-    int64_t offset;
-    int64_t stamp;
-    uint8_t bytes[]; /* the record as it came */
+    struct of_record record; /* points into the bytes */
+    uint8_t bytes[];         /* the record as it came */
 };
+
+static struct of_slice
+moved(struct of_slice part, const uint8_t *from, const uint8_t *to)
+{
+    return part.data == NULL ? part : of_slice_of(to + (part.data - from), part.length);
+}
+
+static struct copy *
+make_copy(const struct of_record *record, struct of_slice bytes, uint32_t at)
+{
+    struct copy *copy = of_realloc_array(NULL, sizeof *copy + bytes.length, 1); /* not zeroed */
+    memcpy(copy->bytes, bytes.data, bytes.length);
+    copy->record = (struct of_record) {
+        .key = moved(record->key, bytes.data, copy->bytes),
+        .value = moved(record->value, bytes.data, copy->bytes),
+        .offset = record->offset,
+        .at = at,
+        .behind = at + 1,
+        .ref = copy->bytes + ((const uint8_t *)record->ref - bytes.data),
+        .stamp = record->stamp,
+    };
+    return copy;
+}
 
 static void
 copies_record(const struct of_chunk *chunk, uint32_t at, struct of_record *record)
 {
     const struct copy *copy = chunk->records[at];
-    struct of_raw_record raw;
-    of_raw_record_again(copy->bytes, &raw);
-    *record = (struct of_record) {
-        .key = raw.key,
-        .value = raw.value,
-        .offset = copy->offset,
-        .at = at,
-        .behind = at + 1,
-        .ref = copy->bytes,
-        .stamp = copy->stamp,
-    };
+    *record = copy->record;
 }
 
 static enum of_chunk_step
@@ -187,11 +199,10 @@ of_fetcher_peek(struct of_fetcher *fetcher, struct of_direct_part *part, struct 
 }
 
 void
-of_fetcher_take(struct of_fetcher *fetcher, struct of_direct_part *part, struct of_chunk *chunk)
+of_fetcher_take(struct of_direct_part *part, const struct of_record *record, struct of_chunk *chunk)
 {
-    struct of_record record;
-    bool found = of_fetcher_peek(fetcher, part, &record);
-    OF_ASSERT(found && chunk->count < OF_CHUNK_RECORDS);
+    struct of_stretch *stretch = part->first;
+    OF_ASSERT(stretch != NULL && record->at == part->cursor && chunk->count < OF_CHUNK_RECORDS);
     if (chunk->count == 0) {
         chunk->slot = part->slot;
         chunk->ops = &copies_ops;
@@ -199,18 +210,12 @@ of_fetcher_take(struct of_fetcher *fetcher, struct of_direct_part *part, struct 
         chunk->first_offset = part->delivered;
     }
     OF_ASSERT(chunk->slot == part->slot);
-    struct of_raw_record raw;
-    of_raw_record_again(record.ref, &raw);
-    size_t length = (size_t)(raw.end - (const uint8_t *)record.ref);
-    struct copy *copy = of_alloc(sizeof *copy + length);
-    copy->offset = record.offset;
-    copy->stamp = record.stamp;
-    memcpy(copy->bytes, record.ref, length);
-    chunk->records[chunk->count++] = copy;
-    chunk->next_offset = part->delivered = record.offset + 1;
-    part->delivered_epoch = part->first->leader_epoch;
-    part->cursor = record.behind;
-    of_stretch_close_before(part->first, record.at >> OF_STRETCH_POSITION_BITS);
+    chunk->records[chunk->count] = make_copy(record, of_stretch_bytes(stretch, record), chunk->count);
+    chunk->count++;
+    chunk->next_offset = part->delivered = record->offset + 1;
+    part->delivered_epoch = stretch->leader_epoch;
+    part->cursor = record->behind;
+    of_stretch_close_before(stretch, record->at >> OF_STRETCH_POSITION_BITS);
 }
 
 int64_t

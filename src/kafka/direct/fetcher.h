@@ -154,7 +154,7 @@ void of_fetcher_resume(struct of_fetcher *fetcher, struct of_direct_part *part, 
 
 bool of_fetcher_read(struct of_fetcher *fetcher, struct of_chunk *chunk);
 bool of_fetcher_peek(struct of_fetcher *fetcher, struct of_direct_part *part, struct of_record *record);
-void of_fetcher_take(struct of_fetcher *fetcher, struct of_direct_part *part, struct of_chunk *chunk);
+void of_fetcher_take(struct of_direct_part *part, const struct of_record *record, struct of_chunk *chunk);
 int64_t of_fetcher_at_end(struct of_direct_part *part);
 void of_fetcher_release(struct of_fetcher *fetcher, struct of_chunk *chunk);
 

@@ -69,29 +69,6 @@ of_record_batch_intact(const struct of_record_batch *batch)
 
 /* ---- records ---- */
 
-/* Bytes behind their length; a length of -1 stands for null. */
-static bool
-read_field(struct of_wire_reader *reader, struct of_slice *field)
-{
-    int32_t length = of_wire_varint(reader);
-    if (length < 0) {
-        *field = of_slice_of(NULL, 0);
-        return length == -1;
-    }
-    *field = of_slice_of(of_wire_take(reader, (size_t)length), (size_t)length);
-    return !reader->bad;
-}
-
-static bool
-check_headers(struct of_wire_reader *reader, uint32_t count)
-{
-    struct of_slice name, value;
-    for (uint32_t i = 0; i < count; i++)
-        if (!read_field(reader, &name) || name.data == NULL || !read_field(reader, &value))
-            return false;
-    return true;
-}
-
 /* The same as of_wire_varint, for numbers that nearly always take one byte or two, and without a reader in memory: this
  * is done six times for every record that is read. */
 static inline bool
@@ -127,6 +104,16 @@ get_field(const uint8_t **at, const uint8_t *end, struct of_slice *field)
     return true;
 }
 
+static bool
+headers_end(const uint8_t *at, const uint8_t *end, int64_t count)
+{
+    struct of_slice name, value;
+    for (int64_t i = 0; i < count; i++)
+        if (!get_field(&at, end, &name) || name.data == NULL || !get_field(&at, end, &value))
+            return false;
+    return at == end;
+}
+
 bool
 of_raw_record_read(const uint8_t *at, const uint8_t *end, struct of_raw_record *record)
 {
@@ -136,37 +123,55 @@ of_raw_record_read(const uint8_t *at, const uint8_t *end, struct of_raw_record *
     end = record->end = at + length;
     at++; /* attributes, none of which is in use */
     if (!get_varlong(&at, end, 64, &record->timestamp_delta_ms) || !get_varlong(&at, end, 32, &offset_delta) ||
-        !get_field(&at, end, &record->key) || !get_field(&at, end, &record->value) ||
-        !get_varlong(&at, end, 32, &headers) || headers < 0)
+        !get_field(&at, end, &record->key) || !get_field(&at, end, &record->value))
         return false;
     record->offset_delta = (int32_t)offset_delta;
-    record->header_count = (uint32_t)headers;
     record->headers = at;
-    if (headers == 0)
-        return at == end;
-    struct of_wire_reader reader = { at, end, false };
-    return check_headers(&reader, (uint32_t)headers) && reader.at == reader.end;
+    return get_varlong(&at, end, 32, &headers) && headers >= 0 && headers_end(at, end, headers);
+}
+
+/* ---- what is known to be well formed ---- */
+
+enum { NUMBER_BYTES_MOST = 5 }; /* of 32 bits */
+
+static int64_t
+known_number(const uint8_t **at)
+{
+    int64_t number = 0;
+    bool read = get_varlong(at, *at + NUMBER_BYTES_MOST, 32, &number);
+    OF_ASSERT(read);
+    return number;
+}
+
+static struct of_slice
+known_field(const uint8_t **at)
+{
+    int64_t length = known_number(at);
+    const uint8_t *data = *at;
+    if (length < 0)
+        return of_slice_of(NULL, 0);
+    *at += length;
+    return of_slice_of(data, (size_t)length);
 }
 
 void
 of_raw_record_again(const uint8_t *at, struct of_raw_record *record)
 {
-    enum { LENGTH_BYTES_MOST = 5 }; /* a record has more */
-    struct of_wire_reader reader = { at, at + LENGTH_BYTES_MOST, false };
-    int32_t length = of_wire_varint(&reader);
-    bool read = of_raw_record_read(at, reader.at + length, record);
+    const uint8_t *behind = at;
+    int64_t length = known_number(&behind);
+    bool read = of_raw_record_read(at, behind + length, record);
     OF_ASSERT(read);
 }
 
 bool
-of_raw_header(const struct of_raw_record *record, uint32_t index, struct of_slice *name, struct of_slice *value)
+of_raw_header(const uint8_t *headers, uint32_t index, struct of_slice *name, struct of_slice *value)
 {
-    struct of_wire_reader reader = { record->headers, record->end, false };
-    if (index >= record->header_count)
+    if (index >= known_number(&headers))
         return false;
-    for (uint32_t i = 0; i <= index; i++)
-        if (!read_field(&reader, name) || !read_field(&reader, value))
-            return false;
+    for (uint32_t i = 0; i <= index; i++) {
+        *name = known_field(&headers);
+        *value = known_field(&headers);
+    }
     return true;
 }
 

@@ -45,8 +45,7 @@ struct of_raw_record {
     int32_t offset_delta;
     struct of_slice key;   /* data NULL: null */
     struct of_slice value; /* data NULL: null */
-    uint32_t header_count;
-    const uint8_t *headers; /* well formed, up to the record's end */
+    const uint8_t *headers; /* their count and they; well formed */
     const uint8_t *end;
 };
 
@@ -65,8 +64,8 @@ bool of_raw_record_read(const uint8_t *at, const uint8_t *end, struct of_raw_rec
 /* Reads a record once more of which the function above has said that it is well formed. */
 void of_raw_record_again(const uint8_t *at, struct of_raw_record *record);
 
-/* The index-th header; false behind the last. A null value has data NULL. */
-bool of_raw_header(const struct of_raw_record *record, uint32_t index, struct of_slice *name, struct of_slice *value);
+/* The index-th of a record's headers; false behind the last. A null value has data NULL. */
+bool of_raw_header(const uint8_t *headers, uint32_t index, struct of_slice *name, struct of_slice *value);
 
 /* The marker in an intact control batch. */
 enum of_marker of_record_batch_marker(const struct of_record_batch *batch);

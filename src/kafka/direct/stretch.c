@@ -72,7 +72,7 @@ show(const struct of_stretch_batch *batch, uint32_t index, const uint8_t *at, co
     record->at = high | (uint32_t)(at - batch->begin);
     record->behind = raw->end == batch->end ? (index + 1) << OF_STRETCH_POSITION_BITS
                                             : high | (uint32_t)(raw->end - batch->begin);
-    record->ref = at;
+    record->ref = raw->headers;
     record->stamp = batch->append_time_ms != INT64_MIN
                         ? batch->append_time_ms
                         : (int64_t)((uint64_t)batch->base_timestamp_ms + (uint64_t)raw->timestamp_delta_ms);
@@ -148,12 +148,20 @@ of_stretch_record(const struct of_stretch *stretch, uint32_t at, struct of_recor
     show(batch, index, bytes, &raw, record);
 }
 
+struct of_slice
+of_stretch_bytes(const struct of_stretch *stretch, const struct of_record *record)
+{
+    const struct of_stretch_batch *batch = &stretch->batches[record->at >> OF_STRETCH_POSITION_BITS];
+    const uint8_t *begin = batch->begin + (record->at & POSITION_MASK);
+    uint32_t behind = record->behind & POSITION_MASK;
+    const uint8_t *end = behind == 0 ? batch->end : batch->begin + behind;
+    return of_slice_of(begin, (size_t)(end - begin));
+}
+
 bool
 of_stretch_header(const struct of_record *record, uint32_t index, struct of_slice *name, struct of_slice *value)
 {
-    struct of_raw_record raw;
-    of_raw_record_again(record->ref, &raw);
-    return of_raw_header(&raw, index, name, value);
+    return of_raw_header(record->ref, index, name, value);
 }
 
 /* A writer may set any: what is negative is no time. */

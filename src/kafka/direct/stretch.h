@@ -65,7 +65,10 @@ void of_stretch_record(const struct of_stretch *stretch, uint32_t at, struct of_
 /* Frees what was unpacked of batches before `batch`. */
 void of_stretch_close_before(struct of_stretch *stretch, uint32_t batch);
 
-/* Headers and time of a record whose `ref` is where it lies and whose `stamp` is its time. */
+/* All bytes of a record that was shown. */
+struct of_slice of_stretch_bytes(const struct of_stretch *stretch, const struct of_record *record);
+
+/* Headers and time of a record whose `ref` is where its headers lie and whose `stamp` is its time. */
 bool of_stretch_header(const struct of_record *record, uint32_t index, struct of_slice *name, struct of_slice *value);
 int64_t of_stretch_timestamp_ms(const struct of_record *record);
 
