@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "avro/framing.h"
 #include "core/assert.h"
@@ -312,6 +313,25 @@ note_age(struct of_publish *publish, const struct of_batch *batch)
                          (of_clock_wall_ms(publish->options.clock) - written_ms) * OF_MS_NS, batch->item.weight);
 }
 
+/* The next record from `at` on that something is to be done about: of good orders only where somebody wants to hear of each. */
+static uint32_t
+next_to_settle(const struct of_batch *batch, uint32_t at, bool tell)
+{
+    uint64_t several;
+    if (tell)
+        return at;
+    if (batch->failed == 0)
+        return batch->count;
+    for (; at + sizeof several <= batch->count; at += sizeof several) {
+        memcpy(&several, batch->status + at, sizeof several);
+        if (several != 0)
+            break;
+    }
+    while (at < batch->count && batch->status[at] == OF_CAUSE_NONE)
+        at++;
+    return at;
+}
+
 /* Goes through the batch from its cursor on. ENDING: a letter waits for the end of a transaction. */
 static enum progress
 go_through(struct of_publish *publish, struct of_batch *batch)
@@ -323,7 +343,7 @@ go_through(struct of_publish *publish, struct of_batch *batch)
         return DONE;
     OF_ASSERT(slot->epoch == batch->epoch);
     publish->now_ms = of_clock_wall_ms(publish->options.clock);
-    while ((batch->failed > 0 || tell) && batch->cursor < batch->count) {
+    while ((batch->cursor = next_to_settle(batch, batch->cursor, tell)) < batch->count) {
         struct of_error err;
         enum of_status status = settle(publish, batch, slot, batch->cursor, tell, &err);
         if (status == OF_AGAIN)
