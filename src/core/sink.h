@@ -36,6 +36,7 @@ struct of_outgoing {
     struct of_slice key, value; /* data NULL: null */
     const struct of_header *headers;
     uint32_t header_count;
+    int64_t timestamp_ms; /* 0: when it is produced */
 };
 
 /* An offset that a transaction commits. */

@@ -203,7 +203,7 @@ of_producer_produce(struct of_producer *producer, const struct of_outgoing *reco
         RD_KAFKA_V_PARTITION(record->partition % partitions), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
         RD_KAFKA_V_KEY((void *)(uintptr_t)record->key.data, record->key.length),
         RD_KAFKA_V_VALUE((void *)(uintptr_t)record->value.data, record->value.length), RD_KAFKA_V_HEADERS(headers),
-        RD_KAFKA_V_OPAQUE((void *)(uintptr_t)tag), RD_KAFKA_V_END);
+        RD_KAFKA_V_TIMESTAMP(record->timestamp_ms), RD_KAFKA_V_OPAQUE((void *)(uintptr_t)tag), RD_KAFKA_V_END);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         return OF_OK;
     if (headers != NULL)

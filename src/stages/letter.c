@@ -120,6 +120,7 @@ begin(struct of_letter *letter, enum of_destination destination, const struct of
         .partition = facts->origin.partition,
         .key = record->key,
         .value = record->value,
+        .timestamp_ms = facts->now_ms,
     };
 }
 

@@ -67,9 +67,9 @@ test_records_arrive_as_they_are(void **state)
     struct settled settled = { .tags = 0 };
     const struct of_header headers[] = { { "h", of_slice_str("v") }, { "null", { NULL, 0 } }, { "empty", { (const uint8_t *)"", 0 } } };
     const struct of_outgoing records[] = {
-        { OF_TO_RETRY, 1, of_slice_str("key"), of_slice_str("7"), headers, 3 },
-        { OF_TO_RETRY, 1 + FIXTURE_PARTITIONS, { NULL, 0 }, { NULL, 0 }, NULL, 0 },
-        { OF_TO_RETRY, 1, { (const uint8_t *)"", 0 }, { (const uint8_t *)"", 0 }, NULL, 0 },
+        { OF_TO_RETRY, 1, of_slice_str("key"), of_slice_str("7"), headers, 3, 86400000 },
+        { OF_TO_RETRY, 1 + FIXTURE_PARTITIONS, { NULL, 0 }, { NULL, 0 }, NULL, 0, 0 },
+        { OF_TO_RETRY, 1, { (const uint8_t *)"", 0 }, { (const uint8_t *)"", 0 }, NULL, 0, 0 },
     };
     fixture_open(&fixture);
     int fd = eventfd(0, EFD_NONBLOCK);
@@ -105,7 +105,9 @@ test_records_arrive_as_they_are(void **state)
             assert_true(of_slice_equal(value, headers[h].value));
         }
         assert_false(ops->chunk_ops->header(&record, records[i].header_count, &name, &value));
-        ops->take(reader.source.self, slot, &reader.chunk);
+        if (records[i].timestamp_ms != 0)
+            assert_int_equal(ops->chunk_ops->timestamp_ms(&record), records[i].timestamp_ms);
+        ops->take(reader.source.self, slot, &record, &reader.chunk);
     }
     ops->release(reader.source.self, &reader.chunk);
     reader_close(&reader);
@@ -126,7 +128,7 @@ test_a_full_queue_says_again(void **state)
     fixture.options.properties = &small;
     fixture.options.property_count = 1;
     open_sink(&fixture, &sink, -1);
-    const struct of_outgoing record = { OF_TO_DEAD_LETTER, 0, of_slice_str("k"), of_slice_str("v"), NULL, 0 };
+    const struct of_outgoing record = { OF_TO_DEAD_LETTER, 0, of_slice_str("k"), of_slice_str("v"), NULL, 0, 0 };
     uint64_t produced = 0, refused = 0;
     while (produced < 1000) {
         enum of_status status = sink.ops->produce(sink.self, &record, 1, &err);
@@ -157,7 +159,7 @@ test_too_large_is_poison(void **state)
     open_sink(&fixture, &sink, -1);
     size_t size = 2 << 20;
     uint8_t *large = calloc(1, size);
-    const struct of_outgoing record = { OF_TO_DEAD_LETTER, 0, { NULL, 0 }, of_slice_of(large, size), NULL, 0 };
+    const struct of_outgoing record = { OF_TO_DEAD_LETTER, 0, { NULL, 0 }, of_slice_of(large, size), NULL, 0, 0 };
     assert_int_equal(sink.ops->produce(sink.self, &record, 1, &err), OF_POISON);
     free(large);
     sink.ops->close(sink.self);
@@ -186,7 +188,7 @@ test_a_broker_that_is_down_is_reported(void **state)
     struct settled settled = { .tags = 0 };
     const struct of_kafka_property quick = { "message.timeout.ms", "1000" };
     open_without_broker(&fixture, &sink, &quick);
-    const struct of_outgoing record = { OF_TO_RETRY, 0, of_slice_str("k"), of_slice_str("v"), NULL, 0 };
+    const struct of_outgoing record = { OF_TO_RETRY, 0, of_slice_str("k"), of_slice_str("v"), NULL, 0, 0 };
     for (int i = 0; i < 10; i++)
         assert_int_equal(sink.ops->produce(sink.self, &record, 1, &err), OF_OK);
     poll_until(&sink, &settled, 10, 10000);
@@ -212,7 +214,7 @@ test_records_wait_for_less_than_a_session(void **state)
     struct settled settled = { .tags = 0 };
     const struct of_kafka_property session = { "session.timeout.ms", "1500" };
     open_without_broker(&fixture, &sink, &session);
-    const struct of_outgoing record = { OF_TO_RETRY, 0, of_slice_str("k"), of_slice_str("v"), NULL, 0 };
+    const struct of_outgoing record = { OF_TO_RETRY, 0, of_slice_str("k"), of_slice_str("v"), NULL, 0, 0 };
     assert_int_equal(sink.ops->produce(sink.self, &record, 1, &err), OF_OK);
     poll_until(&sink, &settled, 1, 15000);
     assert_int_equal(settled.count[OF_RETRY], 1);
@@ -232,8 +234,8 @@ test_what_is_purged_is_not_written(void **state)
     struct reader reader;
     struct of_record record;
     bool never = false, seen = false;
-    const struct of_outgoing before = { OF_TO_RETRY, 0, of_slice_str("k"), of_slice_str("before"), NULL, 0 };
-    const struct of_outgoing after = { OF_TO_RETRY, 0, of_slice_str("k"), of_slice_str("after"), NULL, 0 };
+    const struct of_outgoing before = { OF_TO_RETRY, 0, of_slice_str("k"), of_slice_str("before"), NULL, 0, 0 };
+    const struct of_outgoing after = { OF_TO_RETRY, 0, of_slice_str("k"), of_slice_str("after"), NULL, 0, 0 };
     fixture_open(&fixture);
     open_sink(&fixture, &sink, -1);
     of_embedded_set_up(fixture.cluster, false);
@@ -302,7 +304,7 @@ ignore_settled(void *arg, uint64_t tag, enum of_status status, const char *text)
 static enum of_status
 produce_until_refused(struct of_sink *sink, const struct of_sink_listener *listener)
 {
-    const struct of_outgoing record = { OF_TO_RETRY, 0, of_slice_str("k"), of_slice_str("v"), NULL, 0 };
+    const struct of_outgoing record = { OF_TO_RETRY, 0, of_slice_str("k"), of_slice_str("v"), NULL, 0, 0 };
     struct of_error err;
     enum of_status status;
     int64_t until_ms = test_now_ms() + 60000;
@@ -357,7 +359,7 @@ test_a_producer_that_dies_in_a_transaction_is_replaced(void **state)
         assert_true(test_now_ms() < until_ms);
     }
     assert_int_equal(end.status, OF_ABORT);
-    const struct of_outgoing record = { OF_TO_RETRY, 0, of_slice_str("k"), of_slice_str("v"), NULL, 0 };
+    const struct of_outgoing record = { OF_TO_RETRY, 0, of_slice_str("k"), of_slice_str("v"), NULL, 0, 0 };
     assert_int_equal(sink.ops->produce(sink.self, &record, 1, &err), OF_OK);
     sink.ops->commit(sink.self, NULL, 0, NULL);
     for (int64_t until_ms = test_now_ms() + 60000; end.told == 1; usleep(1000)) {
