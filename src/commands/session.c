@@ -207,6 +207,7 @@ lane_options(struct of_session *session, uint32_t lane)
     *options = *session->kafka;
     options->memory_bytes /= session->lanes;
     options->topic_ids = session->topic_ids;
+    options->interrupted = of_interrupt_requested;
     if (is_watched(session)) {
         options->consumer_statistics = of_kafka_statistics_create();
         options->producer_statistics = of_kafka_statistics_create();

@@ -51,6 +51,7 @@ struct of_kafka_options {
     const struct of_kafka_property *properties;
     size_t property_count;
     of_kafka_log *log; /* NULL: nothing is logged */
+    bool (*interrupted)(void); /* whether what takes long at a start is to be given up; any thread; NULL: it never is */
     struct of_topic_ids *topic_ids; /* of the lanes together; NULL: each source knows what it has seen itself */
     struct of_kafka_statistics *consumer_statistics, *producer_statistics; /* of the lane's handles; NULL: not wanted */
 };

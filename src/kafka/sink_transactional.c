@@ -90,7 +90,7 @@ struct sink {
     enum of_status status;
     bool alone; /* the worker has the handle to itself */
     bool taken_over; /* the handle has the identity */
-    bool known;      /* how many partitions the topics have, since the start */
+    bool started;    /* it had it once, and how many partitions the topics have is known */
     bool fenced, finished; /* finished: the handle is */
     bool denied;           /* a topic must not be written to: the next handle has to find out which */
     bool maybe_missing;    /* a topic may be gone: it has to be looked up which */
@@ -109,13 +109,14 @@ now_ns(void)
     return of_clock_mono_ns(of_clock_system());
 }
 
+/* Who is asked to end goes on to end its transactions, but does not wait to begin. */
 static bool
 stopping(struct sink *sink)
 {
     pthread_mutex_lock(&sink->lock);
     bool stop = sink->stop;
     pthread_mutex_unlock(&sink->lock);
-    return stop;
+    return stop || (!sink->started && sink->options->interrupted != NULL && sink->options->interrupted());
 }
 
 /* ---- calls, classed ---- */
@@ -294,7 +295,7 @@ take_over(struct sink *sink)
     if (status != OF_OK)
         return status == OF_FATAL ? OF_FATAL : OF_RETRY;
     sink->taken_over = true;
-    return sink->known ? OF_OK : of_producer_look_up(&sink->producer, &sink->err);
+    return sink->started ? OF_OK : of_producer_look_up(&sink->producer, &sink->err);
 }
 
 /* A twin with the same identity would be fenced in turn, for ever. */
@@ -445,7 +446,7 @@ sink_start(void *self, int wake_fd, struct of_error *err)
     enum of_status status = take_over(sink);
     if (status != OF_OK)
         return of_error_set(err, status, "%s", sink->err.text);
-    sink->known = true;
+    sink->started = true;
     sink->wake_fd = wake_fd;
     if (wake_fd >= 0)
         of_kafka_queue_wake(sink->producer.client.queue, wake_fd);

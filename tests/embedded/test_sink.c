@@ -372,6 +372,40 @@ test_a_producer_that_dies_in_a_transaction_is_replaced(void **state)
     rd_kafka_destroy(host);
 }
 
+static int asked;
+
+static bool
+note_asked(void)
+{
+    asked++;
+    return true;
+}
+
+/* Where no broker answers, a start is given up as soon as the process is to end. */
+static void
+test_a_start_hears_that_the_process_is_to_end(void **state)
+{
+    (void)state;
+    struct of_error err;
+    struct of_sink sink;
+    const struct of_kafka_options options = {
+        .brokers = "localhost:1",
+        .group = "g",
+        .orders_topic = "orders",
+        .retry_topic = "retries",
+        .dead_letter_topic = "letters",
+        .aggregates_topic = "sums",
+        .transactional_id = "t",
+        .memory_bytes = 64 << 20,
+        .log = ignore,
+        .interrupted = note_asked,
+    };
+    assert_int_equal(of_sink_transactional_open(&options, 1000, &sink, &err), OF_OK);
+    assert_int_equal(sink.ops->start(sink.self, -1, &err), OF_RETRY);
+    assert_int_equal(asked, 1);
+    sink.ops->close(sink.self);
+}
+
 int
 main(void)
 {
@@ -383,6 +417,7 @@ main(void)
         cmocka_unit_test(test_records_wait_for_less_than_a_session),
         cmocka_unit_test(test_what_is_purged_is_not_written),
         cmocka_unit_test(test_a_producer_that_dies_in_a_transaction_is_replaced),
+        cmocka_unit_test(test_a_start_hears_that_the_process_is_to_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
