@@ -76,7 +76,7 @@ get_varlong(const uint8_t **at, const uint8_t *end, unsigned bits, int64_t *valu
 {
     const uint8_t *p = *at;
     uint64_t raw;
-    if (end - p >= 2 && p[0] < 0x80) {
+    if (end > p && p[0] < 0x80) {
         raw = p[0];
         *at = p + 1;
     } else if (end - p >= 2 && p[1] < 0x80) {
