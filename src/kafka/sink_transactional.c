@@ -49,6 +49,9 @@ enum {
     SLICE_MS = 1000,        /* one call of librdkafka */
     LONE_SLICE_MS = 20,     /* the same where nobody else takes events */
     PAUSE_MS = 50,          /* before a retriable call is made again */
+    TURN_MS = 2,            /* between flushes, */
+    TURNS_MS = 1000,        /* for so long, */
+    MANY_RECORDS = 1000,    /* while more wait or are on their way */
     END_MS = 30000,         /* for ending a transaction, all calls together */
     TAKE_OVER_MS = 30000,   /* for taking over the identity */
     SPARE_MS = 15000, /* that the broker waits longer than a transaction may be open */
@@ -191,12 +194,34 @@ abort_transaction(struct sink *sink, int64_t until_ns)
     return OF_ABORT;
 }
 
+/* Has everything sent that does not wait for what was sent before it. */
+static void
+send_what_can_go(rd_kafka_t *rk)
+{
+    rd_kafka_flush(rk, 1);
+}
+
+/* While it flushes, librdkafka 2.0.2 spins for each partition that has a batch on its way and another one that waits for it. Where
+ * there is much to be sent it is given moments to flush in. What is left is flushed by the commit. */
+static void
+send_in_turns(struct sink *sink)
+{
+    rd_kafka_t *rk = sink->producer.client.rk;
+    int64_t until_ns = now_ns() + TURNS_MS * OF_MS_NS;
+    while (rd_kafka_outq_len(rk) > MANY_RECORDS && failure_of(rk) == RD_KAFKA_RESP_ERR__STATE && now_ns() < until_ns
+           && !stopping(sink)) {
+        nanosleep(&(struct timespec) { .tv_nsec = TURN_MS * OF_MS_NS }, NULL);
+        send_what_can_go(rk);
+    }
+}
+
 static enum of_status
 commit_transaction(struct sink *sink)
 {
     enum of_status status = OF_OK;
     rd_kafka_t *rk = sink->producer.client.rk;
     int64_t until_ns = now_ns() + END_MS * OF_MS_NS;
+    send_what_can_go(rk); /* beside the offsets */
     OF_CRASH_POINT("offsets-before");
     if (sink->offsets->cnt > 0)
         REPEAT(sink, status, until_ns, "send the offsets",
@@ -207,6 +232,7 @@ commit_transaction(struct sink *sink)
     }
     if (status == OF_FATAL)
         return OF_ABORT; /* nothing was told to be committed */
+    send_in_turns(sink);
     OF_CRASH_POINT("commit-before");
     REPEAT(sink, status, until_ns, "commit the transaction", rd_kafka_commit_transaction(rk, SLICE_MS));
     if (status == OF_OK)
