@@ -26,10 +26,12 @@
 #include "kafka/offsets.h"
 
 #define SESSION_MS_TEXT "30000"
+/* All that a rebalance costs beside draining and restoring: it is complete when the last member has heard of it. */
+#define HEARTBEAT_MS_TEXT "1000"
 
 enum {
     POSITIONS_MS = 1000,
-    JOIN_MS = 4000, /* the others hear of a rebalance with their next heartbeat, every 3 s */
+    JOIN_MS = 4000, /* the others hear of a rebalance with their next heartbeat, and drain first */
     LEAVE_MS = 2000,
     LOOK_MS = 2,
     CLOSE_MS = 3000,
@@ -98,7 +100,7 @@ of_kafka_membership_open(struct of_kafka_membership *membership, const struct of
         { "group.instance.id", options->group_instance_id },
         { "partition.assignment.strategy", "range" },
         { "session.timeout.ms", options->embedded ? "3000" : SESSION_MS_TEXT },
-        { "heartbeat.interval.ms", options->embedded ? "500" : "3000" },
+        { "heartbeat.interval.ms", options->embedded ? "500" : HEARTBEAT_MS_TEXT },
         { "statistics.interval.ms", options->consumer_statistics != NULL ? OF_KAFKA_STATISTICS_MS_TEXT : NULL },
     };
     struct of_kafka_property all[SETTINGS];
