@@ -5,7 +5,7 @@ of_framing_search(const struct of_chunk_ops *ops, const struct of_record *record
 {
     static const char wanted[] = OF_FRAMING_HEADER;
     struct of_slice name, value, last = { 0 };
-    for (uint32_t i = 0; ops->header(record, i, &name, &value); i++)
+    for (struct of_header_walk walk = { 0 }; ops->header(record, &walk, &name, &value);)
         if (name.length == sizeof wanted - 1 && value.length > 0 && memcmp(name.data, wanted, name.length) == 0)
             last = value;
     if (last.length == 0)

@@ -69,7 +69,8 @@ static inline bool
 of_framing_find(const struct of_chunk_ops *ops, const struct of_record *record, struct of_framing *framing)
 {
     struct of_slice name, value;
-    if (__builtin_expect(ops->header(record, 0, &name, &value), 0))
+    struct of_header_walk walk = { 0 };
+    if (__builtin_expect(ops->header(record, &walk, &name, &value), 0))
         return of_framing_search(ops, record, framing);
     return of_framing_read(record->value, framing);
 }

@@ -6,7 +6,7 @@ of_record_header(const struct of_chunk_ops *ops, const struct of_record *record,
 {
     bool found = false;
     struct of_slice each_name, each_value;
-    for (uint32_t i = 0; ops->header(record, i, &each_name, &each_value); i++)
+    for (struct of_header_walk walk = { 0 }; ops->header(record, &walk, &each_name, &each_value);)
         if (of_slice_equal(each_name, name)) {
             *value = each_value;
             found = true;

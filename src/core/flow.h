@@ -122,6 +122,13 @@ struct of_record {
     int64_t stamp;   /* the source's own, too */
 };
 
+/* How far a walk over a record's headers has come; all zero: it has not begun. */
+struct of_header_walk {
+    uint32_t passed;
+    uint32_t left;  /* this and the next are the source's own */
+    const void *at;
+};
+
 struct of_chunk;
 
 /* What is under a chunk's cursor. */
@@ -139,8 +146,9 @@ struct of_chunk_ops {
     /* A record that next has shown, by its `at`. Callable, as those below, by whoever owns the chunk or one of its
      * batches, beside next. */
     void (*record)(const struct of_chunk *chunk, uint32_t at, struct of_record *record);
-    /* The index-th header; false behind the last. A null value has data NULL. */
-    bool (*header)(const struct of_record *record, uint32_t index, struct of_slice *name, struct of_slice *value);
+    /* The next header; false behind the last. A null value has data NULL. */
+    bool (*header)(const struct of_record *record, struct of_header_walk *walk, struct of_slice *name,
+                   struct of_slice *value);
     /* When it was written, as the topic counts; -1: unknown. Apart from record, because no good order needs it. */
     int64_t (*timestamp_ms)(const struct of_record *record);
 };

@@ -23,6 +23,16 @@ letter_size(const struct of_outgoing *letter)
     return bytes;
 }
 
+static struct of_memory_record *
+copy_letter(const struct of_outgoing *letter)
+{
+    struct of_memory_record *record =
+        of_memory_copy_record(letter->key, letter->value, letter->headers, letter->header_count);
+    if (letter->timestamp_ms != 0)
+        record->timestamp_ms = letter->timestamp_ms;
+    return record;
+}
+
 static void
 add_report(struct of_memory_member *member, uint64_t tag, enum of_status status)
 {
@@ -73,8 +83,7 @@ sink_produce(void *self, const struct of_outgoing *letter, uint64_t tag, struct 
     enum of_status status = verdict(cluster, member, topic, letter, &later);
     int fd = -1;
     if (status == OF_OK) {
-        of_memory_append_record(&cluster->partitions[topic][partition],
-               of_memory_copy_record(letter->key, letter->value, letter->headers, letter->header_count));
+        of_memory_append_record(&cluster->partitions[topic][partition], copy_letter(letter));
         fd = of_memory_owner_of(cluster, partition)->wake_fd;
     }
     if (status == OF_OK || later)
@@ -144,7 +153,7 @@ transactional_produce(void *self, const struct of_outgoing *record, uint64_t tag
         member->pending[member->pending_count++] = (struct of_memory_pending) {
             .topic = topic,
             .partition = (uint32_t)record->partition % cluster->partition_count,
-            .record = of_memory_copy_record(record->key, record->value, record->headers, record->header_count),
+            .record = copy_letter(record),
         };
     } else if (later) {
         add_report(member, tag, status);
@@ -185,13 +194,14 @@ static void
 apply(struct of_memory_member *member)
 {
     struct of_memory_cluster *cluster = member->cluster;
-    for (uint32_t i = 0; i < member->pending_count; i++)
-        of_memory_append_record(&cluster->partitions[member->pending[i].topic][member->pending[i].partition],
-               member->pending[i].record);
+    for (uint32_t i = 0; i < member->pending_count; i++) {
+        const struct of_memory_pending *pending = &member->pending[i];
+        of_memory_append_record(&cluster->partitions[pending->topic][pending->partition], pending->record);
+    }
     member->pending_count = 0;
     for (uint32_t i = 0; i < member->offset_count; i++) {
         enum of_memory_topic topic = OF_MEMORY_ORDERS;
-        while (strcmp(of_memory_topic_name((enum of_memory_topic)topic), member->offsets[i].topic) != 0)
+        while (strcmp(of_memory_topic_name(topic), member->offsets[i].topic) != 0)
             topic++;
         cluster->partitions[topic][member->offsets[i].partition].committed = member->offsets[i].next_offset;
     }

@@ -341,13 +341,15 @@ chunk_next(struct of_chunk *chunk, struct of_record *record)
 }
 
 static bool
-record_header(const struct of_record *record, uint32_t index, struct of_slice *name, struct of_slice *value)
+record_header(const struct of_record *record, struct of_header_walk *walk, struct of_slice *name,
+              struct of_slice *value)
 {
     const struct of_memory_record *from = record->ref;
-    if (index >= from->header_count)
+    if (walk->passed == from->header_count)
         return false;
-    *name = of_slice_str(from->headers[index].name);
-    *value = from->headers[index].value;
+    const struct of_header *header = &from->headers[walk->passed++];
+    *name = of_slice_str(header->name);
+    *value = header->value;
     return true;
 }
 

@@ -117,8 +117,10 @@ enum of_status
 of_producer_look_up(struct of_producer *producer, struct of_error *err)
 {
     int64_t deadline_ns = of_clock_mono_ns(of_clock_system()) + KNOWN_MS * OF_MS_NS;
+    const struct of_kafka_options *options = producer->client.options;
     enum of_status status;
-    while ((status = look_up_all(producer, err)) == OF_RETRY && of_clock_mono_ns(of_clock_system()) < deadline_ns)
+    while ((status = look_up_all(producer, err)) == OF_RETRY && of_clock_mono_ns(of_clock_system()) < deadline_ns
+           && (options->interrupted == NULL || !options->interrupted()))
         nanosleep(&(struct timespec) { .tv_nsec = PAUSE_MS * OF_MS_NS }, NULL);
     return status;
 }

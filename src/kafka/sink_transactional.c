@@ -194,15 +194,15 @@ abort_transaction(struct sink *sink, int64_t until_ns)
     return OF_ABORT;
 }
 
-/* Has everything sent that does not wait for what was sent before it. */
+/* Nudges librdkafka to send what does not wait for something sent before it. What that misses, the commit flushes. */
 static void
 send_what_can_go(rd_kafka_t *rk)
 {
     rd_kafka_flush(rk, 1);
 }
 
-/* While it flushes, librdkafka 2.0.2 spins for each partition that has a batch on its way and another one that waits for it. Where
- * there is much to be sent it is given moments to flush in. What is left is flushed by the commit. */
+/* While it flushes, librdkafka 2.0.2 spins as long as a partition has a batch on its way and another one that waits for
+ * it. Where there is much to be sent it is given moments to flush in. */
 static void
 send_in_turns(struct sink *sink)
 {

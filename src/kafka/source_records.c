@@ -31,14 +31,15 @@ chunk_next(struct of_chunk *chunk, struct of_record *record)
 }
 
 static bool
-chunk_header(const struct of_record *record, uint32_t index, struct of_slice *name, struct of_slice *value)
+chunk_header(const struct of_record *record, struct of_header_walk *walk, struct of_slice *name,
+             struct of_slice *value)
 {
     rd_kafka_headers_t *headers;
     const char *text;
     const void *data;
     size_t length;
     if (rd_kafka_message_headers(record->ref, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
-        rd_kafka_header_get_all(headers, index, &text, &data, &length) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        rd_kafka_header_get_all(headers, walk->passed++, &text, &data, &length) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return false;
     *name = of_slice_str(text);
     *value = of_slice_of(data, length);

@@ -85,20 +85,26 @@ is_ours(struct of_slice name)
            || (name.length >= length && memcmp(name.data, prefix, length) == 0);
 }
 
-/* The sink wants names as C strings. All are measured first, so that the copies do not move. */
-static void
+/* The sink wants names as C strings. All are measured first, so that the copies do not move. False: there are too many. */
+static bool
 copy_headers(struct of_letter *letter, const struct of_chunk_ops *ops, const struct of_record *record)
 {
     struct of_slice name, value;
     size_t bytes = 0;
-    for (uint32_t i = 0; ops->header(record, i, &name, &value); i++)
+    uint32_t count = 0;
+    for (struct of_header_walk walk = { 0 }; ops->header(record, &walk, &name, &value);) {
+        if (is_ours(name))
+            continue;
         bytes += name.length + 1;
+        if (++count > OF_LETTER_HEADERS_MOST)
+            return false;
+    }
     if (bytes > letter->names_room) {
         letter->names = of_realloc_array(letter->names, bytes, 1);
         letter->names_room = bytes;
     }
     letter->names_length = 0;
-    for (uint32_t i = 0; ops->header(record, i, &name, &value); i++) {
+    for (struct of_header_walk walk = { 0 }; ops->header(record, &walk, &name, &value);) {
         if (is_ours(name))
             continue;
         char *copy = letter->names + letter->names_length;
@@ -107,6 +113,7 @@ copy_headers(struct of_letter *letter, const struct of_chunk_ops *ops, const str
         letter->names_length += name.length + 1;
         add_header(letter, copy, value);
     }
+    return true;
 }
 
 static void
@@ -139,7 +146,8 @@ of_letter_retry(struct of_letter *letter, const struct of_chunk_ops *ops, const 
                 const struct of_letter_facts *facts)
 {
     begin(letter, OF_TO_RETRY, record, facts);
-    copy_headers(letter, ops, record);
+    if (!copy_headers(letter, ops, record))
+        return NULL;
     struct of_retry_header header = {
         .group = facts->group,
         .origin_topic = facts->origin.topic,
@@ -205,8 +213,8 @@ of_letter_dead(struct of_letter *letter, const struct of_chunk_ops *ops, const s
                const struct of_letter_facts *facts, enum of_letter_size size)
 {
     begin(letter, OF_TO_DEAD_LETTER, record, facts);
-    if (size < OF_LETTER_OWN_HEADERS)
-        copy_headers(letter, ops, record);
+    if (size < OF_LETTER_OWN_HEADERS && !copy_headers(letter, ops, record))
+        return NULL;
     add_facts(letter, facts);
     if (size < OF_LETTER_NO_MESSAGE)
         add_text(letter, PREFIX "message", "%s", facts->message);

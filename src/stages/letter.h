@@ -22,7 +22,10 @@ enum of_letter_size {
     OF_LETTER_SIZES,
 };
 
-enum { OF_LETTER_KEPT_BYTES = 1024 };
+enum {
+    OF_LETTER_KEPT_BYTES = 1024,
+    OF_LETTER_HEADERS_MOST = 1000, /* of the record, ours apart; a writer who means harm can have millions in a megabyte */
+};
 
 /* What is told about a failed record. */
 struct of_letter_facts {
@@ -43,11 +46,11 @@ struct of_letter;
 struct of_letter *of_letter_create(void);
 void of_letter_destroy(struct of_letter **letter);
 
-/* The record for the retry topic. */
+/* The record for the retry topic; NULL: it has too many headers. */
 const struct of_outgoing *of_letter_retry(struct of_letter *letter, const struct of_chunk_ops *ops,
                                           const struct of_record *record, const struct of_letter_facts *facts);
 
-/* The record for the dead-letter topic. */
+/* The record for the dead-letter topic; NULL: it has too many headers for this size. */
 const struct of_outgoing *of_letter_dead(struct of_letter *letter, const struct of_chunk_ops *ops,
                                          const struct of_record *record, const struct of_letter_facts *facts,
                                          enum of_letter_size size);

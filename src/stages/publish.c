@@ -198,7 +198,8 @@ send_dead(struct of_publish *publish, const struct of_batch *batch, struct of_pu
     for (;; size++) {
         const struct of_outgoing *out = of_letter_dead(publish->letter, batch->chunk->ops, record, facts,
                                                        (enum of_letter_size)size);
-        enum of_status status = of_publish_hand_over(publish, slot, out, record->offset, size, err);
+        enum of_status status =
+            out == NULL ? OF_POISON : of_publish_hand_over(publish, slot, out, record->offset, size, err);
         if (status != OF_POISON || size + 1 == OF_LETTER_SIZES)
             return status;
     }
@@ -214,7 +215,8 @@ send_failed(struct of_publish *publish, const struct of_batch *batch, struct of_
                  && slot->shrunk_offset != record->offset;
     if (again) {
         const struct of_outgoing *out = of_letter_retry(publish->letter, batch->chunk->ops, record, facts);
-        enum of_status status = of_publish_hand_over(publish, slot, out, record->offset, OF_LETTER_WHOLE, err);
+        enum of_status status =
+            out == NULL ? OF_POISON : of_publish_hand_over(publish, slot, out, record->offset, OF_LETTER_WHOLE, err);
         *kind = OF_EVENT_RETRY;
         if (status != OF_POISON)
             return status;
@@ -313,7 +315,7 @@ note_age(struct of_publish *publish, const struct of_batch *batch)
                          (of_clock_wall_ms(publish->options.clock) - written_ms) * OF_MS_NS, batch->item.weight);
 }
 
-/* The next record from `at` on that something is to be done about: of good orders only where somebody wants to hear of each. */
+/* The next record from `at` on that something is to be done about: good orders only where somebody wants to hear of each. */
 static uint32_t
 next_to_settle(const struct of_batch *batch, uint32_t at, bool tell)
 {

@@ -154,6 +154,7 @@ of_reading_turn(struct of_reading *reading, struct of_port *port, const struct o
     uint32_t done = 0;
     bool news = schema_news(reading);
     reading->waits = false;
+    reading->wall_ms = of_clock_wall_ms(reading->options->clock);
     of_reading_look_at_delay(reading);
     for (uint32_t i = 0; i < reading->count; i++) {
         struct of_reading_slot *slot = reading->slots[i];

@@ -56,7 +56,7 @@ struct of_reading {
     _Atomic bool *barrier_wanted; /* every slot's */
     uint64_t schema_version; /* seen */
     int64_t retry_delay_ms;  /* that heads are waiting by */
-    int64_t looked_ms;       /* wall time when retries were looked at last */
+    int64_t wall_ms;         /* when this turn began */
 };
 
 void of_reading_init(struct of_reading *reading, const struct of_fetch_options *options,

@@ -166,7 +166,7 @@ due_ns(const struct of_reading *reading, struct of_reading_slot *slot, const str
     if (!of_record_header(source->ops->chunk_ops, record, of_slice_str(OF_RETRY_HEADER_NAME), &value)
         || !of_retry_header_parse(value, &header))
         return now_ns;
-    if (header.due_ms <= reading->looked_ms) /* most are, and the clock need not be read for each */
+    if (header.due_ms <= reading->wall_ms) /* most are, and the clock need not be read for each */
         return now_ns;
     int64_t wait_ms = header.due_ms - of_clock_wall_ms(reading->options->clock);
     int64_t delay_ms = reading->retry_delay_ms;
@@ -211,7 +211,6 @@ of_reading_read_retry(struct of_reading *reading, struct of_port *port, struct o
     if (chunk == NULL)
         return 0;
     struct of_record record;
-    reading->looked_ms = of_clock_wall_ms(reading->options->clock);
     while (chunk->count < OF_CHUNK_RECORDS && head_is_due(reading, slot, now_ns, deadline_ns, &record)) {
         of_histogram_add(&reading->status->lateness, now_ns - slot->due_ns, 1);
         source->ops->take(source->self, &slot->slot, &record, chunk);

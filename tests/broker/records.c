@@ -274,8 +274,9 @@ print(const struct of_slot *slot, const struct of_chunk_ops *ops, const struct o
 {
     struct of_slice name, value;
     uint64_t headers = 0;
+    struct of_header_walk walk = { 0 };
     uint32_t count = 0;
-    for (; ops->header(record, count, &name, &value); count++)
+    for (; ops->header(record, &walk, &name, &value); count++)
         headers = headers * 31 + digest(name) * 7 + digest(value);
     printf("%s %d %" PRId64 " %" PRId64 " %" PRIx64 " %" PRIx64 " %u %" PRIx64 "%s\n", slot->topic, slot->partition,
            record->offset, ops->timestamp_ms(record), digest(record->key), digest(record->value), count, headers,

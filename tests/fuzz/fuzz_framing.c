@@ -8,12 +8,13 @@ struct fuzzed {
 };
 
 static bool
-header_of(const struct of_record *record, uint32_t index, struct of_slice *name, struct of_slice *value)
+header_of(const struct of_record *record, struct of_header_walk *walk, struct of_slice *name,
+          struct of_slice *value)
 {
     const struct fuzzed *fuzzed = record->ref;
     *name = of_slice_str(OF_FRAMING_HEADER);
     *value = fuzzed->header;
-    return index == 0;
+    return walk->passed++ == 0;
 }
 
 static const struct of_chunk_ops ops = { .header = header_of };

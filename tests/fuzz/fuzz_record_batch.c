@@ -37,6 +37,12 @@ seal(uint8_t *bytes, const struct of_record_batch *batch)
 }
 
 static void
+inside(struct of_slice whole, struct of_slice part)
+{
+    OF_ASSERT(part.data == NULL || (part.data >= whole.data && part.data + part.length <= whole.data + whole.length));
+}
+
+static void
 walk(struct of_stretch *stretch)
 {
     struct of_error err = { 0 };
@@ -50,8 +56,14 @@ walk(struct of_stretch *stretch)
         of_stretch_record(stretch, record.at, &again);
         OF_ASSERT(again.offset == record.offset && again.behind == record.behind);
         OF_ASSERT(of_slice_equal(again.value, record.value) && of_slice_equal(again.key, record.key));
-        for (uint32_t i = 0; of_stretch_header(&record, i, &name, &value); i++)
+        struct of_slice whole = of_stretch_bytes(stretch, &record);
+        inside(whole, record.key);
+        inside(whole, record.value);
+        for (struct of_header_walk headers = { 0 }; of_stretch_header(&record, &headers, &name, &value);) {
             OF_ASSERT(name.data != NULL);
+            inside(whole, name);
+            inside(whole, value);
+        }
         before = record.offset;
         cursor = record.behind;
     }
@@ -63,7 +75,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
         return 0;
-    uint8_t *copy = of_realloc_array(NULL, size, 1);
+    uint8_t *copy = of_realloc_array(NULL, size - 1, 1);
     memcpy(copy, data + 1, size - 1);
     struct of_slice left = of_slice_of(copy, size - 1);
     struct of_stretch *stretch = of_alloc(sizeof *stretch);

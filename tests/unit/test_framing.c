@@ -56,13 +56,14 @@ struct headers {
 };
 
 static bool
-header_of(const struct of_record *record, uint32_t index, struct of_slice *name, struct of_slice *value)
+header_of(const struct of_record *record, struct of_header_walk *walk, struct of_slice *name,
+          struct of_slice *value)
 {
     const struct headers *headers = record->ref;
-    if (index >= headers->count)
+    if (walk->passed == headers->count)
         return false;
-    *name = of_slice_str(headers->list[index].name);
-    *value = headers->list[index].value;
+    *name = of_slice_str(headers->list[walk->passed].name);
+    *value = headers->list[walk->passed++].value;
     return true;
 }
 

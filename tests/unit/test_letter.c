@@ -11,14 +11,14 @@
 
 /* A record with the headers that a test gives it: a NULL name ends them. */
 static bool
-header_of(const struct of_record *record, uint32_t index, struct of_slice *name, struct of_slice *value)
+header_of(const struct of_record *record, struct of_header_walk *walk, struct of_slice *name,
+          struct of_slice *value)
 {
     const struct of_header *headers = record->ref;
-    for (uint32_t i = 0; i <= index; i++)
-        if (headers[i].name == NULL)
-            return false;
-    *name = of_slice_str(headers[index].name);
-    *value = headers[index].value;
+    if (headers[walk->passed].name == NULL)
+        return false;
+    *name = of_slice_str(headers[walk->passed].name);
+    *value = headers[walk->passed++].value;
     return true;
 }
 
@@ -97,6 +97,7 @@ test_a_retry_record_carries_one_packed_header(void **state)
         struct of_letter_facts facts = facts_of(round == 0 ? 4000 : -1);
         const struct of_outgoing *out = of_letter_retry(letter, &ops, &record, &facts);
         assert_int_equal(out->destination, OF_TO_RETRY);
+        assert_int_equal(out->timestamp_ms, facts.now_ms);
         assert_int_equal(out->partition, 7);
         assert_true(of_slice_equal(out->key, record.key) && of_slice_equal(out->value, record.value));
         assert_int_equal(out->header_count, 5);

@@ -15,6 +15,7 @@
 #include "avro/plan.h"
 #include "order/retry_header.h"
 #include "registry/mock.h"
+#include "stages/letter.h"
 #include "support/world.h"
 
 /* ---- counting ---- */
@@ -599,6 +600,35 @@ test_a_barrier_that_need_not_wait_commits_nothing(void **state)
 }
 
 static void
+test_an_order_with_too_many_headers_is_not_retried_and_loses_them(void **state)
+{
+    (void)state;
+    static struct of_header headers[OF_LETTER_HEADERS_MOST + 1];
+    struct world world;
+    world_create(&world, &(struct world_options) { .partitions = 1, .failure_rate = 1.0 });
+    for (uint32_t i = 0; i < OF_LETTER_HEADERS_MOST + 1; i++)
+        headers[i] = (struct of_header) { "foreign", of_slice_str("x") };
+    for (int more = 1; more >= 0; more--) {
+        char id[16];
+        uint8_t value[ORDERS_VALUE_BYTES];
+        size_t length = orders_encode_number(world.schema_id, more, id, value);
+        of_memory_append(world.cluster, OF_MEMORY_ORDERS, 0, of_slice_str(id), of_slice_of(value, length), headers,
+                         (uint32_t)(OF_LETTER_HEADERS_MOST + more));
+    }
+    world_start(&world);
+    world_run_to_end(&world, 60000);
+    assert_int_equal(world_dead_count(&world), 2);
+    assert_string_equal(world_dead_header(&world, 0, 0, "__orderflow.errors.attempts"), "1");
+    assert_null(world_dead_header(&world, 0, 0, "foreign"));
+    assert_string_equal(world_dead_header(&world, 0, 1, "__orderflow.errors.attempts"), "4");
+    assert_string_equal(world_dead_header(&world, 0, 1, "foreign"), "x");
+    struct of_totals totals;
+    world_stop(&world, &totals);
+    of_totals_fini(&totals);
+    world_destroy(&world);
+}
+
+static void
 test_oversize_dead_letters_shrink(void **state)
 {
     (void)state;
@@ -1041,6 +1071,7 @@ main(void)
         cmocka_unit_test(test_a_barrier_between_refusal_and_restart_forgets_no_letter),
         cmocka_unit_test(test_offsets_wait_for_acknowledged_letters),
         cmocka_unit_test(test_a_barrier_that_need_not_wait_commits_nothing),
+        cmocka_unit_test(test_an_order_with_too_many_headers_is_not_retried_and_loses_them),
         cmocka_unit_test(test_oversize_dead_letters_shrink),
         cmocka_unit_test(test_letters_too_large_by_report_shrink_too),
         cmocka_unit_test(test_a_full_producer_is_back_pressure),

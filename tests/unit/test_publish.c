@@ -118,10 +118,11 @@ empty_record(const struct of_chunk *chunk, uint32_t at, struct of_record *record
 }
 
 static bool
-no_header(const struct of_record *record, uint32_t index, struct of_slice *name, struct of_slice *value)
+no_header(const struct of_record *record, struct of_header_walk *walk, struct of_slice *name,
+          struct of_slice *value)
 {
     (void)record;
-    (void)index;
+    (void)walk;
     (void)name;
     (void)value;
     return false;

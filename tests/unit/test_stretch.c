@@ -207,18 +207,19 @@ nulls_headers_and_times(void **state)
         assert_null(record.key.data);
         assert_null(record.value.data);
         assert_int_equal(of_stretch_timestamp_ms(&record), append_time ? 2000 : 997);
+        struct of_header_walk walk = { 0 };
         for (uint32_t i = 0; i < 3; i++) {
-            assert_true(of_stretch_header(&record, i, &name, &value));
+            assert_true(of_stretch_header(&record, &walk, &name, &value));
             assert_true(of_slice_equal(name, of_slice_str(headers[i].name)));
             assert_true(of_slice_equal(value, headers[i].value));
         }
-        assert_false(of_stretch_header(&record, 3, &name, &value));
+        assert_false(of_stretch_header(&record, &walk, &name, &value));
         cursor = record.behind;
         assert_int_equal(of_stretch_next(stretch, &cursor, &record, &err), OF_CHUNK_RECORD);
         assert_int_equal(record.offset, 15);
         assert_true(record.key.data != NULL && record.key.length == 0);
         assert_true(record.value.data != NULL && record.value.length == 0);
-        assert_false(of_stretch_header(&record, 0, &name, &value));
+        assert_false(of_stretch_header(&record, &(struct of_header_walk) { 0 }, &name, &value));
         free_stretch(stretch);
         of_wire_writer_fini(&bytes);
     }

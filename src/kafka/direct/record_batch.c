@@ -69,7 +69,7 @@ of_record_batch_intact(const struct of_record_batch *batch)
 
 /* ---- records ---- */
 
-/* The same as of_wire_varint, for numbers that nearly always take one byte or two, and without a reader in memory: this
+/* A VARINT or VARLONG, for numbers that nearly always take one byte or two, and without a reader in memory: this
  * is done six times for every record that is read. */
 static inline bool
 get_varlong(const uint8_t **at, const uint8_t *end, unsigned bits, int64_t *value)
@@ -163,16 +163,17 @@ of_raw_record_again(const uint8_t *at, struct of_raw_record *record)
     OF_ASSERT(read);
 }
 
-bool
-of_raw_header(const uint8_t *headers, uint32_t index, struct of_slice *name, struct of_slice *value)
+uint32_t
+of_raw_header_count(const uint8_t **at)
 {
-    if (index >= known_number(&headers))
-        return false;
-    for (uint32_t i = 0; i <= index; i++) {
-        *name = known_field(&headers);
-        *value = known_field(&headers);
-    }
-    return true;
+    return (uint32_t)known_number(at);
+}
+
+void
+of_raw_header(const uint8_t **at, struct of_slice *name, struct of_slice *value)
+{
+    *name = known_field(at);
+    *value = known_field(at);
 }
 
 /* The key of a marker: version and type, two bytes each. */

@@ -4,7 +4,9 @@
  * CRC covers everything from the attributes on; the base offset, the length and the leader epoch before them it does
  * not.
  *
- * Nothing here trusts a byte. Owner: everything given is a view of the caller's bytes. Threads: pure functions, any. */
+ * Nothing here trusts a byte but for what reads a record once more (of_raw_record_again, of_raw_header_count,
+ * of_raw_header): that is only given what of_raw_record_read has found well formed. Owner: everything given is a view of
+ * the caller's bytes. Threads: pure functions, any. */
 #ifndef OF_KAFKA_DIRECT_RECORD_BATCH_H
 #define OF_KAFKA_DIRECT_RECORD_BATCH_H
 
@@ -64,8 +66,9 @@ bool of_raw_record_read(const uint8_t *at, const uint8_t *end, struct of_raw_rec
 /* Reads a record once more of which the function above has said that it is well formed. */
 void of_raw_record_again(const uint8_t *at, struct of_raw_record *record);
 
-/* The index-th of a record's headers; false behind the last. A null value has data NULL. */
-bool of_raw_header(const uint8_t *headers, uint32_t index, struct of_slice *name, struct of_slice *value);
+/* How many headers such a record has, from its `headers` on, and one after the other. A null value has data NULL. */
+uint32_t of_raw_header_count(const uint8_t **at);
+void of_raw_header(const uint8_t **at, struct of_slice *name, struct of_slice *value);
 
 /* The marker in an intact control batch. */
 enum of_marker of_record_batch_marker(const struct of_record_batch *batch);

@@ -159,9 +159,21 @@ of_stretch_bytes(const struct of_stretch *stretch, const struct of_record *recor
 }
 
 bool
-of_stretch_header(const struct of_record *record, uint32_t index, struct of_slice *name, struct of_slice *value)
+of_stretch_header(const struct of_record *record, struct of_header_walk *walk, struct of_slice *name,
+                  struct of_slice *value)
 {
-    return of_raw_header(record->ref, index, name, value);
+    const uint8_t *at = walk->at;
+    if (walk->passed == 0) {
+        at = record->ref;
+        walk->left = of_raw_header_count(&at);
+    }
+    if (walk->left == 0)
+        return false;
+    of_raw_header(&at, name, value);
+    walk->at = at;
+    walk->left--;
+    walk->passed++;
+    return true;
 }
 
 /* A writer may set any: what is negative is no time. */

@@ -69,7 +69,8 @@ void of_stretch_close_before(struct of_stretch *stretch, uint32_t batch);
 struct of_slice of_stretch_bytes(const struct of_stretch *stretch, const struct of_record *record);
 
 /* Headers and time of a record whose `ref` is where its headers lie and whose `stamp` is its time. */
-bool of_stretch_header(const struct of_record *record, uint32_t index, struct of_slice *name, struct of_slice *value);
+bool of_stretch_header(const struct of_record *record, struct of_header_walk *walk, struct of_slice *name,
+                       struct of_slice *value);
 int64_t of_stretch_timestamp_ms(const struct of_record *record);
 
 /* Chunks whose payload is a stretch. */
