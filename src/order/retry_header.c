@@ -1,7 +1,5 @@
 #include "order/retry_header.h"
 
-#include <endian.h>
-
 #include "core/assert.h"
 
 static bool
@@ -20,40 +18,17 @@ valid(const struct of_retry_header *header)
 }
 
 static uint8_t *
-put8(uint8_t *at, uint8_t number)
+put(uint8_t *at, unsigned bytes, uint64_t number)
 {
-    *at = number;
-    return at + 1;
-}
-
-static uint8_t *
-put16(uint8_t *at, uint16_t number)
-{
-    number = htobe16(number);
-    memcpy(at, &number, sizeof number);
-    return at + sizeof number;
-}
-
-static uint8_t *
-put32(uint8_t *at, uint32_t number)
-{
-    number = htobe32(number);
-    memcpy(at, &number, sizeof number);
-    return at + sizeof number;
-}
-
-static uint8_t *
-put64(uint8_t *at, uint64_t number)
-{
-    number = htobe64(number);
-    memcpy(at, &number, sizeof number);
-    return at + sizeof number;
+    for (unsigned i = bytes; i-- > 0; number >>= 8)
+        at[i] = (uint8_t)number;
+    return at + bytes;
 }
 
 static uint8_t *
 put_text(uint8_t *at, struct of_slice text)
 {
-    at = put16(at, (uint16_t)text.length);
+    at = put(at, 2, text.length);
     memcpy(at, text.data, text.length);
     return at + text.length;
 }
@@ -65,16 +40,16 @@ of_retry_header_encode(const struct of_retry_header *header, uint8_t *bytes, siz
     size_t length = of_retry_header_bytes(header);
     if (length > size)
         return 0;
-    uint8_t *at = put8(bytes, OF_RETRY_HEADER_VERSION);
+    uint8_t *at = put(bytes, 1, OF_RETRY_HEADER_VERSION);
     at = put_text(at, header->group);
     at = put_text(at, header->origin_topic);
-    at = put32(at, (uint32_t)header->origin_partition);
-    at = put64(at, (uint64_t)header->origin_offset);
-    at = put64(at, (uint64_t)header->origin_timestamp_ms);
-    at = put32(at, header->attempts);
-    at = put64(at, (uint64_t)header->due_ms);
-    at = put64(at, (uint64_t)header->first_failed_ms);
-    at = put8(at, (uint8_t)header->cause);
+    at = put(at, 4, (uint32_t)header->origin_partition);
+    at = put(at, 8, (uint64_t)header->origin_offset);
+    at = put(at, 8, (uint64_t)header->origin_timestamp_ms);
+    at = put(at, 4, header->attempts);
+    at = put(at, 8, (uint64_t)header->due_ms);
+    at = put(at, 8, (uint64_t)header->first_failed_ms);
+    at = put(at, 1, header->cause);
     OF_ASSERT(at == bytes + length);
     return length;
 }
@@ -85,7 +60,7 @@ struct reader {
     bool ok;
 };
 
-static inline struct of_slice
+static struct of_slice
 take(struct reader *reader, size_t bytes)
 {
     if (!reader->ok || bytes > reader->left.length) {
@@ -97,63 +72,36 @@ take(struct reader *reader, size_t bytes)
     return taken;
 }
 
-static inline uint8_t
-take8(struct reader *reader)
+static uint64_t
+take_number(struct reader *reader, unsigned bytes)
 {
-    struct of_slice taken = take(reader, 1);
-    return taken.data == NULL ? 0 : taken.data[0];
-}
-
-static inline uint16_t
-take16(struct reader *reader)
-{
-    uint16_t number = 0;
-    struct of_slice taken = take(reader, sizeof number);
-    if (taken.data != NULL)
-        memcpy(&number, taken.data, sizeof number);
-    return be16toh(number);
-}
-
-static inline uint32_t
-take32(struct reader *reader)
-{
-    uint32_t number = 0;
-    struct of_slice taken = take(reader, sizeof number);
-    if (taken.data != NULL)
-        memcpy(&number, taken.data, sizeof number);
-    return be32toh(number);
-}
-
-static inline uint64_t
-take64(struct reader *reader)
-{
+    struct of_slice taken = take(reader, bytes);
     uint64_t number = 0;
-    struct of_slice taken = take(reader, sizeof number);
-    if (taken.data != NULL)
-        memcpy(&number, taken.data, sizeof number);
-    return be64toh(number);
+    for (size_t i = 0; i < taken.length; i++)
+        number = number << 8 | taken.data[i];
+    return number;
 }
 
 static struct of_slice
 take_text(struct reader *reader)
 {
-    return take(reader, take16(reader));
+    return take(reader, (size_t)take_number(reader, 2));
 }
 
 bool
 of_retry_header_parse(struct of_slice bytes, struct of_retry_header *header)
 {
     struct reader reader = { bytes, bytes.data != NULL };
-    if (take8(&reader) != OF_RETRY_HEADER_VERSION)
+    if (take_number(&reader, 1) != OF_RETRY_HEADER_VERSION)
         return false;
     header->group = take_text(&reader);
     header->origin_topic = take_text(&reader);
-    header->origin_partition = (int32_t)take32(&reader);
-    header->origin_offset = (int64_t)take64(&reader);
-    header->origin_timestamp_ms = (int64_t)take64(&reader);
-    header->attempts = take32(&reader);
-    header->due_ms = (int64_t)take64(&reader);
-    header->first_failed_ms = (int64_t)take64(&reader);
-    header->cause = (enum of_cause)take8(&reader);
+    header->origin_partition = (int32_t)take_number(&reader, 4);
+    header->origin_offset = (int64_t)take_number(&reader, 8);
+    header->origin_timestamp_ms = (int64_t)take_number(&reader, 8);
+    header->attempts = (uint32_t)take_number(&reader, 4);
+    header->due_ms = (int64_t)take_number(&reader, 8);
+    header->first_failed_ms = (int64_t)take_number(&reader, 8);
+    header->cause = (enum of_cause)take_number(&reader, 1);
     return reader.ok && reader.left.length == 0 && valid(header);
 }
