@@ -76,7 +76,7 @@ struct of_sink_ops {
     uint32_t (*poll)(void *self, const struct of_sink_listener *listener);
 
     /* Plain: gives up what is on its way. What was not acknowledged is settled as OF_RETRY; if it was sent already, it may be
-     * written all the same. Optional. */
+     * written all the same. What is produced just after it may be given up, too. Optional. */
     void (*purge)(void *self);
 
     /* Transactional: commits the records since the last end together with these offsets, in the name of the group's
