@@ -68,6 +68,7 @@ class DeletedTopics(TestCase):
         before = flow.expected()
         with self.serve(flow) as program:
             self.settle(flow, 300)
+            self.wait_until(lambda: sum(self.committed(flow).values()) == 300, 60, "all are committed")
             flow.client.delete_topic(flow.topic)
             self.wait_until(lambda: self.reasons(), 120, "/readyz complains")
             flow.client.create_topic(flow.topic, 3)

@@ -332,7 +332,8 @@ class Refused(TestCase):
         settings = {"authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
                     "allow.everyone.if.no.acl.found": "true"}
         self.kafka = self.own_kafka(settings=settings)
-        self.flow = Flow(self, client=self.client_of(self.kafka), failure_rate=0.2)
+        # So many retries that no order becomes a dead letter, which could not be written either.
+        self.flow = Flow(self, client=self.client_of(self.kafka), failure_rate=0.2, max_retries=9)
 
     def rules(self, topic):
         """Everything but writing."""

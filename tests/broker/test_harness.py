@@ -1,5 +1,6 @@
 """The harness itself: what every other broker test takes for granted."""
 import struct
+import subprocess
 import threading
 import time
 import unittest
@@ -143,9 +144,10 @@ class Orders(unittest.TestCase):
 
 class Processes(unittest.TestCase):
     def test_stopped_in_time(self):
-        child = process.spawn(["sh", "-c", "trap '' TERM; while :; do sleep 1; done"])
+        child = process.spawn(["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done"], stdout=subprocess.PIPE)
+        with child.stdout:
+            self.assertEqual(child.stdout.readline().strip(), b"ready")
         begun = time.monotonic()
-        time.sleep(0.2)
         self.assertEqual(process.stop(child, seconds=0.5), -9)
         self.assertLess(time.monotonic() - begun, 5)
 

@@ -37,17 +37,23 @@ def wait_until(condition, seconds, what, error=Timeout):
         pause = min(pause * 1.5, 0.2)
 
 
+given_out = set()
+
+
 def free_port():
-    """A free TCP port below the kernel's ephemeral range.
+    """A free TCP port below the kernel's ephemeral range, another one with each call.
 
     Not bind(0): while a broker is down, a client that keeps connecting to an ephemeral port of the loopback can be
     given that very port as its source and connect to itself, and the broker never gets its port back.
     """
     for _ in range(1000):
         port = random.randrange(20000, 32000)
+        if port in given_out:
+            continue
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             try:
                 probe.bind(("127.0.0.1", port))
+                given_out.add(port)
                 return port
             except OSError:
                 continue
