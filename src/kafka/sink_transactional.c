@@ -60,6 +60,7 @@ enum {
     LEAST_TIMEOUT_MS = OF_TRANSACTION_MS + SPARE_MS,
     REPLACED_MOST = 3,      /* in so long: */
     REPLACED_WINDOW_S = 300,
+    FENCED_MS = 2000, /* a fenced handle is not replaced before: more than a heartbeat of the group's member */
     CLOSE_MS = 2000,
     PROBE_MS = 3000,
     FIRST_REFUSAL_MS = 1000, /* for how long a topic is not tried again; doubles */
@@ -324,6 +325,17 @@ take_over(struct sink *sink)
     return sink->started ? OF_OK : of_producer_look_up(&sink->producer, &sink->err);
 }
 
+/* Whoever was fenced by a newer process with the same identity hears the same from the group, and ends. To take the identity
+ * back before would fence the newer one. */
+static bool
+is_the_older(struct sink *sink)
+{
+    int64_t until_ns = now_ns() + FENCED_MS * OF_MS_NS;
+    while (sink->fenced && now_ns() < until_ns && !stopping(sink))
+        nanosleep(&(struct timespec) { .tv_nsec = PAUSE_MS * OF_MS_NS }, NULL);
+    return sink->fenced && stopping(sink);
+}
+
 /* A twin with the same identity would be fenced in turn, for ever. */
 static bool
 replaced_too_often(struct sink *sink)
@@ -377,6 +389,8 @@ replace(struct sink *sink)
         return of_error_set(&sink->err, OF_FATAL, "%s", sink->fenced
                             ? "another process writes with the same identity: give each its own --instance-id"
                             : sink->verdict_err.text);
+    if (is_the_older(sink))
+        return of_error_set(&sink->err, OF_FATAL, "%s", sink->verdict_err.text);
     sink->alone = true;
     enum of_status status = open_anew(sink);
     if (status == OF_OK && sink->denied)

@@ -60,7 +60,7 @@ class Crash(Identity):
             second.terminate()
             second.final(30)
         print(f"after kill -9: all partitions again {took:.2f} s after the start", flush=True)
-        self.assertLess(took, 3)
+        self.assertLess(took, 10, "not a session")
 
     def test_without_a_name_it_takes_the_session(self):
         """What the name is good for: the same without it."""
@@ -89,7 +89,7 @@ class Slots(Identity):
                 before = changes(second)
                 with self.run_as("host") as third:
                     self.assertEqual(self.instance(third), names[0])
-                    self.assertLess(self.wait_for_partitions(third, EVERYTHING // 2), 3)
+                    self.assertLess(self.wait_for_partitions(third, EVERYTHING // 2), 10, "not a session")
                     self.assertEqual(changes(second), before, "nothing changed for the second")
 
     def test_a_container_has_none_and_says_so(self):
@@ -144,7 +144,7 @@ class Stop(Identity):
         with self.run_as("a") as third:
             took = self.wait_for_partitions(third, EVERYTHING // 2)
             print(f"--on-stop stay: back with its partitions {took:.2f} s after the start", flush=True)
-            self.assertLess(took, 3)
+            self.assertLess(took, 10, "not a session")
             self.wait_for_orders(100)
         self.assertEqual(changes(second), before, "no rebalance")
 
@@ -176,15 +176,11 @@ class Twins(Identity):
                 print(f"fenced {time.monotonic() - began:.2f} s after the twin's start", flush=True)
                 self.assertIn("another instance with the same identity", first.stderr())
                 self.wait_for_partitions(second, EVERYTHING)
+                self.assertNotIn("taking up a new producer", second.stderr(), "the older does not take anything back")
                 self.flow.publish_orders(100)
-                self.wait_until(lambda: self.counted(second) == 100, 30, "it goes on")
+                self.wait_until(lambda: len(second.of_kind("processed")) == 100, 30, "it goes on")
                 second.terminate()
                 self.assertEqual(second.final(30)["total"]["orders_processed"], 100)
-
-    @staticmethod
-    def counted(program):
-        """How many orders. It may tell of one twice: the older one's last act may have been to fence the newer."""
-        return len({(event["origin_partition"], event["origin_offset"]) for event in program.of_kind("processed")})
 
 
 if __name__ == "__main__":
