@@ -23,9 +23,9 @@ API_VERSIONS = 18
 DESCRIBE_QUORUM = 55    # answered by KRaft clusters only
 START_SECONDS = 60
 # Small, for tests; and as Kafka's own start script has it, for whoever measures latency: the collector of the former stops the
-# broker for 40 ms, and now and then for half a second.
+# broker for 40 ms, and now and then for half a second. How much is for new objects is fixed, or the pauses become frequent with time.
 SMALL = ("-Xmx512m", "-Xms512m", "-XX:+UseSerialGC")
-USUAL = ("-Xmx1g", "-Xms1g", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35",
+USUAL = ("-Xmx1g", "-Xms1g", "-Xmn512m", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35",
          "-XX:+ExplicitGCInvokesConcurrent")
 
 
