@@ -223,8 +223,10 @@ revoke(struct of_kafka_membership *membership, struct of_source_event *event)
     case OF_MEMBER_JOINING:
         rd_kafka_assign(membership->client.rk, NULL);
         return false;
-    case OF_MEMBER_GIVING_UP: /* unassign will answer */
-        return false;
+    case OF_MEMBER_GIVING_UP: /* unassign will answer: at once, where there is nothing to drain for any more */
+        if (!rd_kafka_assignment_lost(membership->client.rk))
+            return false;
+        break;
     case OF_MEMBER_OFFERED:
     case OF_MEMBER_READING:
         break;
