@@ -9,9 +9,10 @@
 
 enum {
     ITEMS_PER_INPUT = 16, /* taken from one input in one turn, so that no lane starves another */
-    SPINS = 32,           /* empty turns before yielding */
-    YIELDS = 4,           /* and before parking */
+    YIELDS = 4,           /* before parking */
 };
+/* Empty turns go on for so long before yielding. A few dozen for most crews, two or three for one whose turn asks the kernel. */
+static const int64_t SPIN_NS = 2000;
 /* A parked crew looks around this often even if nobody rings: a bound on any wait. */
 static const int64_t PARK_AT_MOST_NS = 100 * OF_MS_NS;
 
@@ -399,16 +400,19 @@ crew_main(void *arg)
     for (uint32_t i = 0; i < crew->agent_count; i++)
         if (crew->agents[i]->ops->enter != NULL)
             crew->agents[i]->ops->enter(crew->agents[i]->stage);
-    uint32_t idle_turns = 0;
+    int64_t worked_ns = 0;
+    uint32_t yields = 0;
     while (!atomic_load_explicit(&crew->stop, memory_order_acquire)) {
         int64_t deadline_ns = OF_NEVER_NS;
-        if (of_crew_turn(crew, &deadline_ns) > 0) {
-            idle_turns = 0;
-        } else if (idle_turns < SPINS) {
-            idle_turns++;
+        uint32_t done = of_crew_turn(crew, &deadline_ns);
+        int64_t now_ns = atomic_load_explicit(&crew->turned_ns, memory_order_relaxed);
+        if (done > 0) {
+            worked_ns = now_ns;
+            yields = 0;
+        } else if (now_ns - worked_ns < SPIN_NS) {
             pause_cpu();
-        } else if (idle_turns < SPINS + YIELDS) {
-            idle_turns++;
+        } else if (yields < YIELDS) {
+            yields++;
             sched_yield();
         } else {
             park(crew);
