@@ -282,9 +282,13 @@ on_fatal(struct of_kafka_membership *membership, struct of_source_event *event)
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR || membership->failed)
         return false;
     membership->failed = true;
+    bool fenced = code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID;
+    /* Who holds nothing any more and is to leave, has left. After a session that timed out this may be its own later join. */
+    if (fenced && membership->leaving && membership->state == OF_MEMBER_JOINING)
+        return false;
+    event->fenced = fenced;
     event->kind = OF_SOURCE_FAILED;
     event->status = OF_FATAL;
-    event->fenced = code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID;
     of_error_set(&event->error, OF_FATAL, "%s",
                  event->fenced ? "another instance with the same identity has joined the group" : why);
     return true;
@@ -377,7 +381,7 @@ too_early_to_look(struct of_kafka_membership *membership)
 static bool
 leave_group(struct of_kafka_membership *membership)
 {
-    if (stays(membership))
+    if (stays(membership) || membership->failed)
         return true;
     if (too_early_to_look(membership))
         return false;
