@@ -360,7 +360,7 @@ has_member_id(const struct of_kafka_membership *membership)
 static bool
 must_join_first(struct of_kafka_membership *membership)
 {
-    if (membership->options->group_instance_id == NULL || membership->client.unreachable || membership->failed)
+    if (membership->options->group_instance_id == NULL || membership->client.unreachable)
         return false;
     if (membership->joined_by_ns == 0)
         membership->joined_by_ns = now_ns() + JOIN_MS * OF_MS_NS;

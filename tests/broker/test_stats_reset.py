@@ -318,7 +318,7 @@ class Restore(Scene):
         self.client.produce(self.aggregates, rows(1.0))
         self.client.produce(self.aggregates, itertools.chain(rows(1.5), [self.marker(self.topic, 0, 100000)]))
         times = []
-        while len(times) < 10 and min(times, default=2000) >= 2000:     # others work on this machine, too
+        for _ in range(3):
             found, ms = self.restore(f"{self.topic}:0", f"{self.retry}:0")
             self.assertEqual(found["0"],
                              "ok next_offset=10 retries=0 dead_letters=0 rows=100000 orders=100000 sum=150000")
