@@ -29,14 +29,14 @@ init_reader(struct of_kafka_reader *reader, struct of_kafka_client *client)
 }
 
 void
-of_kafka_assignment_init(struct of_kafka_assignment *assignment, struct of_kafka_client *orders,
-                         struct of_kafka_client *retry, int wake_fd)
+of_kafka_assignment_init(struct of_kafka_assignment *assignment, const struct of_kafka_options *options,
+                         struct of_kafka_client *clients, int wake_fd)
 {
-    *assignment = (struct of_kafka_assignment) { .wake_fd = wake_fd };
-    init_reader(&assignment->readers[OF_ROLE_ORDERS], orders);
-    init_reader(&assignment->readers[OF_ROLE_RETRY], retry);
+    *assignment = (struct of_kafka_assignment) { .options = options, .wake_fd = wake_fd };
+    for (int role = 0; role < 2; role++)
+        init_reader(&assignment->readers[role], &clients[role]);
     assignment->ahead.messages = assignment->messages;
-    assignment->data = rd_kafka_queue_new(orders->rk);
+    assignment->data = rd_kafka_queue_new(clients[OF_ROLE_ORDERS].rk);
     if (wake_fd >= 0)
         of_kafka_queue_wake(assignment->data, wake_fd);
 }
@@ -241,7 +241,7 @@ skip_to(struct of_kafka_assignment *assignment, struct of_kafka_part *part, int6
     part->skipped = true;
     part->skipped_from = part->expected;
     snprintf(part->why, sizeof part->why, "%.*s", (int)sizeof part->why - 1, text);
-    of_kafka_log_line(assignment->readers[OF_ROLE_ORDERS].client->options, LOG_WARNING, "%s", text);
+    of_kafka_log_line(assignment->options, LOG_WARNING, "%s", text);
     if (part->slot->role == OF_ROLE_ORDERS) {
         assignment->gap_count += part->gap_from < 0; /* it may have been passed over before, and then not assigned */
         part->gap_from = part->expected;
@@ -273,8 +273,7 @@ restart(struct of_kafka_assignment *assignment, struct of_kafka_part *part, stru
     if (status != OF_OK)
         return status;
     int64_t next;
-    status = of_kafka_judge_range(assignment->readers[OF_ROLE_ORDERS].client->options, part->slot, part->expected, low,
-                                  high, &next, err);
+    status = of_kafka_judge_range(assignment->options, part->slot, part->expected, low, high, &next, err);
     if (status == OF_RETRY) {
         tell_out_of_range(assignment, part, err->text);
         return status;

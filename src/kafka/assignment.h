@@ -1,4 +1,5 @@
 /* The partitions that a librdkafka source reads, and through which queue each of them comes. Private to src/kafka.
+ * The clients that fetch them are no members of the group, and may be assigned anew at any time.
  *
  *   orders partition ----forward----> data     read in turn, all partitions together
  *   retry partition                            its own queue, read one record at a time
@@ -58,6 +59,7 @@ struct of_kafka_part {
 };
 
 struct of_kafka_assignment {
+    const struct of_kafka_options *options;
     struct of_kafka_reader readers[2]; /* by enum of_role */
     int wake_fd;
     rd_kafka_queue_t *data;
@@ -72,8 +74,9 @@ struct of_kafka_assignment {
     bool full; /* the data queue was seen nearly full, and not yet half empty */
 };
 
-void of_kafka_assignment_init(struct of_kafka_assignment *assignment, struct of_kafka_client *orders,
-                              struct of_kafka_client *retry, int wake_fd);
+/* clients[2]: by enum of_role. */
+void of_kafka_assignment_init(struct of_kafka_assignment *assignment, const struct of_kafka_options *options,
+                              struct of_kafka_client *clients, int wake_fd);
 
 /* Ends the assignment if there is one. */
 void of_kafka_assignment_fini(struct of_kafka_assignment *assignment);

@@ -1,9 +1,9 @@
 /* States of the membership, as told to the fetch stage:
  *
- *   JOINING --rebalance: assign--> OFFERED --assign()--> READING
- *   OFFERED, READING --rebalance: revoke, or leave(), or assign--> GIVING_UP --unassign()--> JOINING
+ *   JOINING --rebalance: assign--> OFFERED --accept()--> READING
+ *   OFFERED, READING --rebalance: revoke, or leave(), or assign--> GIVING_UP --give_up()--> JOINING
  *
- * librdkafka gives one rebalance at a time and waits for its answer, which is rd_kafka_assign by the source.
+ * librdkafka gives one rebalance at a time and waits for its answer, which is rd_kafka_assign.
  * A revoke for partitions that the stage was never offered, or has already given up, is answered here. While it waits, the
  * topics may change; it then joins again without a revoke and gives another assignment. What the stage has, or is giving
  * up, is lost by then, and the new assignment is offered when that is given up.
@@ -36,7 +36,7 @@ enum {
     LOOK_MS = 2,
     CLOSE_MS = 3000,
     DESTROY_MS = 2000,
-    SETTINGS = 24,
+    SETTINGS = 16,
 };
 
 static int64_t
@@ -94,22 +94,20 @@ of_kafka_consumer_open(struct of_kafka_client *client, const struct of_kafka_opt
 
 enum of_status
 of_kafka_membership_open(struct of_kafka_membership *membership, const struct of_kafka_options *options,
-                         const struct of_kafka_property *settings, size_t count, struct of_error *err)
+                         struct of_kafka_statistics *statistics, struct of_error *err)
 {
-    const struct of_kafka_property own[] = {
+    const struct of_kafka_property settings[] = {
         { "group.instance.id", options->group_instance_id },
         { "partition.assignment.strategy", "range" },
         { "session.timeout.ms", options->embedded ? "3000" : SESSION_MS_TEXT },
         { "heartbeat.interval.ms", options->embedded ? "500" : HEARTBEAT_MS_TEXT },
-        { "statistics.interval.ms", options->consumer_statistics != NULL ? OF_KAFKA_STATISTICS_MS_TEXT : NULL },
+        { "statistics.interval.ms", statistics != NULL ? OF_KAFKA_STATISTICS_MS_TEXT : NULL },
     };
-    struct of_kafka_property all[SETTINGS];
-    size_t all_count = join(all, own, sizeof own / sizeof *own, settings, count);
     *membership = (struct of_kafka_membership) { .options = options };
     enum of_status status = of_kafka_consumer_open(
-        &membership->client, options, all, all_count,
+        &membership->client, options, settings, sizeof settings / sizeof *settings,
         RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT | RD_KAFKA_EVENT_STATS, err);
-    membership->client.statistics = options->consumer_statistics;
+    membership->client.statistics = statistics;
     return status;
 }
 
@@ -146,14 +144,15 @@ name_partition(const struct of_kafka_membership *membership,
     };
 }
 
-/* The answer to an assignment that nobody will read. Not NULL, which answers a revoke only: librdkafka would go on to wait
- * for the assignment's answer, and put off leaving until then. */
-static void
+/* The answer to an assignment, also to one that nobody will read. Not NULL, which answers a revoke only: librdkafka would go on
+ * to wait for the assignment's answer, and put off leaving until then. */
+static rd_kafka_resp_err_t
 take_nothing(struct of_kafka_membership *membership)
 {
     rd_kafka_topic_partition_list_t *none = rd_kafka_topic_partition_list_new(0);
-    rd_kafka_assign(membership->client.rk, none);
+    rd_kafka_resp_err_t code = rd_kafka_assign(membership->client.rk, none);
     rd_kafka_topic_partition_list_destroy(none);
+    return code;
 }
 
 static void
@@ -223,7 +222,7 @@ revoke(struct of_kafka_membership *membership, struct of_source_event *event)
     case OF_MEMBER_JOINING:
         rd_kafka_assign(membership->client.rk, NULL);
         return false;
-    case OF_MEMBER_GIVING_UP: /* unassign will answer: at once, where there is nothing to drain for any more */
+    case OF_MEMBER_GIVING_UP: /* give_up will answer: at once, where there is nothing to drain for any more */
         if (!rd_kafka_assignment_lost(membership->client.rk))
             return false;
         break;
@@ -306,9 +305,6 @@ on_queue_event(struct of_kafka_membership *membership, rd_kafka_event_t *from, s
         return on_commit(membership, from, event);
     case RD_KAFKA_EVENT_ERROR:
         return on_fatal(membership, event);
-    case RD_KAFKA_EVENT_FETCH: /* every partition is routed before it is assigned */
-        OF_ASSERT(rd_kafka_event_message_count(from) == 0);
-        return false;
     default:
         return false;
     }
@@ -420,16 +416,21 @@ of_kafka_membership_positions(struct of_kafka_membership *membership, struct of_
     return of_kafka_query_positions(&membership->client, partitions, count, true, POSITIONS_MS, err);
 }
 
-void
-of_kafka_membership_assigned(struct of_kafka_membership *membership)
+enum of_status
+of_kafka_membership_accept(struct of_kafka_membership *membership, struct of_error *err)
 {
     OF_ASSERT(membership->state == OF_MEMBER_OFFERED);
+    rd_kafka_resp_err_t code = take_nothing(membership);
     membership->state = OF_MEMBER_READING;
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return of_error_set(err, OF_FATAL, "cannot take the partitions that the group assigned: %s", rd_kafka_err2str(code));
+    return OF_OK;
 }
 
 void
-of_kafka_membership_given_up(struct of_kafka_membership *membership)
+of_kafka_membership_give_up(struct of_kafka_membership *membership)
 {
+    rd_kafka_assign(membership->client.rk, NULL);
     membership->state = OF_MEMBER_JOINING;
 }
 

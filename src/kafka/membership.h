@@ -1,10 +1,7 @@
-/* A member of the consumer group, whatever reads its partitions: librdkafka itself, or a reader of our own while
- * librdkafka is assigned an empty list and so keeps the group, the heartbeats and the offsets without fetching.
- * Private to src/kafka; what core/source.h says of events, positions, commit, leave and close holds here.
- *
- * Who answers a rebalance: the source. Between an ASSIGNED event and its answer it calls rd_kafka_assign with what
- * librdkafka is to fetch, possibly nothing, and of_kafka_membership_assigned; to give up, rd_kafka_assign with NULL and
- * of_kafka_membership_given_up.
+/* A member of the consumer group, whatever reads its partitions. It keeps the group, the heartbeats and the offsets, and is
+ * assigned an empty list, so that it fetches nothing: each assign answers a rebalance, and none is made for other reasons, which
+ * would answer one that nobody has heard of yet. Private to src/kafka; what core/source.h says of events, positions, commit,
+ * leave and close holds here.
  *
  * Threads: the fetch thread's; librdkafka's own threads never call into the program, they write to the wake eventfd. */
 #ifndef OF_KAFKA_MEMBERSHIP_H
@@ -37,16 +34,16 @@ struct of_kafka_membership {
  * because joins take as long, is not meant. */
 int64_t of_kafka_session_ms(const struct of_kafka_options *options);
 
-/* Opens a consumer's handle that commits nothing by itself, reads committed records only and never jumps; settings[0..count)
+/* Opens a consumer's handle that commits nothing by itself, reads committed records only and never jumps, and is no member of the
+ * group before it subscribes; settings[0..count)
  * come on top. events: RD_KAFKA_EVENT_* beside errors and logs. OF_FATAL: a property is refused. */
 enum of_status of_kafka_consumer_open(struct of_kafka_client *client, const struct of_kafka_options *options,
                                       const struct of_kafka_property *settings, size_t count, int events,
                                       struct of_error *err) OF_MUST_USE;
 
-/* Opens the member's consumer; settings as above. Nothing is left behind by a failure. */
+/* Opens the member's consumer. statistics: where they go; NULL: not wanted. Nothing is left behind by a failure. */
 enum of_status of_kafka_membership_open(struct of_kafka_membership *membership, const struct of_kafka_options *options,
-                                        const struct of_kafka_property *settings, size_t count,
-                                        struct of_error *err) OF_MUST_USE;
+                                        struct of_kafka_statistics *statistics, struct of_error *err) OF_MUST_USE;
 
 /* Joins the group; wake_fd as core/source.h's start. OF_OK or OF_FATAL. */
 enum of_status of_kafka_membership_start(struct of_kafka_membership *membership, int wake_fd,
@@ -62,9 +59,11 @@ bool of_kafka_membership_leaving(struct of_kafka_membership *membership, struct 
 enum of_status of_kafka_membership_positions(struct of_kafka_membership *membership, struct of_partition *partitions,
                                              uint32_t count, struct of_error *err) OF_MUST_USE;
 
-/* The rebalance was answered: the partitions are read; they are given up. */
-void of_kafka_membership_assigned(struct of_kafka_membership *membership);
-void of_kafka_membership_given_up(struct of_kafka_membership *membership);
+/* The answer to an assignment: its partitions are read from now on. OF_OK or OF_FATAL. */
+enum of_status of_kafka_membership_accept(struct of_kafka_membership *membership, struct of_error *err) OF_MUST_USE;
+
+/* The answer to a revoke, or before leaving: nothing is read any more. */
+void of_kafka_membership_give_up(struct of_kafka_membership *membership);
 
 void of_kafka_membership_commit(struct of_kafka_membership *membership, const struct of_offset *offsets, uint32_t count);
 /* As the source's membership and give_back_membership: a rd_kafka_consumer_group_metadata_t. */

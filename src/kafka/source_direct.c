@@ -110,19 +110,12 @@ source_positions(void *self, struct of_partition *partitions, uint32_t count, st
     return of_kafka_membership_positions(&source->membership, partitions, count, err);
 }
 
-/* librdkafka is assigned nothing, which makes it as much of a member as anything else. */
 static enum of_status
 source_assign(void *self, struct of_slot *const *slots, const int64_t *offsets, uint32_t count, struct of_error *err)
 {
     struct source *source = self;
-    rd_kafka_topic_partition_list_t *none = rd_kafka_topic_partition_list_new(0);
-    rd_kafka_resp_err_t code = rd_kafka_assign(source->membership.client.rk, none);
-    rd_kafka_topic_partition_list_destroy(none);
-    of_kafka_membership_assigned(&source->membership);
     of_fetcher_begin(&source->fetcher, slots, offsets, count);
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return of_error_set(err, OF_FATAL, "cannot read the assigned partitions: %s", rd_kafka_err2str(code));
-    return OF_OK;
+    return of_kafka_membership_accept(&source->membership, err);
 }
 
 static void
@@ -130,8 +123,7 @@ source_unassign(void *self)
 {
     struct source *source = self;
     of_fetcher_end(&source->fetcher);
-    rd_kafka_assign(source->membership.client.rk, NULL);
-    of_kafka_membership_given_up(&source->membership);
+    of_kafka_membership_give_up(&source->membership);
 }
 
 /* ---- reading ---- */
@@ -255,7 +247,7 @@ enum of_status
 of_source_direct_open(const struct of_kafka_options *options, struct of_source *source, struct of_error *err)
 {
     struct source *self = of_alloc(sizeof *self);
-    enum of_status status = of_kafka_membership_open(&self->membership, options, NULL, 0, err);
+    enum of_status status = of_kafka_membership_open(&self->membership, options, options->consumer_statistics, err);
     if (status != OF_OK) {
         free(self);
         return status;

@@ -20,9 +20,9 @@ enum {
 };
 
 struct source {
-    struct of_kafka_membership membership; /* fetches the orders, too */
-    struct of_kafka_client retry_client;   /* fetches, and is no member of the group */
-    struct of_kafka_options retry_options; /* without log: what goes wrong with brokers the other client tells */
+    struct of_kafka_membership membership;
+    struct of_kafka_client clients[2]; /* that fetch, by enum of_role; no members of the group */
+    struct of_kafka_options quiet;     /* theirs, without log: what goes wrong with brokers the member tells */
     struct of_kafka_assignment assignment;
     const struct of_kafka_options *options;
     _Atomic bool abandoned; /* by close, which waited long enough */
@@ -54,22 +54,23 @@ limits_of(size_t queue_bytes, size_t record_bytes, size_t fetch_bytes)
     return limits;
 }
 
-/* What one client fetches, and how: four limits and how long a broker may wait for something to come. */
-enum { FETCH_SETTINGS = 6 };
-
-static void
-fetch_settings(const struct of_kafka_options *options, const struct limits *limits,
-               struct of_kafka_property settings[FETCH_SETTINGS])
+static enum of_status
+open_client(struct of_kafka_client *client, const struct of_kafka_options *options, const struct limits *limits,
+            struct of_kafka_statistics *statistics, struct of_error *err)
 {
-    const struct of_kafka_property all[FETCH_SETTINGS] = {
-        { "fetch.wait.max.ms", options->embedded ? "10" : "20" },
+    const struct of_kafka_property settings[] = {
+        { "fetch.wait.max.ms", options->embedded ? "10" : "20" }, /* how long a broker may wait for something to come */
         { "fetch.error.backoff.ms", "100" },
         { "queued.min.messages", limits->messages },
         { "queued.max.messages.kbytes", limits->kbytes },
         { "fetch.max.bytes", limits->fetch_bytes },
         { "fetch.message.max.bytes", limits->partition_bytes },
+        { "statistics.interval.ms", statistics != NULL ? OF_KAFKA_STATISTICS_MS_TEXT : NULL },
     };
-    memcpy(settings, all, sizeof all);
+    enum of_status status = of_kafka_consumer_open(client, options, settings, sizeof settings / sizeof *settings,
+                                                   RD_KAFKA_EVENT_STATS, err);
+    client->statistics = statistics;
+    return status;
 }
 
 /* A quarter of the budget is for orders, which are read as they come: one queue, and one for what is held. A quarter is
@@ -81,19 +82,21 @@ open_clients(struct source *source, const struct of_kafka_options *options, stru
     size_t retry_queues = 1 + (size_t)(options->retry_partitions > 0 ? options->retry_partitions
                                                                      : USUAL_RETRY_PARTITIONS);
     size_t quarter = options->memory_bytes / 4, fetch = options->memory_bytes / 128;
-    source->retry_options = *options;
-    source->retry_options.log = NULL;
-    struct limits limits = limits_of(quarter / 4, SMALL_RECORD_BYTES, fetch);
-    struct of_kafka_property settings[FETCH_SETTINGS];
-    fetch_settings(options, &limits, settings);
-    enum of_status status = of_kafka_membership_open(&source->membership, options, settings, FETCH_SETTINGS, err);
+    const struct limits orders = limits_of(quarter / 4, SMALL_RECORD_BYTES, fetch);
+    const struct limits retry = limits_of(quarter / retry_queues, RETRY_RECORD_BYTES, fetch);
+    struct of_kafka_client *clients = source->clients;
+    source->quiet = *options;
+    source->quiet.log = NULL;
+    enum of_status status = of_kafka_membership_open(&source->membership, options, NULL, err);
     if (status != OF_OK)
         return status;
-    limits = limits_of(quarter / retry_queues, RETRY_RECORD_BYTES, fetch);
-    fetch_settings(&source->retry_options, &limits, settings);
-    status = of_kafka_consumer_open(&source->retry_client, &source->retry_options, settings, FETCH_SETTINGS, 0, err);
-    if (status != OF_OK)
+    status = open_client(&clients[OF_ROLE_ORDERS], &source->quiet, &orders, options->consumer_statistics, err);
+    if (status == OF_OK)
+        status = open_client(&clients[OF_ROLE_RETRY], &source->quiet, &retry, NULL, err);
+    if (status != OF_OK) {
+        of_kafka_client_close(&clients[OF_ROLE_ORDERS], DESTROY_MS);
         of_kafka_membership_close(&source->membership);
+    }
     return status;
 }
 
@@ -102,7 +105,7 @@ source_start(void *self, int wake_fd, struct of_error *err)
 {
     struct source *source = self;
     OF_ASSERT(source->assignment.data == NULL);
-    of_kafka_assignment_init(&source->assignment, &source->membership.client, &source->retry_client, wake_fd);
+    of_kafka_assignment_init(&source->assignment, source->options, source->clients, wake_fd);
     return of_kafka_membership_start(&source->membership, wake_fd, err);
 }
 
@@ -145,7 +148,8 @@ source_event(void *self, struct of_source_event *event)
     event->fenced = false;
     event->error.status = OF_OK;
     event->error.text[0] = '\0';
-    of_kafka_client_serve(&source->retry_client);
+    for (int role = 0; role < 2; role++)
+        of_kafka_client_serve(&source->clients[role]);
     return of_kafka_membership_event(&source->membership, event) || tell_news(source, event) ||
            of_kafka_membership_leaving(&source->membership, event);
 }
@@ -163,8 +167,8 @@ static enum of_status
 source_assign(void *self, struct of_slot *const *slots, const int64_t *offsets, uint32_t count, struct of_error *err)
 {
     struct source *source = self;
-    of_kafka_membership_assigned(&source->membership);
-    return of_kafka_assignment_begin(&source->assignment, slots, offsets, count, err);
+    enum of_status status = of_kafka_assignment_begin(&source->assignment, slots, offsets, count, err);
+    return status == OF_OK ? of_kafka_membership_accept(&source->membership, err) : status;
 }
 
 static void
@@ -172,7 +176,7 @@ source_unassign(void *self)
 {
     struct source *source = self;
     of_kafka_assignment_end(&source->assignment);
-    of_kafka_membership_given_up(&source->membership);
+    of_kafka_membership_give_up(&source->membership);
 }
 
 static bool
@@ -268,12 +272,14 @@ close_all(void *arg)
 {
     struct source *source = arg;
     rd_kafka_assign(source->membership.client.rk, NULL);
-    rd_kafka_assign(source->retry_client.rk, NULL);
+    for (int role = 0; role < 2; role++)
+        rd_kafka_assign(source->clients[role].rk, NULL);
     if (atomic_load(&source->abandoned))
         return;
     of_kafka_assignment_fini(&source->assignment);
     of_kafka_membership_close(&source->membership);
-    of_kafka_client_close(&source->retry_client, DESTROY_MS);
+    for (int role = 0; role < 2; role++)
+        of_kafka_client_close(&source->clients[role], DESTROY_MS);
     if (!atomic_load(&source->abandoned))
         free(source);
 }
@@ -285,7 +291,8 @@ source_close(void *self)
     const struct of_kafka_options *options = source->options;
     of_kafka_queue_wake(source->membership.client.queue, -1);
     of_kafka_client_mute(&source->membership.client);
-    of_kafka_client_mute(&source->retry_client);
+    for (int role = 0; role < 2; role++)
+        of_kafka_client_mute(&source->clients[role]);
     if (of_kafka_within(CLOSE_MS, close_all, source))
         return;
     atomic_store(&source->abandoned, true);

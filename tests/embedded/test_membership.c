@@ -49,7 +49,7 @@ open_scene(struct scene *scene)
         .embedded = true,
         .log = ignore,
     };
-    assert_int_equal(of_kafka_membership_open(&scene->member, &scene->options, NULL, 0, &err), OF_OK);
+    assert_int_equal(of_kafka_membership_open(&scene->member, &scene->options, NULL, &err), OF_OK);
     assert_int_equal(of_kafka_membership_start(&scene->member, -1, &err), OF_OK);
 }
 
@@ -85,20 +85,11 @@ hide_retries(struct scene *scene, bool hidden)
 }
 
 static void
-give_up(struct of_kafka_membership *member)
-{
-    rd_kafka_assign(member->client.rk, NULL);
-    of_kafka_membership_given_up(member);
-}
-
-static void
 take(struct of_kafka_membership *member, struct of_source_event *event)
 {
+    struct of_error err;
     assert_int_equal(event->kind, OF_SOURCE_ASSIGNED);
-    rd_kafka_topic_partition_list_t *none = rd_kafka_topic_partition_list_new(0);
-    assert_int_equal(rd_kafka_assign(member->client.rk, none), RD_KAFKA_RESP_ERR_NO_ERROR);
-    rd_kafka_topic_partition_list_destroy(none);
-    of_kafka_membership_assigned(member);
+    assert_int_equal(of_kafka_membership_accept(member, &err), OF_OK);
 }
 
 static void
@@ -107,7 +98,7 @@ leave(struct of_kafka_membership *member)
     of_kafka_membership_leave(member);
     for (struct of_source_event event = await(member); event.kind != OF_SOURCE_LEFT; event = await(member)) {
         assert_int_equal(event.kind, OF_SOURCE_REVOKED);
-        give_up(member);
+        of_kafka_membership_give_up(member);
     }
 }
 
@@ -123,7 +114,7 @@ test_an_offer_that_is_overtaken_is_lost(void **state)
     assert_int_equal(event.count, 2 * PARTITIONS);
     hide_retries(&scene, true);
     assert_int_equal(await(member).kind, OF_SOURCE_LOST);
-    give_up(member);
+    of_kafka_membership_give_up(member);
     event = await(member);
     assert_int_equal(event.count, PARTITIONS);
     take(member, &event);
@@ -145,7 +136,7 @@ test_what_is_drained_for_an_overtaken_revoke_is_lost(void **state)
     assert_int_equal(await(member).kind, OF_SOURCE_REVOKED);
     hide_retries(&scene, false);
     assert_int_equal(await(member).kind, OF_SOURCE_LOST);
-    give_up(member);
+    of_kafka_membership_give_up(member);
     event = await(member);
     assert_int_equal(event.count, 2 * PARTITIONS);
     take(member, &event);
@@ -164,7 +155,7 @@ test_a_member_that_leaves_takes_no_other_offer(void **state)
     hide_retries(&scene, true);
     assert_int_equal(await(member).kind, OF_SOURCE_LOST);
     of_kafka_membership_leave(member);
-    give_up(member);
+    of_kafka_membership_give_up(member);
     leave(member);
     close_scene(&scene);
 }

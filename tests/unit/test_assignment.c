@@ -89,6 +89,7 @@ set_up(struct bench *bench, enum of_kafka_out_of_range policy, int64_t low, int6
     bench->client.options = &bench->options;
     bench->slot = (struct of_slot) { .topic = "orders", .role = OF_ROLE_ORDERS, .partition = 3 };
     bench->part = (struct of_kafka_part) { .slot = &bench->slot, .expected = POSITION, .end = -1, .gap_from = -1 };
+    bench->assignment.options = &bench->options;
     bench->assignment.parts = &bench->part;
     bench->assignment.part_count = 1;
     bench->assignment.ahead.messages = bench->assignment.messages;
