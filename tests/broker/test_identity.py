@@ -178,7 +178,7 @@ class Twins(Identity):
                 self.wait_for_partitions(second, EVERYTHING)
                 self.assertNotIn("taking up a new producer", second.stderr(), "the older does not take anything back")
                 self.flow.publish_orders(100)
-                self.wait_until(lambda: len(second.of_kind("processed")) == 100, 30, "it goes on")
+                self.wait_until(lambda: self.flow.settled() == 100, 30, "it goes on")
                 second.terminate()
                 self.assertEqual(second.final(30)["total"]["orders_processed"], 100)
 

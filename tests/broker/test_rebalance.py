@@ -125,9 +125,7 @@ class Frozen(TestCase):
             self.wait_until(lambda: len(self.share(frozen)) == len(self.share(twin)) == PARTITIONS, 90, "they share again")
             flow.publish_orders(600, first_id=3001)
             expected = flow.expected()
-            self.wait_until(lambda: len({(event["origin_partition"], event["origin_offset"]) for kind in
-                                         ("processed", "dead_letter") for event in flow.events(kind)})
-                            == len(expected.verdicts), 90, "all settled")
+            self.wait_until(lambda: flow.settled() == len(expected.verdicts), 90, "all settled")
             for program in (frozen, twin):
                 program.terminate()
                 program.final(60)

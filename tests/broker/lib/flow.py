@@ -106,8 +106,9 @@ class Flow:
                 if kind is None or event["event"] == kind]
 
     def settled(self):
-        """How many orders the programs have told of as counted or dead."""
-        return len(self.events("processed")) + len(self.events("dead_letter"))
+        """How many orders the programs have told of as counted or dead. One is told of again after an aborted transaction."""
+        return len({(event["origin_topic"], event["origin_partition"], event["origin_offset"])
+                    for kind in ("processed", "dead_letter") for event in self.events(kind)})
 
     def dead_letters(self):
         return self.client.read(self.dlq)
