@@ -22,6 +22,8 @@ enum {
 struct source {
     struct of_kafka_membership membership;
     struct of_kafka_client clients[2]; /* that fetch, by enum of_role; no members of the group */
+    rd_kafka_topic_t *topics[2]; /* so that they know the leaders when they are assigned: looked up only then, they may be found a
+                                  * second later. NULL: no such topic */
     struct of_kafka_options quiet;     /* theirs, without log: what goes wrong with brokers the member tells */
     struct of_kafka_assignment assignment;
     const struct of_kafka_options *options;
@@ -31,7 +33,8 @@ struct source {
 /* ---- opening ---- */
 
 /* The memory budget as limits of librdkafka's queues, each of which has them to itself. An answer that is under way comes
- * on top, hence the small fetches, which are also the faster ones: what fits into the processor's cache is. */
+ * on top, hence the small fetches, which are also the faster ones: what fits into the processor's cache is. Of each partition
+ * the last batch may be cut off, and is sent in vain: two that fill an answer have fewer such ends than eight. */
 struct limits {
     char messages[24], kbytes[24], fetch_bytes[24], partition_bytes[24];
 };
@@ -50,7 +53,7 @@ limits_of(size_t queue_bytes, size_t record_bytes, size_t fetch_bytes)
     snprintf(limits.messages, sizeof limits.messages, "%zu", clamp(queue_bytes / record_bytes, 1000, 1000000));
     snprintf(limits.kbytes, sizeof limits.kbytes, "%zu", clamp(queue_bytes / 1024, 1024, 1 << 20));
     snprintf(limits.fetch_bytes, sizeof limits.fetch_bytes, "%zu", fetch_bytes);
-    snprintf(limits.partition_bytes, sizeof limits.partition_bytes, "%zu", fetch_bytes / 8);
+    snprintf(limits.partition_bytes, sizeof limits.partition_bytes, "%zu", fetch_bytes / 2);
     return limits;
 }
 
@@ -96,8 +99,13 @@ open_clients(struct source *source, const struct of_kafka_options *options, stru
     if (status != OF_OK) {
         of_kafka_client_close(&clients[OF_ROLE_ORDERS], DESTROY_MS);
         of_kafka_membership_close(&source->membership);
+        return status;
     }
-    return status;
+    const char *const topics[2] = { [OF_ROLE_ORDERS] = options->orders_topic, [OF_ROLE_RETRY] = options->retry_topic };
+    for (int role = 0; role < 2; role++)
+        if (topics[role] != NULL)
+            source->topics[role] = rd_kafka_topic_new(clients[role].rk, topics[role], NULL);
+    return OF_OK;
 }
 
 static enum of_status
@@ -278,8 +286,11 @@ close_all(void *arg)
         return;
     of_kafka_assignment_fini(&source->assignment);
     of_kafka_membership_close(&source->membership);
-    for (int role = 0; role < 2; role++)
+    for (int role = 0; role < 2; role++) {
+        if (source->topics[role] != NULL)
+            rd_kafka_topic_destroy(source->topics[role]);
         of_kafka_client_close(&source->clients[role], DESTROY_MS);
+    }
     if (!atomic_load(&source->abandoned))
         free(source);
 }

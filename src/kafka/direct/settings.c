@@ -123,16 +123,17 @@ clamp(size_t value, size_t low, size_t high)
 }
 
 /* A sixteenth of the budget is for answers with orders, each small enough for the processor's cache: larger ones are
- * slower. A quarter is for retries that wait. */
+ * slower. One partition may fill an answer: brokers cut each off in the middle of a batch, which is then sent in vain. Those left
+ * out come first the next time. A quarter is for retries that wait. */
 static void
 set_sizes(struct of_direct_settings *settings, const struct of_kafka_options *options)
 {
-    enum { USUAL_RETRY_PARTITIONS = 12, PARTITIONS_PER_ANSWER = 8, SLABS_LEAST = 3, SLABS_MOST = 16 };
+    enum { USUAL_RETRY_PARTITIONS = 12, SLABS_LEAST = 3, SLABS_MOST = 16 };
     size_t retries = options->retry_partitions > 0 ? (size_t)options->retry_partitions : USUAL_RETRY_PARTITIONS;
     size_t memory = options->memory_bytes;
     settings->fetch_bytes = (int32_t)clamp(memory / 256, 256 << 10, 1 << 20);
     settings->slabs = (uint32_t)clamp(memory / 16 / (size_t)settings->fetch_bytes, SLABS_LEAST, SLABS_MOST);
-    settings->partition_bytes = settings->fetch_bytes / PARTITIONS_PER_ANSWER;
+    settings->partition_bytes = settings->fetch_bytes;
     settings->retry_bytes = (int32_t)clamp(memory / 4 / retries / 4, 4 << 10, 256 << 10);
 }
 
