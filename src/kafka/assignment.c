@@ -121,6 +121,17 @@ make_orders_index(struct of_kafka_assignment *assignment, struct of_slot *const 
     assignment->orders = of_alloc_array((size_t)size + 1, sizeof(struct of_kafka_part *));
 }
 
+/* Has the reader fetch nothing. librdkafka's main thread, which works its operations off in turn, takes the route of a partition away
+ * when it stops it: one that is laid after this, behind an operation that is answered after all stops, stays. */
+static void
+stop(const struct of_kafka_reader *reader)
+{
+    rd_kafka_topic_partition_list_t *none;
+    rd_kafka_assign(reader->client->rk, NULL);
+    if (rd_kafka_assignment(reader->client->rk, &none) == RD_KAFKA_RESP_ERR_NO_ERROR)
+        rd_kafka_topic_partition_list_destroy(none);
+}
+
 /* Assigns every part of the reader at the offset it expects next. */
 static enum of_status
 assign_parts(struct of_kafka_assignment *assignment, const struct of_kafka_reader *reader, struct of_error *err)
@@ -156,7 +167,7 @@ void
 of_kafka_assignment_end(struct of_kafka_assignment *assignment)
 {
     for (int role = 0; role < 2; role++)
-        rd_kafka_assign(assignment->readers[role].client->rk, NULL);
+        stop(&assignment->readers[role]);
     for (uint32_t i = 0; i < assignment->part_count; i++) {
         struct of_kafka_part *part = &assignment->parts[i];
         if (part->slot->role == OF_ROLE_RETRY) {
@@ -215,16 +226,12 @@ seek(const struct of_kafka_part *part, struct of_error *err)
     return OF_OK;
 }
 
-/* Assigns all parts of its reader anew where they are. librdkafka's main thread, which works its operations off in turn, takes the
- * routes away when it stops a partition: they are laid again behind an operation that is answered after all stops. */
+/* Assigns all parts of its reader anew where they are. */
 static enum of_status
 assign_anew(struct of_kafka_assignment *assignment, const struct of_kafka_part *resumed, struct of_error *err)
 {
-    rd_kafka_topic_partition_list_t *none;
     const struct of_kafka_reader *reader = resumed->reader;
-    rd_kafka_assign(reader->client->rk, NULL);
-    if (rd_kafka_assignment(reader->client->rk, &none) == RD_KAFKA_RESP_ERR_NO_ERROR)
-        rd_kafka_topic_partition_list_destroy(none);
+    stop(reader);
     for (uint32_t i = 0; i < assignment->part_count; i++) {
         struct of_kafka_part *part = &assignment->parts[i];
         if (part->reader == reader)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/assert.h"
 #include "core/memory.h"
 
 enum { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING = 4, LOG_LEVEL_INFO = 6 };
@@ -119,6 +120,7 @@ of_kafka_client_mute(struct of_kafka_client *client)
 {
     static const struct of_kafka_options muted = { .brokers = "" };
     client->options = &muted;
+    client->statistics = NULL;
 }
 
 /* librdkafka waits without a deadline for what still refers to the handle, and has known ways to wait for ever. */
@@ -215,8 +217,14 @@ handle_error(struct of_kafka_client *client, rd_kafka_event_t *event)
     const char *text = rd_kafka_event_error_string(event);
     switch (code) {
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN: /* also raised with brokers up */
+        if (!client->beside)
+            of_kafka_client_lost(client, text);
+        break;
     case RD_KAFKA_RESP_ERR__RESOLVE:
-        of_kafka_client_lost(client, text);
+        if (client->beside)
+            of_kafka_log_line(client->options, LOG_LEVEL_INFO, "Kafka: %s", text);
+        else
+            of_kafka_client_lost(client, text);
         break;
     case RD_KAFKA_RESP_ERR__TRANSPORT: /* one connection; librdkafka opens the next */
         of_kafka_log_line(client->options, LOG_LEVEL_INFO, "Kafka: %s", text);
@@ -246,6 +254,9 @@ of_kafka_client_handle(struct of_kafka_client *client, rd_kafka_event_t *event)
         return handle_error(client, event);
     case RD_KAFKA_EVENT_STATS:
         handle_statistics(client, event);
+        return true;
+    case RD_KAFKA_EVENT_FETCH: /* every partition has its way before it is fetched */
+        OF_ASSERT(rd_kafka_event_message_count(event) == 0);
         return true;
     default:
         return false;

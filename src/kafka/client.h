@@ -16,6 +16,7 @@ struct of_kafka_client {
     rd_kafka_queue_t *queue; /* everything that is not records */
     struct of_kafka_statistics *statistics; /* where what the handle tells about itself goes; NULL: nowhere */
     bool unreachable;        /* said that no broker can be reached, and not yet that one can */
+    bool beside;             /* another client of the lane says that: this one tells of single brokers only */
 };
 
 /* Creates the handle: what all have in common, then settings[0..count), then the properties of the options. `events`
@@ -29,7 +30,7 @@ enum of_status of_kafka_client_open(struct of_kafka_client *client, rd_kafka_typ
  * deadline. */
 bool of_kafka_within(int timeout_ms, void (*work)(void *arg), void *arg) OF_MUST_USE;
 
-/* What the handle has to say is no longer logged: for a client that may outlive its options. */
+/* What the handle has to say is no longer logged or kept: for a client that may outlive its options. */
 void of_kafka_client_mute(struct of_kafka_client *client);
 
 /* Destroys the handle; fine to call on one that was never opened. Blocks for timeout_ms at most: when librdkafka is
@@ -39,7 +40,7 @@ void of_kafka_client_close(struct of_kafka_client *client, int timeout_ms);
 /* Adds 1 to the eventfd whenever something comes into the empty queue; -1: no longer. */
 void of_kafka_queue_wake(rd_kafka_queue_t *queue, int fd);
 
-/* Deals with logs and with errors that only need telling. True: done. False: the event is the caller's (a fatal error
+/* Deals with logs, statistics and errors that only need telling; a record here has lost its way, and is asserted not to be. True: done. False: the event is the caller's (a fatal error
  * is, as RD_KAFKA_EVENT_ERROR). The caller destroys the event in either case. */
 bool of_kafka_client_handle(struct of_kafka_client *client, rd_kafka_event_t *event);
 

@@ -1,6 +1,6 @@
 /* A member of the consumer group, whatever reads its partitions. It keeps the group, the heartbeats and the offsets, and is
- * assigned an empty list, so that it fetches nothing: each assign answers a rebalance, and none is made for other reasons, which
- * would answer one that nobody has heard of yet. Private to src/kafka; what core/source.h says of events, positions, commit,
+ * assigned an empty list, so that it fetches nothing: it is only assigned to answer a rebalance or to leave, as to assign for other
+ * reasons would answer a rebalance that nobody has heard of yet. Private to src/kafka; what core/source.h says of events, positions, commit,
  * leave and close holds here.
  *
  * Threads: the fetch thread's; librdkafka's own threads never call into the program, they write to the wake eventfd. */
@@ -35,8 +35,8 @@ struct of_kafka_membership {
 int64_t of_kafka_session_ms(const struct of_kafka_options *options);
 
 /* Opens a consumer's handle that commits nothing by itself, reads committed records only and never jumps, and is no member of the
- * group before it subscribes; settings[0..count)
- * come on top. events: RD_KAFKA_EVENT_* beside errors and logs. OF_FATAL: a property is refused. */
+ * group before it subscribes; settings[0..count) come on top. events: RD_KAFKA_EVENT_* beside errors and logs. OF_FATAL: a
+ * property is refused. */
 enum of_status of_kafka_consumer_open(struct of_kafka_client *client, const struct of_kafka_options *options,
                                       const struct of_kafka_property *settings, size_t count, int events,
                                       struct of_error *err) OF_MUST_USE;

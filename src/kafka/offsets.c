@@ -42,10 +42,8 @@ of_kafka_query_range(struct of_kafka_client *client, const char *topic, int32_t 
     return OF_OK;
 }
 
-/* librdkafka asks the leaders that it remembers, and when one is dead or no leader any more it remembers that no better:
- * a client that fetches nothing of the topic would go on asking it for minutes. Whoever asks again then asks the right one. */
-static void
-learn_leaders(struct of_kafka_client *client, const rd_kafka_topic_partition_list_t *list, int timeout_ms)
+void
+of_kafka_learn_leaders(struct of_kafka_client *client, const rd_kafka_topic_partition_list_t *list, int timeout_ms)
 {
     int64_t until_ms = now_ms() + timeout_ms;
     for (int i = 0; i < list->cnt; i++) {
@@ -72,7 +70,8 @@ of_kafka_query_edges(struct of_kafka_client *client, rd_kafka_topic_partition_li
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         code = first_error(list);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        learn_leaders(client, list, timeout_ms / 2);
+        /* Of a leader that is dead or no leader any more. Whoever asks again then asks the right one. */
+        of_kafka_learn_leaders(client, list, timeout_ms / 2);
         return of_error_set(err, OF_RETRY, "cannot look up the %s offsets: %s", end ? "last" : "first",
                             rd_kafka_err2str(code));
     }

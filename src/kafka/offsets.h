@@ -14,6 +14,10 @@ enum of_status of_kafka_query_range(struct of_kafka_client *client, const char *
 enum of_status of_kafka_query_edges(struct of_kafka_client *client, rd_kafka_topic_partition_list_t *list, bool end,
                                     int timeout_ms, struct of_error *err) OF_MUST_USE;
 
+/* Asks who leads the partitions, one request for each topic; the list is in the order of topics. For a client that reads nothing of
+ * them: it remembers leaders for minutes, and without any it looks for them once a second. */
+void of_kafka_learn_leaders(struct of_kafka_client *client, const rd_kafka_topic_partition_list_t *list, int timeout_ms);
+
 /* Fills the offset of each element with what the group has committed; negative: nothing. OF_OK, OF_RETRY, OF_FATAL. */
 enum of_status of_kafka_query_committed(struct of_kafka_client *client, rd_kafka_topic_partition_list_t *list,
                                         int timeout_ms, struct of_error *err) OF_MUST_USE;

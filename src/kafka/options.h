@@ -53,7 +53,8 @@ struct of_kafka_options {
     of_kafka_log *log; /* NULL: nothing is logged */
     bool (*interrupted)(void); /* whether what takes long at a start is to be given up; any thread; NULL: it never is */
     struct of_topic_ids *topic_ids; /* of the lanes together; NULL: each source knows what it has seen itself */
-    struct of_kafka_statistics *consumer_statistics, *producer_statistics; /* of the lane's handles; NULL: not wanted */
+    /* Of the lane's handles; NULL: not wanted. Consumer: the member of the group, or what reads orders where that is another. */
+    struct of_kafka_statistics *consumer_statistics, *producer_statistics;
 };
 
 /* Why the property must not be set to this value, because delivery depends on it, or which option sets it; NULL when it

@@ -303,9 +303,6 @@ open_producer(struct sink *sink)
          * takes to its acknowledgement: librdkafka 2.0.2 spins while one that has lingered waits for the one before it. */
         { "linger.ms", "25" },
         { "delivery.report.only.error", "true" },
-        /* How long the offsets wait when the broker is still writing the markers of the transaction before; 100 by default. As long
-         * as librdkafka waits with partitions that it registers. */
-        { "retry.backoff.ms", "20" },
         /* That a topic is back, a transactional producer only learns from this. */
         { "topic.metadata.refresh.interval.ms", "5000" },
     };

@@ -8,12 +8,14 @@
 #include "core/assert.h"
 #include "core/memory.h"
 #include "kafka/membership.h"
+#include "kafka/offsets.h"
 #include "order/cause.h"
 #include "kafka/source_records.h"
 
 enum {
     DESTROY_MS = 2000,
     CLOSE_MS = 5000, /* all of it */
+    LEADERS_MS = 200,
     SMALL_RECORD_BYTES = 400, /* what a record of a few dozen bytes costs in librdkafka's queue */
     RETRY_RECORD_BYTES = 600, /* the same of one with a retry header */
     USUAL_RETRY_PARTITIONS = 12,
@@ -22,9 +24,7 @@ enum {
 struct source {
     struct of_kafka_membership membership;
     struct of_kafka_client clients[2]; /* that fetch, by enum of_role; no members of the group */
-    rd_kafka_topic_t *topics[2]; /* so that they know the leaders when they are assigned: looked up only then, they may be found a
-                                  * second later. NULL: no such topic */
-    struct of_kafka_options quiet;     /* theirs, without log: what goes wrong with brokers the member tells */
+    struct of_kafka_options quiet;     /* that of retries has no log: what goes wrong with brokers the one of orders tells */
     struct of_kafka_assignment assignment;
     const struct of_kafka_options *options;
     _Atomic bool abandoned; /* by close, which waited long enough */
@@ -73,6 +73,7 @@ open_client(struct of_kafka_client *client, const struct of_kafka_options *optio
     enum of_status status = of_kafka_consumer_open(client, options, settings, sizeof settings / sizeof *settings,
                                                    RD_KAFKA_EVENT_STATS, err);
     client->statistics = statistics;
+    client->beside = true;
     return status;
 }
 
@@ -93,19 +94,14 @@ open_clients(struct source *source, const struct of_kafka_options *options, stru
     enum of_status status = of_kafka_membership_open(&source->membership, options, NULL, err);
     if (status != OF_OK)
         return status;
-    status = open_client(&clients[OF_ROLE_ORDERS], &source->quiet, &orders, options->consumer_statistics, err);
+    status = open_client(&clients[OF_ROLE_ORDERS], options, &orders, options->consumer_statistics, err);
     if (status == OF_OK)
         status = open_client(&clients[OF_ROLE_RETRY], &source->quiet, &retry, NULL, err);
     if (status != OF_OK) {
         of_kafka_client_close(&clients[OF_ROLE_ORDERS], DESTROY_MS);
         of_kafka_membership_close(&source->membership);
-        return status;
     }
-    const char *const topics[2] = { [OF_ROLE_ORDERS] = options->orders_topic, [OF_ROLE_RETRY] = options->retry_topic };
-    for (int role = 0; role < 2; role++)
-        if (topics[role] != NULL)
-            source->topics[role] = rd_kafka_topic_new(clients[role].rk, topics[role], NULL);
-    return OF_OK;
+    return status;
 }
 
 static enum of_status
@@ -164,11 +160,28 @@ source_event(void *self, struct of_source_event *event)
 
 /* ---- assignment ---- */
 
+/* The member knows who leads the partitions, those who read them may not. */
+static void
+learn_leaders(struct source *source, const struct of_partition *partitions, uint32_t count)
+{
+    for (int role = 0; role < 2; role++) {
+        rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
+        for (uint32_t i = 0; i < count; i++)
+            if (partitions[i].role == (enum of_role)role)
+                rd_kafka_topic_partition_list_add(list, partitions[i].topic, partitions[i].partition);
+        of_kafka_learn_leaders(&source->clients[role], list, LEADERS_MS);
+        rd_kafka_topic_partition_list_destroy(list);
+    }
+}
+
 static enum of_status
 source_positions(void *self, struct of_partition *partitions, uint32_t count, struct of_error *err)
 {
     struct source *source = self;
-    return of_kafka_membership_positions(&source->membership, partitions, count, err);
+    enum of_status status = of_kafka_membership_positions(&source->membership, partitions, count, err);
+    if (status == OF_OK)
+        learn_leaders(source, partitions, count);
+    return status;
 }
 
 static enum of_status
@@ -279,18 +292,14 @@ static void
 close_all(void *arg)
 {
     struct source *source = arg;
-    rd_kafka_assign(source->membership.client.rk, NULL);
     for (int role = 0; role < 2; role++)
         rd_kafka_assign(source->clients[role].rk, NULL);
     if (atomic_load(&source->abandoned))
         return;
     of_kafka_assignment_fini(&source->assignment);
     of_kafka_membership_close(&source->membership);
-    for (int role = 0; role < 2; role++) {
-        if (source->topics[role] != NULL)
-            rd_kafka_topic_destroy(source->topics[role]);
+    for (int role = 0; role < 2 && !atomic_load(&source->abandoned); role++)
         of_kafka_client_close(&source->clients[role], DESTROY_MS);
-    }
     if (!atomic_load(&source->abandoned))
         free(source);
 }

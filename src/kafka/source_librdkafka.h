@@ -1,4 +1,5 @@
-/* The source that reads through librdkafka: core/source.h on a group consumer.
+/* The source that reads through librdkafka: core/source.h on a member of the group that reads nothing, and two consumers outside the
+ * group, for orders and for retries.
  *
  * Offsets are committed only by commit(), partitions are assigned by the range assignor and never jump (the reset
  * policy is `error`), and only committed records are seen. The partitions of the orders topic share one queue; each

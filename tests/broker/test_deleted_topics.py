@@ -44,11 +44,6 @@ class DeletedTopics(TestCase):
     def settle(self, flow, count):
         self.wait_until(lambda: flow.settled() >= count, 90, f"{count} orders settled")
 
-    @staticmethod
-    def told(flow):
-        """How often an order was told of; those of a topic made anew have the places of others."""
-        return len(flow.events("processed")) + len(flow.events("dead_letter"))
-
     def committed(self, flow):
         return {place: offset for place, offset in flow.client.committed(flow.settings.group).items()
                 if place[0] == flow.topic}
@@ -80,7 +75,7 @@ class DeletedTopics(TestCase):
             flow.publish_orders(450, first_id=2001)
             self.wait_for_hold(program, flow.topic, "offset_out_of_range", "made anew")
             time.sleep(6)       # longer than any back-off
-            self.assertEqual(self.told(flow), 300, "what stands at the old offsets is another order")
+            self.assertEqual(flow.told(), 300, "what stands at the old offsets is another order")
             program.terminate()
             self.assertEqual(Totals.of_event(program.final(60)["run"]), before.totals)
         self.start_over(flow)
@@ -101,7 +96,7 @@ class DeletedTopics(TestCase):
             self.wait_until(lambda: set(self.committed(flow).values()) == {50}, 120, "orders go on")
             self.wait_until(lambda: {reason["topic"] for reason in self.reasons()} == {flow.retry}, 60,
                             "only retries are held")
-            self.assertEqual(self.told(flow), 60, "what stands at the old offsets is another retry")
+            self.assertEqual(flow.told(), 60, "what stands at the old offsets is another retry")
             program.terminate()
             program.final(60)
         self.start_over(flow)

@@ -352,6 +352,26 @@ test_retry_records_come_one_by_one(void **state)
     fixture_close(&fixture);
 }
 
+/* Until each has half. A member that joins late takes part in the next rebalance only. */
+static void
+share(struct reader *first, struct reader *second)
+{
+    bool never = false;
+    struct reader *const both[] = { first, second };
+    for (int64_t until_ms = test_now_ms() + 20000; test_now_ms() < until_ms;) {
+        if (first->assigned && second->assigned && first->slot_count + second->slot_count == 2 * FIXTURE_PARTITIONS)
+            return;
+        for (int i = 0; i < 2; i++) {
+            reader_wait(both[i], &never, 10);
+            if (!both[i]->revoking)
+                continue;
+            both[i]->source.ops->unassign(both[i]->source.self);
+            both[i]->assigned = both[i]->revoking = false;
+        }
+    }
+    fail_msg("one has %u partitions, the other %u", first->slot_count, second->slot_count);
+}
+
 /* A second member takes half; what the first commits while it gives up is where the second begins. */
 static void
 test_a_second_member_takes_half(void **state)
@@ -371,13 +391,8 @@ test_a_second_member_takes_half(void **state)
     reader_open(&second, &fixture.options);
     assert_true(reader_wait(&first, &first.revoking, 10000));
     assert_false(first.lost);
-    first.source.ops->unassign(first.source.self);
-    first.assigned = first.revoking = false;
     bool never = false;
-    for (int i = 0; i < 1000 && !(first.assigned && second.assigned); i++) {
-        reader_wait(&first, &first.assigned, 10);
-        reader_wait(&second, &second.assigned, 10);
-    }
+    share(&first, &second);
     assert_int_equal(first.slot_count, FIXTURE_PARTITIONS);
     assert_int_equal(second.slot_count, FIXTURE_PARTITIONS);
     reader_slot(&first, OF_ROLE_RETRY, reader_slot(&first, OF_ROLE_ORDERS, first.slots[0].partition)->partition);
@@ -389,6 +404,41 @@ test_a_second_member_takes_half(void **state)
     read_until(&first, &one, progress.records + 20, 5000);
     read_until(&second, &two, progress.records + 20, 5000);
     reader_wait(&first, &never, 10);
+    reader_close(&second);
+    reader_close(&first);
+    fixture_close(&fixture);
+}
+
+/* To take a partition up again whose offset was out of range does not answer a revoke that nobody has heard of yet: its partitions
+ * would be another's while they are still being drained. */
+static void
+test_a_partition_taken_up_again_answers_no_revoke(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct reader first, second;
+    struct of_error err;
+    bool never = false;
+    fixture_open(&fixture);
+    fixture_produce_orders(&fixture, 0, 0, 10);
+    reader_open(&first, &fixture.options);
+    assert_true(reader_wait(&first, &first.assigned, 10000));
+    assert_int_equal(reader_commit(&first, reader_slot(&first, OF_ROLE_ORDERS, 0), 5000), OF_OK);
+    reader_close(&first);
+
+    reader_open(&first, &fixture.options);
+    assert_true(reader_wait(&first, &first.assigned, 10000));
+    for (int i = 0; i < 500 && first.broken_count == 0; i++) {
+        assert_false(first.source.ops->read(first.source.self, &first.chunk));
+        reader_wait(&first, &never, 10);
+    }
+    assert_int_equal(first.broken_count, 1);
+    reader_open(&second, &fixture.options);
+    assert_false(reader_wait(&second, &second.assigned, 1500)); /* several heartbeats: the first is told to revoke */
+    assert_int_equal(first.source.ops->resume(first.source.self, reader_slot(&first, OF_ROLE_ORDERS, 0), 0, &err), OF_OK);
+    assert_false(reader_wait(&second, &second.assigned, 1500));
+    assert_true(reader_wait(&first, &first.revoking, 5000));
+    share(&first, &second);
     reader_close(&second);
     reader_close(&first);
     fixture_close(&fixture);
@@ -539,6 +589,7 @@ main(void)
         cmocka_unit_test(test_an_offset_out_of_range_breaks_the_partition),
         cmocka_unit_test(test_retry_records_come_one_by_one),
         cmocka_unit_test(test_a_second_member_takes_half),
+        cmocka_unit_test(test_a_partition_taken_up_again_answers_no_revoke),
         cmocka_unit_test(test_latest_begins_at_the_end),
         cmocka_unit_test(test_a_group_begins_at_one_moment),
         cmocka_unit_test(test_where_a_group_began_stays),

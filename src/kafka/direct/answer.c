@@ -258,7 +258,7 @@ end_walk(struct walk *walk, int64_t from)
     walk->stretch->leader_epoch = part->last_epoch;
 }
 
-/* An answer without a whole batch: the broker was asked for too few bytes. */
+/* An answer without a whole batch: what others left of it was too little, or the limit is. The partition comes first the next time. */
 static void
 ask_for_more(struct of_fetcher *fetcher, struct of_link *link, struct of_direct_part *part)
 {

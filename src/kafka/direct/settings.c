@@ -123,8 +123,8 @@ clamp(size_t value, size_t low, size_t high)
 }
 
 /* A sixteenth of the budget is for answers with orders, each small enough for the processor's cache: larger ones are
- * slower. One partition may fill an answer: brokers cut each off in the middle of a batch, which is then sent in vain. Those left
- * out come first the next time. A quarter is for retries that wait. */
+ * slower. One partition may fill an answer: brokers cut each off in the middle of a batch, which is then sent in vain. The next
+ * answer begins with another one. A quarter is for retries that wait. */
 static void
 set_sizes(struct of_direct_settings *settings, const struct of_kafka_options *options)
 {
