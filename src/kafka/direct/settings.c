@@ -123,8 +123,8 @@ clamp(size_t value, size_t low, size_t high)
 }
 
 /* A sixteenth of the budget is for answers with orders, each small enough for the processor's cache: larger ones are
- * slower. One partition may fill an answer: brokers cut each off in the middle of a batch, which is then sent in vain. The next
- * answer begins with another one. A quarter is for retries that wait. */
+ * slower. Two partitions fill one: brokers cut each off in the middle of a batch, which is then sent in vain, so that it should not
+ * be many; the next answer begins with others. A quarter is for retries that wait. */
 static void
 set_sizes(struct of_direct_settings *settings, const struct of_kafka_options *options)
 {
@@ -133,7 +133,7 @@ set_sizes(struct of_direct_settings *settings, const struct of_kafka_options *op
     size_t memory = options->memory_bytes;
     settings->fetch_bytes = (int32_t)clamp(memory / 256, 256 << 10, 1 << 20);
     settings->slabs = (uint32_t)clamp(memory / 16 / (size_t)settings->fetch_bytes, SLABS_LEAST, SLABS_MOST);
-    settings->partition_bytes = settings->fetch_bytes;
+    settings->partition_bytes = settings->fetch_bytes / 2;
     settings->retry_bytes = (int32_t)clamp(memory / 4 / retries / 4, 4 << 10, 256 << 10);
 }
 
