@@ -15,7 +15,7 @@
 enum {
     DESTROY_MS = 2000,
     CLOSE_MS = 5000, /* all of it */
-    LEADERS_MS = 200,
+    LEADERS_MS = 200, /* for each of the two readers */
     SMALL_RECORD_BYTES = 400, /* what a record of a few dozen bytes costs in librdkafka's queue */
     RETRY_RECORD_BYTES = 600, /* the same of one with a retry header */
     USUAL_RETRY_PARTITIONS = 12,

@@ -12,6 +12,7 @@
  *   first_offset of a chunk is the next_offset of the chunk before it, so chunks cover the partition without a gap.
  *   BROKEN with OF_CAUSE_OFFSET_OUT_OF_RANGE: resume() answers OF_RETRY, and may block for a second, as long as the
  *     offset is out of range.
+ *   positions() may block for 0.4 s more than it says, where brokers are slow to tell who leads the partitions.
  *   LEFT is given at the latest two seconds after the last partition was given up. */
 #ifndef OF_KAFKA_SOURCE_LIBRDKAFKA_H
 #define OF_KAFKA_SOURCE_LIBRDKAFKA_H

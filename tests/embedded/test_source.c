@@ -241,6 +241,27 @@ test_the_leader_epoch_is_committed_with_the_offset(void **state)
     fixture_close(&fixture);
 }
 
+/* A reader with all partitions, whose orders partition 0 is broken, as the topic holds ten and 5000 is committed. */
+static void
+open_out_of_range(struct fixture *fixture, struct reader *reader)
+{
+    bool never = false;
+    fixture_open(fixture);
+    fixture_produce_orders(fixture, 0, 0, 10);
+    reader_open(reader, &fixture->options);
+    assert_true(reader_wait(reader, &reader->assigned, 10000));
+    assert_int_equal(reader_commit(reader, reader_slot(reader, OF_ROLE_ORDERS, 0), 5000), OF_OK);
+    reader_close(reader);
+
+    reader_open(reader, &fixture->options);
+    assert_true(reader_wait(reader, &reader->assigned, 10000));
+    for (int i = 0; i < 500 && reader->broken_count == 0; i++) {
+        assert_false(reader->source.ops->read(reader->source.self, &reader->chunk));
+        reader_wait(reader, &never, 10);
+    }
+    assert_int_equal(reader->broken_count, 1);
+}
+
 /* A committed offset that the topic does not hold breaks the partition, and is told as such once what it holds was looked
  * up; the others go on; it can be resumed at an offset that exists. */
 static void
@@ -251,22 +272,9 @@ test_an_offset_out_of_range_breaks_the_partition(void **state)
     struct reader reader;
     struct progress progress = { .records = 0 };
     struct of_error err;
-    fixture_open(&fixture);
-    fixture_produce_orders(&fixture, 0, 0, 10);
-    reader_open(&reader, &fixture.options);
-    assert_true(reader_wait(&reader, &reader.assigned, 10000));
-    assert_int_equal(reader_commit(&reader, reader_slot(&reader, OF_ROLE_ORDERS, 0), 5000), OF_OK);
-    reader_close(&reader);
-
-    reader_open(&reader, &fixture.options);
-    assert_true(reader_wait(&reader, &reader.assigned, 10000));
     bool never = false;
-    for (int i = 0; i < 500 && reader.broken_count == 0; i++) {
-        assert_false(reader.source.ops->read(reader.source.self, &reader.chunk));
-        reader_wait(&reader, &never, 10);
-    }
+    open_out_of_range(&fixture, &reader);
     struct of_slot *slot = reader_slot(&reader, OF_ROLE_ORDERS, 0);
-    assert_int_equal(reader.broken_count, 1);
     assert_ptr_equal(reader.broken.slot, slot);
     assert_int_equal(reader.broken.cause, OF_CAUSE_FETCH_FAILED);
     assert_int_equal(reader.broken.offset, 5000);
@@ -418,21 +426,7 @@ test_a_partition_taken_up_again_answers_no_revoke(void **state)
     struct fixture fixture;
     struct reader first, second;
     struct of_error err;
-    bool never = false;
-    fixture_open(&fixture);
-    fixture_produce_orders(&fixture, 0, 0, 10);
-    reader_open(&first, &fixture.options);
-    assert_true(reader_wait(&first, &first.assigned, 10000));
-    assert_int_equal(reader_commit(&first, reader_slot(&first, OF_ROLE_ORDERS, 0), 5000), OF_OK);
-    reader_close(&first);
-
-    reader_open(&first, &fixture.options);
-    assert_true(reader_wait(&first, &first.assigned, 10000));
-    for (int i = 0; i < 500 && first.broken_count == 0; i++) {
-        assert_false(first.source.ops->read(first.source.self, &first.chunk));
-        reader_wait(&first, &never, 10);
-    }
-    assert_int_equal(first.broken_count, 1);
+    open_out_of_range(&fixture, &first);
     reader_open(&second, &fixture.options);
     assert_false(reader_wait(&second, &second.assigned, 1500)); /* several heartbeats: the first is told to revoke */
     assert_int_equal(first.source.ops->resume(first.source.self, reader_slot(&first, OF_ROLE_ORDERS, 0), 0, &err), OF_OK);
