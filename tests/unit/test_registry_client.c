@@ -635,13 +635,14 @@ subjects_are_listed_by_name_without_those_that_go_meanwhile(void **state)
 static void
 the_registry_says_how_long_to_leave_it_alone(void **state)
 {
+    enum { AGES = 6 * 60 * 60 * 1000 }; /* or more: newer libcurls report no more than six hours */
     (void)state;
     static const struct {
         struct of_stub_answer answer;
         int64_t wait_ms;
     } rows[] = {
         { { .status = 429, .headers = "Retry-After: 3\r\n" }, 3000 },
-        { { .status = 503, .headers = "Retry-After: 100000000000\r\n" }, INT32_MAX },
+        { { .status = 503, .headers = "Retry-After: 100000000000\r\n" }, AGES },
         { { .status = 503, .headers = "Retry-After: soon\r\n" }, 0 },
         { { .status = 503, .headers = "Retry-After: -5\r\n" }, 0 },
         { { .status = 503 }, 0 },
@@ -653,8 +654,9 @@ the_registry_says_how_long_to_leave_it_alone(void **state)
         char *schema;
         script(&rows[i].answer);
         assert_int_equal(get_text(client, 1, &schema, NULL), OF_REGISTRY_UNAVAILABLE);
-        if (of_registry_client_wait_ms(client) != rows[i].wait_ms)
-            fail_msg("row %zu: %lld ms", i, (long long)of_registry_client_wait_ms(client));
+        int64_t wait_ms = of_registry_client_wait_ms(client);
+        if (rows[i].wait_ms == AGES ? wait_ms < AGES : wait_ms != rows[i].wait_ms)
+            fail_msg("row %zu: %lld ms", i, (long long)wait_ms);
     }
     of_registry_client_close(&client);
 }

@@ -125,7 +125,7 @@ every_version_of_an_answer_comes_back(void **state)
     }
 }
 
-/* Cut at every byte, with every byte more, and with the wrong number. */
+/* Cut at every byte, and with the wrong number; more than the whole is as good. */
 static void
 an_answer_that_is_not_whole_is_refused(void **state)
 {
@@ -148,7 +148,8 @@ an_answer_that_is_not_whole_is_refused(void **state)
         }
         assert_int_equal(of_message_read_answer(fetch, version, 12, written(&writer), &got, &arena, &err), OF_POISON);
         of_wire_write_i8(&writer, 0);
-        assert_int_equal(of_message_read_answer(fetch, version, 11, written(&writer), &got, &arena, &err), OF_POISON);
+        assert_int_equal(of_message_read_answer(fetch, version, 11, written(&writer), &got, &arena, &err), OF_OK);
+        assert_int_equal(got.responses.count, 1);
         of_arena_empty(&arena);
         of_wire_writer_fini(&writer);
     }
