@@ -18,6 +18,8 @@ static enum of_status
 configure(rd_kafka_conf_t *conf, const struct of_kafka_options *options, const struct of_kafka_property *settings,
           size_t count, struct of_error *err)
 {
+    char ignored[16];
+    const char *metrics = "enable.metrics.push"; /* from librdkafka 2.5 on; waits for a second when a client is closed */
     const struct of_kafka_property common[] = {
         { "bootstrap.servers", options->brokers },
         { "client.id", options->client_id != NULL ? options->client_id : "orderflow" },
@@ -26,6 +28,7 @@ configure(rd_kafka_conf_t *conf, const struct of_kafka_options *options, const s
         { "reconnect.backoff.max.ms", "2000" },
         { "log.queue", "true" },
         { "log.connection.close", "false" },
+        { metrics, of_kafka_property_default(metrics, ignored, sizeof ignored) ? "false" : NULL },
     };
     enum of_status status = of_kafka_set_properties(conf, common, sizeof common / sizeof *common, err);
     if (status == OF_OK)
