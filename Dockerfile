@@ -6,7 +6,7 @@
 #
 # docker-compose.yml runs it with a broker and a registry.
 
-FROM debian:12 AS build
+FROM debian:13 AS build
 RUN apt-get update \
  && apt-get install -y --no-install-recommends \
         gcc libc6-dev cmake ninja-build pkg-config \
@@ -26,11 +26,11 @@ RUN cmake --preset package \
  && cmake --build build/package \
  && DESTDIR=/installed cmake --install build/package --strip
 
-FROM debian:12-slim
+FROM debian:13-slim
 # curl is for health checks; its library is needed anyway.
 RUN apt-get update \
  && apt-get install -y --no-install-recommends \
-        librdkafka1 libavro23 libck0 liburcu8 libcurl4 libssl3 libjansson4 libmicrohttpd12 libjemalloc2 \
+        librdkafka1 libck0t64 liburcu8t64 libcurl4t64 libssl3t64 libjansson4 libmicrohttpd12t64 libjemalloc2 \
         zlib1g libsnappy1v5 liblz4-1 libzstd1 \
         ca-certificates curl \
  && rm -rf /var/lib/apt/lists/* \

@@ -1,4 +1,4 @@
-// The Dockerfile as BuildKit reads it. That its commands work is shown by test_image.py.
+// The Dockerfile as BuildKit reads it. That its commands work is shown by ../package/test_image.py.
 package compose
 
 import (
@@ -37,7 +37,7 @@ func stages(t *testing.T) []instructions.Stage {
 
 func TestTwoStages(t *testing.T) {
 	found := stages(t)
-	if len(found) != 2 || found[0].BaseName != "debian:12" || found[1].BaseName != "debian:12-slim" {
+	if len(found) != 2 || found[0].BaseName != "debian:13" || found[1].BaseName != "debian:13-slim" {
 		t.Fatalf("stages: %v", found)
 	}
 }
