@@ -52,6 +52,10 @@ class Stage:
             self.user = rest
 
 
+def printed_by(*command):
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
 def stages(handed):
     text = re.sub(r"\\\n", " ", re.sub(r"^\s*#.*\n", "", (ROOT / "Dockerfile").read_text(), flags=re.M))
     found = []
@@ -89,14 +93,18 @@ class Image(unittest.TestCase):
         printed = self.make(self.build, [f'cp -a "$1/installed" {self.handed}', *TESTS])
         print(*re.findall(r"^\d+% tests passed.*", printed, re.M), file=sys.stderr)
         program = self.handed / "installed" / "usr" / "bin" / "orderflow"
-        sections = subprocess.run(["readelf", "--sections", "--wide", program], capture_output=True, text=True).stdout
+        sections = printed_by("readelf", "--sections", "--wide", program)
         self.assertIn(".text", sections)
         self.assertNotIn(".debug_info", sections)
+        needed = set(re.findall(r"\(NEEDED\).*\[(.*)\]", printed_by("readelf", "--dynamic", program)))
+        self.assertGreater(len(needed), 5)
 
         as_user = f'chroot --userspec={self.final.user} "$1" {INSIDE}'
         printed = self.make(self.final, [
             f'test -s "$1{self.final.variables["ORDERFLOW_CONFIG"]}"',
+            'test -s "$1/usr/share/orderflow/orderflow.conf"',
             f'{as_user} sh -c "ldd /usr/bin/orderflow"',
+            *(f"chroot \"$1\" {INSIDE} dpkg-query --search '*/{name}'" for name in sorted(needed)),
             f"{as_user} curl --version",
             f"{as_user} orderflow version",
             f"{as_user} orderflow demo --count 20 --interval-ms 20 --retry-delay-ms 100"])
@@ -104,6 +112,10 @@ class Image(unittest.TestCase):
         self.assertRegex(printed, r"\norderflow \d+\.\d+\.\d+\n")
         self.assertIn("\n  orders processed   19\n", printed)
         self.assertNotEqual(self.final.user, "0:0")
+        # Those that the program names itself; theirs come with their packages. The C library is always there.
+        owners = set(re.findall(r"^([a-z0-9.+-]+):\S+ /\S+\.so\S*$", printed, re.M))
+        self.assertGreater(len(owners), 5)
+        self.assertEqual(owners - {"libc6"} - set(" ".join(self.final.lines).split()), set())
 
 
 if __name__ == "__main__":

@@ -635,14 +635,14 @@ subjects_are_listed_by_name_without_those_that_go_meanwhile(void **state)
 static void
 the_registry_says_how_long_to_leave_it_alone(void **state)
 {
-    enum { AGES = 6 * 60 * 60 * 1000 }; /* or more: newer libcurls report no more than six hours */
+    enum { SIX_HOURS_MS = 6 * 60 * 60 * 1000 }; /* newer libcurls report no more */
     (void)state;
     static const struct {
         struct of_stub_answer answer;
         int64_t wait_ms;
     } rows[] = {
         { { .status = 429, .headers = "Retry-After: 3\r\n" }, 3000 },
-        { { .status = 503, .headers = "Retry-After: 100000000000\r\n" }, AGES },
+        { { .status = 503, .headers = "Retry-After: 100000000000\r\n" }, INT32_MAX },
         { { .status = 503, .headers = "Retry-After: soon\r\n" }, 0 },
         { { .status = 503, .headers = "Retry-After: -5\r\n" }, 0 },
         { { .status = 503 }, 0 },
@@ -655,7 +655,7 @@ the_registry_says_how_long_to_leave_it_alone(void **state)
         script(&rows[i].answer);
         assert_int_equal(get_text(client, 1, &schema, NULL), OF_REGISTRY_UNAVAILABLE);
         int64_t wait_ms = of_registry_client_wait_ms(client);
-        if (rows[i].wait_ms == AGES ? wait_ms < AGES : wait_ms != rows[i].wait_ms)
+        if (wait_ms != rows[i].wait_ms && !(rows[i].wait_ms == INT32_MAX && wait_ms == SIX_HOURS_MS))
             fail_msg("row %zu: %lld ms", i, (long long)wait_ms);
     }
     of_registry_client_close(&client);

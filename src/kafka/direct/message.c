@@ -267,8 +267,8 @@ of_message_write_request(struct of_wire_writer *writer, const struct of_message 
     of_wire_put_u32(writer->data + begin, (uint32_t)(writer->length - begin - 4));
 }
 
-/* An answer to ApiVersions has no tags in its head, as whoever asks may not know them. Bytes behind the last field are no
- * reason to refuse the rest, to other clients either: librdkafka's embedded cluster ends Metadata with its tags twice. */
+/* An answer to ApiVersions has no tags in its head, as whoever asks may not know them. librdkafka's embedded
+ * cluster ends Metadata with its tags twice; anything else behind the last field is refused. */
 enum of_status
 of_message_read_answer(const struct of_message *message, int16_t version, int32_t correlation, struct of_slice bytes,
                        void *answer, struct of_arena *arena, struct of_error *err)
@@ -283,7 +283,9 @@ of_message_read_answer(const struct of_message *message, int16_t version, int32_
     if (flexible && message->api != OF_API_VERSIONS)
         read_tags(&reader, &no_fields, version, NULL, arena);
     of_message_read(&reader, message->answer, version, flexible, answer, arena);
-    if (reader.bad)
+    while (flexible && !reader.bad && of_wire_left(&reader) > 0)
+        read_tags(&reader, &no_fields, version, NULL, arena);
+    if (reader.bad || of_wire_left(&reader) > 0)
         return of_error_set(err, OF_POISON, "%s: an answer of %zu bytes does not follow version %d of the protocol",
                             message->name, bytes.length, version);
     return OF_OK;

@@ -4,8 +4,8 @@
  * Source: the message definitions of Apache Kafka (clients/src/main/resources/common/message) and KIP-482 for flexible
  * versions: compact lengths and tagged fields.
  *
- * Errors: reading gives OF_POISON for what does not follow the tables or would need more than the arena's limit; bytes
- * behind an answer's last field are passed over. Threads: tables are constant, everything else belongs to one thread.
+ * Errors: reading gives OF_POISON for what does not follow the tables, has bytes behind its end (more tags apart), or would
+ * need more than the arena's limit. Threads: tables are constant, everything else belongs to one thread.
  * Owner: arrays that were read lie in the arena until it is emptied; strings and bytes are views of the answer. */
 #ifndef OF_KAFKA_DIRECT_MESSAGE_H
 #define OF_KAFKA_DIRECT_MESSAGE_H
