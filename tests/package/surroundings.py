@@ -46,6 +46,22 @@ def obstacle():
     return None
 
 
+def make_root(release, target, *options, seconds):
+    """Runs mmdebstrap, which makes a Debian from the packages that this machine's apt offers. Its end, and what it printed."""
+    return subprocess.run(["mmdebstrap", "--mode=root", '--aptopt=Acquire::Retries "3"', *options, release, target],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          timeout=seconds)
+
+
+def main_with_root(what):
+    """main() of tests that make roots; skipped, which says what was not tested, where there can be none."""
+    need("mmdebstrap", "unshare", "mount")
+    if (reason := obstacle()) is not None:
+        print(f"NOT TESTED, {what}: {reason}", file=sys.stderr)
+        sys.exit(SKIPPED)
+    main()
+
+
 def main():
     program = unittest.main(module="__main__", exit=False, verbosity=2)
     sys.exit(not program.result.wasSuccessful())

@@ -4,12 +4,11 @@ most that the tests run on, also builds the whole project and passes the tests t
 import pathlib
 import re
 import shlex
-import subprocess
 import sys
 import tempfile
 import unittest
 
-from surroundings import ROOT, SKIPPED, main, need, obstacle
+from surroundings import ROOT, main_with_root, make_root, output
 
 SECONDS = 1200
 RELEASES = {"debian:13": "trixie", "debian:13-slim": "trixie"}
@@ -52,10 +51,6 @@ class Stage:
             self.user = rest
 
 
-def printed_by(*command):
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
-
 def stages(handed):
     text = re.sub(r"\\\n", " ", re.sub(r"^\s*#.*\n", "", (ROOT / "Dockerfile").read_text(), flags=re.M))
     found = []
@@ -81,10 +76,8 @@ class Image(unittest.TestCase):
         script.write_text("\n".join(["#!/bin/sh", "set -ex", 'mount -t proc proc "$1/proc"', *stage.lines, *lines,
                                      "echo all of it worked", ""]))
         script.chmod(0o755)
-        done = subprocess.run(
-            ["mmdebstrap", "--mode=root", "--variant=minbase", "--format=null", '--aptopt=Acquire::Retries "3"',
-             f'--customize-hook=unshare --mount {script} "$1"', stage.release, "/dev/null"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SECONDS)
+        done = make_root(stage.release, "/dev/null", "--variant=minbase", "--format=null",
+                         f'--customize-hook=unshare --mount {script} "$1"', seconds=SECONDS)
         self.assertEqual(done.returncode, 0, done.stdout[-20000:])
         self.assertIn("\nall of it worked\n", done.stdout)
         return done.stdout
@@ -93,10 +86,10 @@ class Image(unittest.TestCase):
         printed = self.make(self.build, [f'cp -a "$1/installed" {self.handed}', *TESTS])
         print(*re.findall(r"^\d+% tests passed.*", printed, re.M), file=sys.stderr)
         program = self.handed / "installed" / "usr" / "bin" / "orderflow"
-        sections = printed_by("readelf", "--sections", "--wide", program)
+        sections = output("readelf", "--sections", "--wide", program)
         self.assertIn(".text", sections)
         self.assertNotIn(".debug_info", sections)
-        needed = set(re.findall(r"\(NEEDED\).*\[(.*)\]", printed_by("readelf", "--dynamic", program)))
+        needed = set(re.findall(r"\(NEEDED\).*\[(.*)\]", output("readelf", "--dynamic", program)))
         self.assertGreater(len(needed), 5)
 
         as_user = f'chroot --userspec={self.final.user} "$1" {INSIDE}'
@@ -119,8 +112,4 @@ class Image(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    need("mmdebstrap", "unshare", "mount")
-    if (reason := obstacle()) is not None:
-        print(f"NOT TESTED, the image: {reason}", file=sys.stderr)
-        sys.exit(SKIPPED)
-    main()
+    main_with_root("the image")
