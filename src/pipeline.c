@@ -156,6 +156,7 @@ add_crew(struct of_pipeline *pipeline, const char *name, enum of_bell_kind bell,
         free(crew);
         return status;
     }
+    of_crew_set_thread_calls(crew, of_schema_cache_enter, of_schema_cache_leave); /* decode reads schemas */
     pipeline->crews = of_realloc_array(pipeline->crews, pipeline->crew_count + 1, sizeof(struct of_crew *));
     pipeline->crews[pipeline->crew_count++] = crew;
     *out = crew;

@@ -12,6 +12,7 @@
 #ifndef OF_PIPELINE_PRIVATE_H
 #define OF_PIPELINE_PRIVATE_H
 
+#include "core/crew.h"
 #include "pipeline.h"
 
 /* ---- the wiring, as tables ---- */

@@ -1,20 +1,11 @@
 #include "core/agent.h"
 
-#include <inttypes.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    ITEMS_PER_INPUT = 16, /* taken from one input in one turn, so that no lane starves another */
-    YIELDS = 4,           /* before parking */
-};
-/* Empty turns go on for so long before yielding. A few dozen for most crews, two or three for one whose turn asks the kernel. */
-static const int64_t SPIN_NS = 2000;
-/* A parked crew looks around this often even if nobody rings: a bound on any wait. */
-static const int64_t PARK_AT_MOST_NS = 100 * OF_MS_NS;
+#include "core/crew.h"
+
+enum { ITEMS_PER_INPUT = 16 }; /* taken from one input in one turn, so that no lane starves another */
 
 /* ---- building ---- */
 
@@ -91,29 +82,12 @@ of_agent_set_home_fetch(struct of_port *agent, uint32_t lane, struct of_ring *ri
 
 /* ---- routing ---- */
 
-/* The crew is rung when the turn ends; the agent's own looks anyway. */
-static void
-wake_later(struct of_port *agent, struct of_crew *other)
-{
-    struct of_crew *crew = agent->crew;
-    if (other == crew)
-        return;
-    for (uint32_t i = 0; i < crew->to_wake_count; i++)
-        if (crew->to_wake[i] == other)
-            return;
-    if (crew->to_wake_count == crew->to_wake_room) {
-        crew->to_wake_room = crew->to_wake_room ? 2 * crew->to_wake_room : 8;
-        crew->to_wake = of_realloc_array(crew->to_wake, crew->to_wake_room, sizeof *crew->to_wake);
-    }
-    crew->to_wake[crew->to_wake_count++] = other;
-}
-
 static void
 push(struct of_port *agent, const struct of_edge *edge, void *item)
 {
     OF_ASSERT(edge->ring != NULL);
     of_ring_push(edge->ring, item);
-    wake_later(agent, edge->to);
+    of_crew_wake_later(agent->crew, edge->to);
 }
 
 void
@@ -155,7 +129,7 @@ of_port_home(struct of_port *port, struct of_item *item)
 void
 of_port_wake_owner(struct of_port *port, const struct of_batch *batch)
 {
-    wake_later(port, way_home(port, batch)->to);
+    of_crew_wake_later(port->crew, way_home(port, batch)->to);
 }
 
 /* ---- turning ---- */
@@ -240,8 +214,8 @@ take_home(struct of_port *agent)
     return taken;
 }
 
-static uint32_t
-turn(struct of_port *agent, const struct of_clock *clock, int64_t *deadline_ns)
+uint32_t
+of_agent_turn(struct of_port *agent, int64_t *deadline_ns)
 {
     uint32_t done = take_home(agent);
     uint32_t items = 0;
@@ -251,204 +225,6 @@ turn(struct of_port *agent, const struct of_clock *clock, int64_t *deadline_ns)
         of_counter_add(&agent->stats.items, items);
     done += items;
     if (agent->ops->tick != NULL)
-        done += agent->ops->tick(agent->stage, agent, of_clock_mono_ns(clock), deadline_ns);
+        done += agent->ops->tick(agent->stage, agent, of_clock_mono_ns(agent->crew->clock), deadline_ns);
     return done;
-}
-
-static void
-wake_others(struct of_crew *crew)
-{
-    for (uint32_t i = 0; i < crew->to_wake_count; i++)
-        of_bell_ring(&crew->to_wake[i]->bell);
-    crew->to_wake_count = 0;
-}
-
-/* ---- what it says of itself ---- */
-
-static void
-describe(struct of_crew *crew, uint32_t number)
-{
-    char *text = NULL;
-    size_t size;
-    FILE *out = open_memstream(&text, &size);
-    if (out == NULL)
-        return; /* no memory for an answer: asked again, it may be there */
-    for (uint32_t i = 0; i < crew->agent_count; i++) {
-        const struct of_port *agent = crew->agents[i];
-        fprintf(out, "%s[%u]: busy for %.1f s in all", agent->ops->name, agent->instance,
-                (double)of_counter_read(&agent->stats.busy_ns) / (double)OF_SECOND_NS);
-        if (agent->input_count > 0)
-            fprintf(out, "; %" PRIu64 " items taken, %" PRIu64 " times not able to take one",
-                    of_counter_read(&agent->stats.items), of_counter_read(&agent->stats.refused));
-        fputc('\n', out);
-        if (agent->ops->describe != NULL)
-            agent->ops->describe(agent->stage, of_clock_mono_ns(crew->clock), out);
-    }
-    fclose(out);
-    pthread_mutex_lock(&crew->answer.mutex);
-    free(crew->answer.text);
-    crew->answer.text = text;
-    crew->answer.number = number;
-    pthread_mutex_unlock(&crew->answer.mutex);
-}
-
-static void
-answer(struct of_crew *crew)
-{
-    uint32_t asked = atomic_load_explicit(&crew->answer.asked, memory_order_relaxed);
-    if (asked == crew->answer.seen)
-        return;
-    crew->answer.seen = asked;
-    describe(crew, asked);
-}
-
-uint32_t
-of_crew_ask(struct of_crew *crew)
-{
-    uint32_t number = atomic_fetch_add_explicit(&crew->answer.asked, 1, memory_order_relaxed) + 1;
-    of_bell_ring(&crew->bell);
-    return number;
-}
-
-/* A later question may have been answered in its place. */
-char *
-of_crew_answer(struct of_crew *crew, uint32_t number)
-{
-    pthread_mutex_lock(&crew->answer.mutex);
-    bool there = crew->answer.text != NULL && (int32_t)(crew->answer.number - number) >= 0;
-    char *text = there ? of_strdup(crew->answer.text) : NULL;
-    pthread_mutex_unlock(&crew->answer.mutex);
-    return text;
-}
-
-uint32_t
-of_crew_turn(struct of_crew *crew, int64_t *deadline_ns)
-{
-    uint32_t done = 0;
-    answer(crew);
-    int64_t began_ns = of_clock_mono_ns(crew->clock);
-    for (uint32_t i = 0; i < crew->agent_count; i++) {
-        struct of_port *agent = crew->agents[i];
-        uint32_t did = turn(agent, crew->clock, deadline_ns);
-        int64_t ended_ns = of_clock_mono_ns(crew->clock);
-        if (did > 0)
-            of_counter_add(&agent->stats.busy_ns, (uint64_t)(ended_ns - began_ns));
-        began_ns = ended_ns;
-        done += did;
-    }
-    wake_others(crew);
-    atomic_store_explicit(&crew->turned_ns, began_ns, memory_order_relaxed);
-    return done;
-}
-
-/* ---- threads ---- */
-
-enum of_status
-of_crew_init(struct of_crew *crew, const char *name, enum of_bell_kind bell, const struct of_clock *clock,
-             struct of_error *err)
-{
-    memset(crew, 0, sizeof *crew);
-    snprintf(crew->name, sizeof crew->name, "%s", name);
-    crew->clock = clock;
-    pthread_mutex_init(&crew->answer.mutex, NULL);
-    return of_bell_init(&crew->bell, bell, err);
-}
-
-void
-of_crew_fini(struct of_crew *crew)
-{
-    OF_ASSERT(!crew->running);
-    of_bell_fini(&crew->bell);
-    pthread_mutex_destroy(&crew->answer.mutex);
-    free(crew->answer.text);
-    free(crew->agents);
-    free(crew->to_wake);
-}
-
-void
-of_crew_add(struct of_crew *crew, struct of_port *agent)
-{
-    crew->agents = of_realloc_array(crew->agents, crew->agent_count + 1, sizeof(struct of_port *));
-    crew->agents[crew->agent_count++] = agent;
-    agent->crew = crew;
-}
-
-static void
-pause_cpu(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#endif
-}
-
-/* The last look between listening and sleeping is a whole turn: what it finds, it has also done. */
-static void
-park(struct of_crew *crew)
-{
-    uint32_t heard = of_bell_listen(&crew->bell);
-    int64_t deadline_ns = of_clock_mono_ns(crew->clock) + PARK_AT_MOST_NS;
-    if (of_crew_turn(crew, &deadline_ns) > 0 || atomic_load_explicit(&crew->stop, memory_order_acquire))
-        of_bell_ignore(&crew->bell);
-    else
-        of_bell_wait(&crew->bell, heard, deadline_ns);
-}
-
-static void *
-crew_main(void *arg)
-{
-    struct of_crew *crew = arg;
-    for (uint32_t i = 0; i < crew->agent_count; i++)
-        if (crew->agents[i]->ops->enter != NULL)
-            crew->agents[i]->ops->enter(crew->agents[i]->stage);
-    int64_t worked_ns = 0;
-    uint32_t yields = 0;
-    while (!atomic_load_explicit(&crew->stop, memory_order_acquire)) {
-        int64_t deadline_ns = OF_NEVER_NS;
-        uint32_t done = of_crew_turn(crew, &deadline_ns);
-        int64_t now_ns = atomic_load_explicit(&crew->turned_ns, memory_order_relaxed);
-        if (done > 0) {
-            worked_ns = now_ns;
-            yields = 0;
-        } else if (now_ns - worked_ns < SPIN_NS) {
-            pause_cpu();
-        } else if (yields < YIELDS) {
-            yields++;
-            sched_yield();
-        } else {
-            park(crew);
-        }
-    }
-    for (uint32_t i = 0; i < crew->agent_count; i++)
-        if (crew->agents[i]->ops->leave != NULL)
-            crew->agents[i]->ops->leave(crew->agents[i]->stage);
-    return NULL;
-}
-
-enum of_status
-of_crew_start(struct of_crew *crew, struct of_error *err)
-{
-    atomic_store_explicit(&crew->turned_ns, of_clock_mono_ns(crew->clock), memory_order_relaxed);
-    /* Signals are the main thread's business. */
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = pthread_create(&crew->thread, NULL, crew_main, crew);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (rc != 0)
-        return of_error_set(err, OF_FATAL, "cannot start thread %s: %s", crew->name, strerror(rc));
-    pthread_setname_np(crew->thread, crew->name);
-    crew->running = true;
-    return OF_OK;
-}
-
-void
-of_crew_stop(struct of_crew *crew)
-{
-    if (!crew->running)
-        return;
-    atomic_store_explicit(&crew->stop, true, memory_order_release);
-    of_bell_ring(&crew->bell);
-    pthread_join(crew->thread, NULL);
-    crew->running = false;
-    atomic_store_explicit(&crew->turned_ns, 0, memory_order_relaxed);
 }

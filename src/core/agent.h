@@ -1,30 +1,21 @@
-/* An agent runs one instance of a stage; a crew is the agents that share a thread.
- *
- * The agent takes items from its inputs, gives them to the stage, and routes what the stage lets go. An input is the
- * receiving end of a ring of one lane; an output the sending end. Of several outputs of one lane an item takes the one
- * that its rank chooses, so a partition always takes the same thread; a barrier takes them all.
+/* An agent runs one instance of a stage: it takes items from its inputs, gives them to the stage, and routes what the
+ * stage lets go. An input is the receiving end of a ring of one lane; an output the sending end. Of several outputs of
+ * one lane an item takes the one that its rank chooses, so a partition always takes the same thread; a barrier takes
+ * them all.
  *
  * A barrier is passed on when it has come on all inputs of its lane. An input on which it has come waits until then;
  * inputs of other lanes go on.
  *
- * A crew turns: every agent looks at what came home, at its inputs, and ticks. When turns find nothing to do the crew
- * spins a little, then yields, then parks on its bell until it is rung or a deadline comes. Bells of other crews are
- * rung once a turn, not once a push.
+ * Agents that share a thread are a crew (core/crew.h), which turns them.
  *
- *   of_agent_add_*            while building, before any crew starts
- *   of_crew_turn              the crew's own thread; or any single thread that turns all crews, in tests
- *   of_crew_start, _stop      the thread that built it
- *   of_agent_stats            any thread
- *   of_crew_ask, _answer      any thread; the crew answers at its next turn */
+ *   of_agent_add_*   while building, before any crew starts
+ *   of_agent_turn    whoever turns its crew
+ *   stats            written by the same, read by any thread */
 #ifndef OF_CORE_AGENT_H
 #define OF_CORE_AGENT_H
 
-#include <pthread.h>
-
-#include "core/clock.h"
 #include "core/counter.h"
 #include "core/histogram.h"
-#include "core/idle.h"
 #include "core/ring.h"
 #include "core/stage.h"
 
@@ -47,7 +38,7 @@ struct of_edges {
     uint32_t count;
 };
 
-/* Written by the agent's thread, read by any. */
+/* Written by whoever turns the agent, read by any. */
 struct of_agent_stats {
     of_counter items;   /* chunks, batches and barriers taken */
     of_counter busy_ns; /* time in turns that did something */
@@ -74,31 +65,6 @@ struct of_port { /* an agent, as its stage sees it */
     struct of_agent_stats stats;
 };
 
-/* What a crew says of itself when it is asked: by its own thread, between two of its agents' turns, so that what it tells
- * is of one moment. */
-struct of_crew_answer {
-    _Atomic uint32_t asked; /* counts questions; any thread */
-    uint32_t seen;          /* the crew's: the last question that it has answered */
-    pthread_mutex_t mutex;  /* of what follows */
-    uint32_t number;        /* the question that text answers */
-    char *text;
-};
-
-struct of_crew {
-    char name[16]; /* of the thread */
-    struct of_port **agents;
-    uint32_t agent_count;
-    const struct of_clock *clock;
-    struct of_bell bell;
-    struct of_crew **to_wake; /* crews that were pushed to in this turn */
-    uint32_t to_wake_count, to_wake_room;
-    pthread_t thread;
-    bool running;
-    _Atomic bool stop;
-    _Atomic int64_t turned_ns; /* when the last turn ended; 0: there is no thread. Read by any */
-    struct of_crew_answer answer;
-};
-
 void of_agent_init(struct of_port *agent, const struct of_stage_ops *ops, void *stage, uint32_t instance,
                    uint32_t lane_count);
 void of_agent_fini(struct of_port *agent);
@@ -111,21 +77,8 @@ void of_agent_add_home_batch(struct of_port *agent, uint32_t lane, uint32_t owne
                              struct of_crew *to);
 void of_agent_set_home_fetch(struct of_port *agent, uint32_t lane, struct of_ring *ring, struct of_crew *to);
 
-OF_MUST_USE enum of_status of_crew_init(struct of_crew *crew, const char *name, enum of_bell_kind bell,
-                                        const struct of_clock *clock, struct of_error *err);
-void of_crew_fini(struct of_crew *crew);
-void of_crew_add(struct of_crew *crew, struct of_port *agent); /* order of adding is order of turning */
-
-/* Asks the crew to describe itself; returns the number of the question. Any thread. */
-uint32_t of_crew_ask(struct of_crew *crew);
-/* The answer, to be freed; NULL: not there yet. Any thread. */
-char *of_crew_answer(struct of_crew *crew, uint32_t number);
-
-/* One turn of all its agents. Returns how much was done; lowers *deadline_ns to when it must turn again at the latest. */
-uint32_t of_crew_turn(struct of_crew *crew, int64_t *deadline_ns);
-
-OF_MUST_USE enum of_status of_crew_start(struct of_crew *crew, struct of_error *err);
-/* Asks the thread to end after its present turn, and waits for it: at most as long as one call into a stage takes. */
-void of_crew_stop(struct of_crew *crew);
+/* Looks at what came home, takes what the stage can take, ticks. Returns how much was done; lowers *deadline_ns to when the
+ * agent must turn again at the latest. */
+uint32_t of_agent_turn(struct of_port *agent, int64_t *deadline_ns);
 
 #endif

@@ -4,7 +4,8 @@
  * agent (core/agent) that runs it owns waiting, stopping, routing and counting. That is why the same stage runs on a
  * thread of its own, on the thread of the stage before it, or, with all the others, on one thread under a fake clock.
  *
- * Threads: one instance is run by one thread at a time, so its private state needs no protection. */
+ * Threads: one instance is run by one thread at a time, not always the same (core/crew.h), so its private state needs no
+ * protection, and nothing of it may belong to a thread. */
 #ifndef OF_CORE_STAGE_H
 #define OF_CORE_STAGE_H
 
@@ -31,10 +32,6 @@ void of_port_wake_owner(struct of_port *port, const struct of_batch *batch);
 struct of_stage_ops {
     const char *name;
 
-    /* First and last call on the thread that runs the stage. Optional. */
-    void (*enter)(void *self);
-    void (*leave)(void *self);
-
     /* Takes an item from the stage before. False: cannot take it now (no batch left, producer's queue full); nothing
      * is taken, the same item is offered again later, items of other lanes go on meanwhile. */
     bool (*process)(void *self, struct of_port *port, struct of_item *item);
@@ -54,8 +51,7 @@ struct of_stage_ops {
      * wants to be called again at the latest. Optional. */
     uint32_t (*tick)(void *self, struct of_port *port, int64_t now_ns, int64_t *deadline_ns);
 
-    /* Says for people what it holds and waits for, whole lines that begin with two spaces. On the thread that runs the
-     * stage, when somebody asks. Optional. */
+    /* Says for people what it holds and waits for, whole lines that begin with two spaces. When somebody asks. Optional. */
     void (*describe)(const void *self, int64_t now_ns, FILE *out);
 };
 

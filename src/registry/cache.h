@@ -23,7 +23,7 @@
  * that a change between an answer and the wait for the next one is not missed: read the version before find, and do not
  * wait if it is another afterwards.
  *
- *                         decode threads, any number   the thread that runs it all
+ *                         threads that decode          the thread that runs it all
  *   enter, leave          each for itself              to decode as well
  *   read_begin, read_end  each for itself, no nesting  the same
  *   find                  between those two            the same

@@ -527,20 +527,6 @@ open_slot(void *self, const struct of_open *open)
     note_held(&decode->lanes[open->item.lane], open->slot, 0);
 }
 
-static void
-enter(void *self)
-{
-    (void)self;
-    of_schema_cache_enter();
-}
-
-static void
-leave(void *self)
-{
-    (void)self;
-    of_schema_cache_leave();
-}
-
 /* An empty pool is where back-pressure shows: everything is with the stages after. */
 static void
 describe(const void *self, int64_t now_ns, FILE *out)
@@ -564,8 +550,6 @@ describe(const void *self, int64_t now_ns, FILE *out)
 
 const struct of_stage_ops of_decode_stage = {
     .name = "decode",
-    .enter = enter,
-    .leave = leave,
     .process = decode_item,
     .open = open_slot,
     .home = take_home,

@@ -136,7 +136,7 @@ world_create(struct world *world, const struct world_options *options)
     create_schemas(world);
     create_pipeline(world);
     if (!world->options.threads)
-        of_schema_cache_enter(); /* decode's enter is not called when nothing is started */
+        of_schema_cache_enter(); /* as the pipeline's threads would, if there were any */
 }
 
 void

@@ -1,5 +1,5 @@
 /* An agent between rings, turned by hand: what it takes, in which order, and where it lets things go. */
-#include "core/agent.h"
+#include "core/crew.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

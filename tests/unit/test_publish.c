@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "core/agent.h"
+#include "core/crew.h"
 #include "order/cause.h"
 #include "stages/publish.h"
 

@@ -1,0 +1,259 @@
+/* Crews turned by hand: who stands in for whom, who is rung, and what the load has to do with it. */
+#include "core/crew.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { CREWS = 3, ITEMS = 300 };
+
+/* Passes on what it takes; the last one keeps it. */
+struct stage {
+    struct of_clock *clock;
+    int64_t takes_ns; /* for an item */
+    uint32_t taken;
+    bool last;
+    int64_t wants_ns; /* to tick at this time; 0: it does not */
+};
+
+static bool
+take(void *self, struct of_port *port, struct of_item *item)
+{
+    struct stage *stage = self;
+    stage->taken++;
+    of_clock_advance(stage->clock, stage->takes_ns);
+    if (!stage->last)
+        of_port_forward(port, item);
+    return true;
+}
+
+static uint32_t
+tick(void *self, struct of_port *port, int64_t now_ns, int64_t *deadline_ns)
+{
+    (void)port;
+    (void)now_ns;
+    struct stage *stage = self;
+    if (stage->wants_ns != 0 && stage->wants_ns < *deadline_ns)
+        *deadline_ns = stage->wants_ns;
+    return 0;
+}
+
+static const struct of_stage_ops ops = { .name = "stage", .process = take, .tick = tick };
+
+/* A chain: each crew has one agent with one input. */
+struct chain {
+    struct of_clock clock;
+    struct of_crew crews[CREWS];
+    struct of_port ports[CREWS];
+    struct of_ring rings[CREWS];
+    struct stage stages[CREWS];
+    struct of_item items[ITEMS];
+    uint32_t heard[CREWS]; /* what the bells were at when the chain was told to rest */
+};
+
+static int
+open_chain(void **state)
+{
+    static struct chain chain;
+    struct of_error err;
+    memset(&chain, 0, sizeof chain);
+    chain.clock = of_clock_fake(OF_SECOND_NS, 0);
+    for (uint32_t i = 0; i < CREWS; i++) {
+        assert_int_equal(of_crew_init(&chain.crews[i], "crew", OF_BELL_FUTEX, &chain.clock, &err), OF_OK);
+        chain.stages[i] = (struct stage) { .clock = &chain.clock, .last = i == CREWS - 1 };
+        of_agent_init(&chain.ports[i], &ops, &chain.stages[i], i, 1);
+        of_crew_add(&chain.crews[i], &chain.ports[i]);
+        of_ring_init(&chain.rings[i], ITEMS);
+        of_agent_add_input(&chain.ports[i], 0, &chain.rings[i]);
+        if (i > 0)
+            of_agent_add_forward(&chain.ports[i - 1], 0, &chain.rings[i], &chain.crews[i]);
+    }
+    *state = &chain;
+    return 0;
+}
+
+static int
+close_chain(void **state)
+{
+    struct chain *chain = *state;
+    for (uint32_t i = 0; i < CREWS; i++) {
+        of_agent_fini(&chain->ports[i]);
+        of_crew_fini(&chain->crews[i]);
+        of_ring_fini(&chain->rings[i]);
+    }
+    return 0;
+}
+
+/* As if all had had little to do, and all but the first slept and lent themselves. */
+static void
+rest(struct chain *chain)
+{
+    for (uint32_t i = 0; i < CREWS; i++) {
+        struct of_crew *crew = &chain->crews[i];
+        crew->load.light = true;
+        crew->load.since_ns = of_clock_mono_ns(&chain->clock);
+        crew->load.busy_ns = 0;
+        crew->sleeps_until_ns = OF_NEVER_NS;
+        atomic_store(&crew->turned_by, i == 0 ? crew : NULL);
+        chain->heard[i] = of_bell_listen(&crew->bell);
+    }
+}
+
+static bool
+rung(struct chain *chain, uint32_t crew)
+{
+    return of_bell_listen(&chain->crews[crew].bell) != chain->heard[crew];
+}
+
+static void
+push(struct chain *chain, uint32_t crew, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        static struct of_item blank = { .kind = OF_ITEM_BATCH };
+        chain->items[i] = blank;
+        of_ring_push(&chain->rings[crew], &chain->items[i]);
+    }
+}
+
+static void
+turn_first(struct chain *chain)
+{
+    int64_t deadline_ns = OF_NEVER_NS;
+    of_crew_turn(&chain->crews[0], &deadline_ns);
+}
+
+static void
+test_one_thread_takes_an_item_all_the_way(void **state)
+{
+    struct chain *chain = *state;
+    rest(chain);
+    push(chain, 0, 1);
+    turn_first(chain);
+    assert_int_equal(chain->stages[CREWS - 1].taken, 1);
+    for (uint32_t i = 1; i < CREWS; i++) {
+        assert_false(rung(chain, i));
+        assert_null(atomic_load(&chain->crews[i].turned_by));
+    }
+    assert_ptr_equal(atomic_load(&chain->crews[0].turned_by), &chain->crews[0]);
+}
+
+static void
+test_who_is_awake_is_rung(void **state)
+{
+    struct chain *chain = *state;
+    rest(chain);
+    atomic_store(&chain->crews[1].turned_by, &chain->crews[1]);
+    push(chain, 0, 1);
+    turn_first(chain);
+    assert_int_equal(chain->stages[1].taken, 0);
+    assert_true(rung(chain, 1));
+}
+
+static void
+test_who_is_turned_by_another_is_rung(void **state)
+{
+    struct chain *chain = *state;
+    rest(chain);
+    atomic_store(&chain->crews[1].turned_by, &chain->crews[2]);
+    push(chain, 0, 1);
+    turn_first(chain);
+    assert_int_equal(chain->stages[1].taken, 0);
+    assert_true(rung(chain, 1));
+}
+
+static void
+test_who_has_much_to_do_stands_in_for_nobody(void **state)
+{
+    struct chain *chain = *state;
+    rest(chain);
+    chain->crews[0].load.light = false;
+    push(chain, 0, 1);
+    turn_first(chain);
+    assert_int_equal(chain->stages[1].taken, 0);
+    assert_true(rung(chain, 1));
+}
+
+/* 12 ms of work in 12 ms: of the second for itself, of the first by standing in. */
+static void
+test_a_crew_that_had_much_to_do_no_longer_lends_itself(void **state)
+{
+    struct chain *chain = *state;
+    rest(chain);
+    chain->stages[1].takes_ns = 12 * OF_MS_NS;
+    push(chain, 0, 1);
+    turn_first(chain);
+    assert_int_equal(chain->stages[1].taken, 1);
+    assert_ptr_equal(atomic_load(&chain->crews[1].turned_by), &chain->crews[1]);
+    assert_true(rung(chain, 1));
+    assert_false(chain->crews[0].load.light);
+    assert_null(atomic_load(&chain->crews[2].turned_by));
+}
+
+/* 2 ms in every 10 is little for the first, which does no more than that; and 3 are not. */
+static void
+test_how_much_is_much(void **state)
+{
+    struct chain *chain = *state;
+    for (int ms = 2; ms <= 3; ms++) {
+        rest(chain);
+        chain->stages[0].takes_ns = ms * OF_MS_NS;
+        for (int i = 0; i < 4; i++) {
+            push(chain, 0, 1);
+            turn_first(chain);
+            assert_int_equal(chain->crews[0].load.light, ms == 2 || i == 0);
+            of_clock_advance(&chain->clock, (10 - ms) * OF_MS_NS);
+            turn_first(chain);
+            assert_int_equal(chain->crews[0].load.light, ms == 2);
+        }
+    }
+}
+
+static void
+test_more_than_one_goes_is_left_to_its_own_thread(void **state)
+{
+    struct chain *chain = *state;
+    rest(chain);
+    push(chain, 1, 200);
+    static struct of_item one = { .kind = OF_ITEM_BATCH };
+    of_ring_push(&chain->rings[0], &one);
+    turn_first(chain);
+    assert_in_range(chain->stages[1].taken, 1, 199);
+    assert_true(rung(chain, 1));
+    assert_null(atomic_load(&chain->crews[1].turned_by));
+}
+
+static void
+test_a_thread_that_must_come_sooner_is_rung(void **state)
+{
+    struct chain *chain = *state;
+    rest(chain);
+    chain->crews[1].sleeps_until_ns = 2 * OF_SECOND_NS;
+    chain->stages[1].wants_ns = 3 * OF_SECOND_NS;
+    push(chain, 0, 1);
+    turn_first(chain);
+    assert_false(rung(chain, 1));
+    chain->stages[1].wants_ns = 2 * OF_SECOND_NS - 1;
+    push(chain, 0, 1);
+    turn_first(chain);
+    assert_int_equal(chain->stages[1].taken, 2);
+    assert_true(rung(chain, 1));
+}
+
+int
+main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_chain, close_chain)
+    const struct CMUnitTest tests[] = {
+        TEST(test_one_thread_takes_an_item_all_the_way),
+        TEST(test_who_is_awake_is_rung),
+        TEST(test_who_is_turned_by_another_is_rung),
+        TEST(test_who_has_much_to_do_stands_in_for_nobody),
+        TEST(test_a_crew_that_had_much_to_do_no_longer_lends_itself),
+        TEST(test_how_much_is_much),
+        TEST(test_more_than_one_goes_is_left_to_its_own_thread),
+        TEST(test_a_thread_that_must_come_sooner_is_rung),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
