@@ -52,7 +52,7 @@ nothing_stands_in_the_way_of_a_pipeline_that_runs(void **state)
     assert_says("what stands in the way\n  nothing\n");
     assert_says("lane 0: reading; source memory; 0 of ");
     assert_says("decode[0]:");
-    assert_says("lane 0: 0 of 32 batches under way\n");
+    assert_says("lane 0: 0 of 128 batches under way\n");
     assert_says("publish[0]:");
     assert_says("  0     fetch[0]        decode[0]              0 ");
     assert_says("  orders 1 ");
