@@ -161,7 +161,7 @@ void of_pipeline_add_run_sum(const struct of_pipeline *pipeline, struct of_total
 void of_pipeline_add_total_sum(const struct of_pipeline *pipeline, struct of_totals *totals);
 
 /* The state of everything, for people: what stands in the way; every thread with what its stages hold and wait for, all
- * partitions with position, committed offset, end, epoch and why they wait; every ring. Each thread tells its own between
+ * partitions with position, committed offset, end, epoch and why they wait; every ring. Each crew tells its own between
  * two turns; one that does not turn is named. Blocks for a second at most. Any thread; without threads the one that turns. */
 void of_pipeline_dump(struct of_pipeline *pipeline, FILE *out);
 

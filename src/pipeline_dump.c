@@ -83,8 +83,9 @@ dump_full_rings(const struct of_pipeline *pipeline, FILE *out)
     uint32_t count = 0;
     for (uint32_t i = 0; i < pipeline->wire_count; i++) {
         const struct of_wire *wire = &pipeline->wires[i];
-        uint32_t usual = of_wire_edge(wire)->from == OF_FETCH ? pipeline->chunks : OF_BATCHES_PER_LANE;
-        if (of_wire_edge(wire)->kind != OF_EDGE_FORWARD || of_ring_count(wire->ring) < usual * 3 / 4)
+        /* Chunks may have one batch each. */
+        uint32_t most = pipeline->chunks < OF_BATCHES_PER_LANE ? pipeline->chunks : OF_BATCHES_PER_LANE;
+        if (of_wire_edge(wire)->kind != OF_EDGE_FORWARD || of_ring_count(wire->ring) < most * 3 / 4)
             continue;
         fprintf(out, "  lane %u: the others wait for %s[%u], which has %u items before it\n", wire->lane,
                 of_stage_rows[of_wire_edge(wire)->to].name, wire->to, of_ring_count(wire->ring));

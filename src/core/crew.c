@@ -8,15 +8,17 @@
 #include <string.h>
 
 enum {
-    YIELDS = 4,         /* before sleeping */
-    LIGHT_PART = 4,     /* a load below 1 / LIGHT_PART is light */
-    STAND_IN_TURNS = 8, /* at most, so that the crew that stands in gets to its own work */
+    YIELDS = 4,      /* before sleeping */
+    LIGHT_UP_TO = 4, /* a light load stays light below one part in so many, */
+    LIGHT_FROM = 8,  /* and becomes light again below one in so many */
 };
 /* Empty turns go on for so long before yielding. A few dozen for most crews, two or three for one whose turn asks the kernel. */
 static const int64_t SPIN_NS = 2000;
 /* A sleeping crew looks around this often even if nobody rings: a bound on any wait. */
 static const int64_t SLEEP_AT_MOST_NS = 100 * OF_MS_NS;
 static const int64_t LOAD_WINDOW_NS = 10 * OF_MS_NS;
+/* Standing in ends after the turn that is so far from its beginning: who stands in has work of its own. */
+static const int64_t STAND_IN_NS = 200000;
 
 enum of_status
 of_crew_init(struct of_crew *crew, const char *name, enum of_bell_kind bell, const struct of_clock *clock,
@@ -133,19 +135,20 @@ of_crew_wake_later(struct of_crew *crew, struct of_crew *other)
     crew->to_wake[crew->to_wake_count++] = other;
 }
 
+/* A sleep before it does not make work light. */
 static void
 note_load(struct of_crew *crew, int64_t busy_ns, int64_t now_ns)
 {
     crew->load.busy_ns += busy_ns;
-    int64_t window_ns = now_ns - crew->load.since_ns;
-    if (window_ns < LOAD_WINDOW_NS)
+    if (now_ns - crew->load.since_ns < LOAD_WINDOW_NS)
         return;
-    crew->load.light = crew->load.busy_ns < window_ns / LIGHT_PART;
+    crew->load.light = crew->load.busy_ns < LOAD_WINDOW_NS / (crew->load.light ? LIGHT_UP_TO : LIGHT_FROM);
     crew->load.since_ns = now_ns;
     crew->load.busy_ns = 0;
 }
 
-/* Turns the other crew on this thread, which is that of `me`, until it finds nothing to do. False: it does not lend itself. */
+/* Turns the other crew on this thread, which is that of `me`, until it finds nothing to do, its own thread is rung, or it
+ * becomes too much. False: it does not lend itself. */
 static bool
 stand_in(struct of_crew *me, struct of_crew *other)
 {
@@ -153,37 +156,45 @@ stand_in(struct of_crew *me, struct of_crew *other)
     if (!atomic_compare_exchange_strong_explicit(&other->turned_by, &nobody, me, memory_order_acquire,
                                                  memory_order_relaxed))
         return false;
+    const uint32_t heard = of_bell_listen(&other->bell);
+    const int64_t until_ns = of_clock_mono_ns(me->clock) + STAND_IN_NS;
     int64_t deadline_ns = OF_NEVER_NS;
-    uint32_t turns = 0, done;
+    uint32_t done;
     do
         done = of_crew_turn(other, &deadline_ns);
-    while (done > 0 && ++turns < STAND_IN_TURNS);
-    /* Its own thread has to come where there is more to do, sooner, or too much for others. */
-    bool light = other->load.light;
-    bool wake = !light || done > 0 || deadline_ns < other->sleeps_until_ns;
-    atomic_store_explicit(&other->turned_by, light ? NULL : other, memory_order_release);
+    while (done > 0 && other->load.light && of_bell_listen(&other->bell) == heard
+           && atomic_load_explicit(&other->turned_ns, memory_order_relaxed) < until_ns);
+    /* Its own thread has to come where there is more to do, or sooner than it would. */
+    bool wake = done > 0 || deadline_ns < other->sleeps_until_ns;
+    atomic_store_explicit(&other->turned_by, wake || !other->load.light ? other : NULL, memory_order_release);
     if (wake)
         of_bell_ring(&other->bell);
     return true;
 }
 
-/* Returns whether the crew's own thread stood in for any. What this thread turns already, in a call around this one, looks
- * again before that call ends. */
+/* Returns whether the crew's own thread stood in for any; before that it rings those that it cannot stand in for. What this
+ * thread turns already, in a call around this one, looks again before that call ends. */
 static bool
 wake_others(struct of_crew *crew)
 {
     struct of_crew *me = atomic_load_explicit(&crew->turned_by, memory_order_relaxed);
-    bool stood_in = false;
+    uint32_t lent = 0;
     for (uint32_t i = 0; i < crew->to_wake_count; i++) {
         struct of_crew *other = crew->to_wake[i];
-        if (atomic_load_explicit(&other->turned_by, memory_order_relaxed) == me)
-            continue;
-        if (me->load.light && stand_in(me, other))
-            stood_in = true;
-        else
+        struct of_crew *by = atomic_load_explicit(&other->turned_by, memory_order_relaxed);
+        if (by == NULL && me->load.light)
+            crew->to_wake[lent++] = other;
+        else if (by != me)
             of_bell_ring(&other->bell);
     }
     crew->to_wake_count = 0;
+    bool stood_in = false;
+    for (uint32_t i = 0; i < lent; i++) {
+        if (stand_in(me, crew->to_wake[i]))
+            stood_in = true;
+        else
+            of_bell_ring(&crew->to_wake[i]->bell);
+    }
     return stood_in && crew == me;
 }
 
@@ -224,7 +235,8 @@ pause_cpu(void)
 #endif
 }
 
-/* Sleeps, and lends the crew meanwhile if it may. A turn of somebody who stands in is waited for: it is short. */
+/* Sleeps, and lends the crew meanwhile if it may. Who stands in when it wakes ends with the present turn, having heard the
+ * same ring. */
 static void
 sleep_until(struct of_crew *crew, uint32_t heard, int64_t deadline_ns)
 {
@@ -233,13 +245,15 @@ sleep_until(struct of_crew *crew, uint32_t heard, int64_t deadline_ns)
         atomic_store_explicit(&crew->turned_by, NULL, memory_order_release);
     }
     of_bell_wait(&crew->bell, heard, deadline_ns);
-    struct of_crew *by = NULL;
-    while (!atomic_compare_exchange_weak_explicit(&crew->turned_by, &by, crew, memory_order_acquire,
-                                                  memory_order_acquire)
-           && by != crew) {
+    for (;;) {
+        struct of_crew *by = atomic_load_explicit(&crew->turned_by, memory_order_acquire);
+        if (by == crew)
+            return;
         if (by != NULL)
             sched_yield();
-        by = NULL;
+        else if (atomic_compare_exchange_strong_explicit(&crew->turned_by, &by, crew, memory_order_acquire,
+                                                         memory_order_relaxed))
+            return;
     }
 }
 

@@ -5,11 +5,11 @@
  * turn, not once a push.
  *
  * Standing in. To wake a thread costs some 20 us of processor time, in which a stage could take hundreds of records. So a
- * crew that has little to do (work in less than a quarter of the last 10 ms) lends itself while it sleeps: a crew that has
- * pushed something to it, and has as little to do, turns it at once on its own thread, and lets it sleep on. At a few
- * orders a batch thus passes several stages without waking anybody; under load all crews are at work themselves, beside each
- * other. Crews that sleep on a descriptor (OF_BELL_FD) stand in for others but do not lend themselves: what their
- * stages call may wait.
+ * crew that has little to do (it works for less than a quarter of 10 ms) lends itself while it sleeps: a thread that has
+ * just pushed something to it, and has as little to do, turns it at once, and lets its thread sleep on. A few orders at a time
+ * thus pass several stages without waking anybody; under load crews are turned by their own threads, beside each other.
+ * Who stands in stops when it becomes too much, or somebody rings for the crew's thread. Crews that sleep on a descriptor
+ * (OF_BELL_FD) stand in for others but do not lend themselves: what their stages call may wait.
  *
  * turned_by says who may touch the crew and its agents:
  *
@@ -17,8 +17,9 @@
  *   NULL           it sleeps, and whoever puts itself here may turn it
  *   another crew   that one's thread is turning it
  *
- * A push to a crew that cannot be turned here is followed by a ring, whoever turns it: its thread wakes, waits for the
- * turn to end, and looks. So nothing that is pushed is overlooked.
+ * A push to a crew that cannot be turned here is followed by a ring, whoever turns it: its thread wakes, waits for that turn
+ * to end, and looks. The one exception is a crew that this thread is turning already, in a call around: it looks again
+ * before that call ends. So nothing that is pushed is overlooked.
  *
  *   of_crew_turn              whoever turns it: see above; or any single thread that turns all crews, in tests
  *   of_crew_wake_later        the same
@@ -86,7 +87,8 @@ char *of_crew_answer(struct of_crew *crew, uint32_t number);
 uint32_t of_crew_turn(struct of_crew *crew, int64_t *deadline_ns);
 
 OF_MUST_USE enum of_status of_crew_start(struct of_crew *crew, struct of_error *err);
-/* Asks the thread to end after its present turn, and waits for it: at most as long as one call into a stage takes. */
+/* Asks the thread to end after its present turn, and waits for it: as long as calls into the stages of that turn take, and of
+ * whoever stands in. */
 void of_crew_stop(struct of_crew *crew);
 
 #endif

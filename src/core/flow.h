@@ -10,7 +10,7 @@
  *   notice   a slot that publish cannot serve any more. publish -> fetch.
  *
  * All travel by pointer through rings, with one owner at any moment, except the barrier: it is on several rings at once
- * and each thread writes only the parts that are its own.
+ * and each stage writes only the parts that are its own.
  *
  * Epochs. A slot's epoch counts how often its reading began anew; chunks and batches carry the epoch they were read in.
  * Two ways lead to a new one:

@@ -36,7 +36,7 @@ ec_wake32(const struct ck_ec_ops *ops, const uint32_t *address)
     syscall(SYS_futex, address, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
-/* The thread runner has spun already when it parks: one iteration, then the futex. */
+/* A crew has spun already when it sleeps: one iteration, then the futex. */
 static const struct ck_ec_ops ec_ops = {
     .gettime = ec_gettime,
     .wait32 = ec_wait32,

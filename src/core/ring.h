@@ -1,4 +1,4 @@
-/* The edge between two threads: a bounded single-producer single-consumer ring of pointers.
+/* The edge between two stages: a bounded single-producer single-consumer ring of pointers.
  *
  * A ring is made as large as all that can ever be in it, so a push never fails and never waits; a full ring is a bug
  * and stops the process. What is pushed belongs to the consumer from then on: everything written before the push is
@@ -7,6 +7,8 @@
  *                 of_ring_push   of_ring_pop/peek   of_ring_count
  *   of_ring_push  one thread     may run beside     may run beside
  *   of_ring_pop   may run beside one thread         may run beside
+ *
+ * One thread at a time: whoever hands its end to another hands over all that it has done with it (release, acquire).
  *
  * Only this file and core/idle know Concurrency Kit. ck_ring keeps one slot empty and wants a power of two; init hides
  * both. Cost: about 14 ns a hop between two cores, 5 ns on one thread. */

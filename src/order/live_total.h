@@ -1,4 +1,4 @@
-/* A count and a sum that one thread keeps up to date and any thread may read, both of the same instant.
+/* A count and a sum that one thread at a time keeps up to date and any thread may read, both of the same instant.
  *
  * A sequence lock: the writer never waits; a reader that meets a write under way looks again. All members are atomics,
  * each with the ordering it needs, so there is no fence to misplace:

@@ -141,7 +141,7 @@ send_round(struct feeder *feeder, uint32_t count)
     }
 }
 
-/* Little to do at first, much at the end; now and then more at once than others do for a crew in one go. */
+/* Little to do at first, much at the end; now and then many at once. */
 static void *
 run_feeder(void *arg)
 {

@@ -41,6 +41,25 @@ test_thread_counts(void **state)
     }
 }
 
+/* A few orders at a time: threads sleep, wake, and stand in for each other. */
+static void
+test_a_trickle(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) {
+        .threads = true, .partitions = 6, .lanes = 2, .decode_threads = 1, .process_threads = 2, .aggregate_threads = 1,
+        .failure_rate = 0.1, .retry_delay_ms = 10 });
+    world_start(&world);
+    for (int round = 0; round < 800; round++) {
+        world_append_orders(&world, 15 * round, 15);
+        world_pass_ms(&world, 1);
+    }
+    world_run_to_end(&world, 60000);
+    world_stop_and_check(&world, ORDERS);
+    world_destroy(&world);
+}
+
 /* What a live view reads meanwhile. */
 static void
 look(struct world *world, uint64_t appended)
@@ -137,6 +156,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_thread_counts),
+        cmocka_unit_test(test_a_trickle),
         cmocka_unit_test(test_partitions_come_and_go),
         cmocka_unit_test(test_partitions_are_lost),
         cmocka_unit_test(test_letters_are_refused),

@@ -13,9 +13,12 @@ enum { CREWS = 3, ITEMS = 300 };
 struct stage {
     struct of_clock *clock;
     int64_t takes_ns; /* for an item */
-    uint32_t taken;
-    bool last;
-    int64_t wants_ns; /* to tick at this time; 0: it does not */
+    uint32_t taken, came_home;
+    bool last, sends_home;
+    int64_t wants_ns;        /* to tick at this time; 0: it does not */
+    struct of_bell *rings;   /* this one, with each item; may be NULL */
+    struct of_bell *watched; /* how often this one had been rung at the last item; may be NULL */
+    uint32_t saw;
 };
 
 static bool
@@ -24,9 +27,23 @@ take(void *self, struct of_port *port, struct of_item *item)
     struct stage *stage = self;
     stage->taken++;
     of_clock_advance(stage->clock, stage->takes_ns);
-    if (!stage->last)
+    if (stage->rings != NULL)
+        of_bell_ring(stage->rings);
+    if (stage->watched != NULL)
+        stage->saw = of_bell_listen(stage->watched);
+    if (stage->sends_home)
+        of_port_home(port, item);
+    else if (!stage->last)
         of_port_forward(port, item);
     return true;
+}
+
+static void
+come_home(void *self, struct of_port *port, struct of_item *item)
+{
+    (void)port;
+    (void)item;
+    ((struct stage *)self)->came_home++;
 }
 
 static uint32_t
@@ -40,7 +57,7 @@ tick(void *self, struct of_port *port, int64_t now_ns, int64_t *deadline_ns)
     return 0;
 }
 
-static const struct of_stage_ops ops = { .name = "stage", .process = take, .tick = tick };
+static const struct of_stage_ops ops = { .name = "stage", .process = take, .home = come_home, .tick = tick };
 
 /* A chain: each crew has one agent with one input. */
 struct chain {
@@ -191,23 +208,37 @@ test_a_crew_that_had_much_to_do_no_longer_lends_itself(void **state)
     assert_null(atomic_load(&chain->crews[2].turned_by));
 }
 
-/* 2 ms in every 10 is little for the first, which does no more than that; and 3 are not. */
+/* Whether the first has little to do, after 10 ms with so much work. */
+static bool
+is_light_after(struct chain *chain, int64_t work_ns, int64_t idle_ns)
+{
+    chain->stages[0].takes_ns = work_ns;
+    push(chain, 0, 1);
+    turn_first(chain);
+    of_clock_advance(&chain->clock, idle_ns);
+    turn_first(chain);
+    return chain->crews[0].load.light;
+}
+
 static void
 test_how_much_is_much(void **state)
 {
     struct chain *chain = *state;
-    for (int ms = 2; ms <= 3; ms++) {
-        rest(chain);
-        chain->stages[0].takes_ns = ms * OF_MS_NS;
-        for (int i = 0; i < 4; i++) {
-            push(chain, 0, 1);
-            turn_first(chain);
-            assert_int_equal(chain->crews[0].load.light, ms == 2 || i == 0);
-            of_clock_advance(&chain->clock, (10 - ms) * OF_MS_NS);
-            turn_first(chain);
-            assert_int_equal(chain->crews[0].load.light, ms == 2);
-        }
-    }
+    rest(chain);
+    assert_true(is_light_after(chain, 2 * OF_MS_NS, 8 * OF_MS_NS));
+    assert_true(is_light_after(chain, 2 * OF_MS_NS, 8 * OF_MS_NS));
+    assert_false(is_light_after(chain, 3 * OF_MS_NS, 7 * OF_MS_NS));
+    assert_false(is_light_after(chain, 2 * OF_MS_NS, 8 * OF_MS_NS));
+    assert_true(is_light_after(chain, 1 * OF_MS_NS, 9 * OF_MS_NS));
+    assert_true(is_light_after(chain, 2 * OF_MS_NS, 8 * OF_MS_NS));
+}
+
+static void
+test_a_long_sleep_does_not_make_work_light(void **state)
+{
+    struct chain *chain = *state;
+    rest(chain);
+    assert_false(is_light_after(chain, 3 * OF_MS_NS, 100 * OF_MS_NS));
 }
 
 static void
@@ -216,12 +247,66 @@ test_more_than_one_goes_is_left_to_its_own_thread(void **state)
     struct chain *chain = *state;
     rest(chain);
     push(chain, 1, 200);
+    chain->stages[1].takes_ns = 5000;
     static struct of_item one = { .kind = OF_ITEM_BATCH };
     of_ring_push(&chain->rings[0], &one);
     turn_first(chain);
-    assert_in_range(chain->stages[1].taken, 1, 199);
+    assert_in_range(chain->stages[1].taken, 20, 100);
     assert_true(rung(chain, 1));
-    assert_null(atomic_load(&chain->crews[1].turned_by));
+    assert_ptr_equal(atomic_load(&chain->crews[1].turned_by), &chain->crews[1]);
+}
+
+/* As somebody else would who pushes meanwhile. */
+static void
+test_who_stands_in_hears_the_bell(void **state)
+{
+    struct chain *chain = *state;
+    rest(chain);
+    push(chain, 1, 200);
+    chain->stages[1].rings = &chain->crews[1].bell;
+    static struct of_item one = { .kind = OF_ITEM_BATCH };
+    of_ring_push(&chain->rings[0], &one);
+    turn_first(chain);
+    assert_in_range(chain->stages[1].taken, 1, 20);
+    assert_ptr_equal(atomic_load(&chain->crews[1].turned_by), &chain->crews[1]);
+}
+
+/* The last one is asleep, too, but has to be rung: that does not wait until the second is done with. */
+static void
+test_rings_come_before_standing_in(void **state)
+{
+    struct chain *chain = *state;
+    rest(chain);
+    atomic_store(&chain->crews[2].turned_by, &chain->crews[2]);
+    chain->stages[1].last = true;
+    chain->stages[1].watched = &chain->crews[2].bell;
+    push(chain, 0, 1);
+    of_crew_wake_later(&chain->crews[0], &chain->crews[1]);
+    of_crew_wake_later(&chain->crews[0], &chain->crews[2]);
+    turn_first(chain);
+    assert_int_equal(chain->stages[1].taken, 1);
+    assert_int_equal(chain->stages[1].saw, chain->heard[2] + 1);
+}
+
+/* The last one sends a batch home to the second while that is being turned. */
+static void
+test_who_is_being_turned_looks_again(void **state)
+{
+    struct chain *chain = *state;
+    struct of_ring home;
+    of_ring_init(&home, ITEMS);
+    of_agent_add_homecoming(&chain->ports[1], &home);
+    of_agent_add_home_batch(&chain->ports[2], 0, 0, &home, &chain->crews[1]);
+    chain->stages[2].last = false;
+    chain->stages[2].sends_home = true;
+    rest(chain);
+    static struct of_batch batch = { .item = { .kind = OF_ITEM_BATCH } };
+    of_ring_push(&chain->rings[0], &batch);
+    turn_first(chain);
+    assert_int_equal(chain->stages[2].taken, 1);
+    assert_int_equal(chain->stages[1].came_home, 1);
+    assert_false(rung(chain, 1));
+    of_ring_fini(&home);
 }
 
 static void
@@ -239,6 +324,7 @@ test_a_thread_that_must_come_sooner_is_rung(void **state)
     turn_first(chain);
     assert_int_equal(chain->stages[1].taken, 2);
     assert_true(rung(chain, 1));
+    assert_ptr_equal(atomic_load(&chain->crews[1].turned_by), &chain->crews[1]);
 }
 
 int
@@ -252,7 +338,11 @@ main(void)
         TEST(test_who_has_much_to_do_stands_in_for_nobody),
         TEST(test_a_crew_that_had_much_to_do_no_longer_lends_itself),
         TEST(test_how_much_is_much),
+        TEST(test_a_long_sleep_does_not_make_work_light),
         TEST(test_more_than_one_goes_is_left_to_its_own_thread),
+        TEST(test_who_stands_in_hears_the_bell),
+        TEST(test_rings_come_before_standing_in),
+        TEST(test_who_is_being_turned_looks_again),
         TEST(test_a_thread_that_must_come_sooner_is_rung),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
