@@ -5,9 +5,10 @@
  * turn, not once a push.
  *
  * Standing in. To wake a thread costs some 20 us of processor time, in which a stage could take hundreds of records. So a
- * crew that has little to do (it works for less than a quarter of 10 ms) lends itself while it sleeps: a thread that has
- * just pushed something to it, and has as little to do, turns it at once, and lets its thread sleep on. A few orders at a time
- * thus pass several stages without waking anybody; under load crews are turned by their own threads, beside each other.
+ * crew that has little to do (it works for less than a quarter of 10 ms; an eighth, once it had more) lends itself while
+ * it sleeps: a thread that has just pushed something to it, and has as little to do, turns it at once, and lets its thread
+ * sleep on. A few orders at a time thus pass several stages without waking anybody; under load crews are turned by their own
+ * threads, beside each other.
  * Who stands in stops when it becomes too much, or somebody rings for the crew's thread. Crews that sleep on a descriptor
  * (OF_BELL_FD) stand in for others but do not lend themselves: what their stages call may wait.
  *

@@ -1,4 +1,4 @@
-/* Crews that stand in for each other: whoever's thread it is, one thread at a time is in a stage, items keep their order, and
+/* Crews that stand in for each other: whosever thread it is, one thread at a time is in a stage, items keep their order, and
  * none is forgotten: no crew looks around by itself, so a ring that is missing ends the test by its patience. */
 #include <pthread.h>
 #include <sched.h>

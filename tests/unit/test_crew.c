@@ -128,8 +128,7 @@ static void
 push(struct chain *chain, uint32_t crew, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        static struct of_item blank = { .kind = OF_ITEM_BATCH };
-        chain->items[i] = blank;
+        chain->items[i] = (struct of_item) { .kind = OF_ITEM_BATCH };
         of_ring_push(&chain->rings[crew], &chain->items[i]);
     }
 }
