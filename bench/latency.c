@@ -166,9 +166,6 @@ run_consumer(struct latency *self, const char *name, int (*consumer)(void *), st
     pid_t producer = begin_producer(&run);
     bool consumed = bench_child(name, consumer, &run, text, sizeof text, &usage);
     bool produced = end_producer(producer, consumed);
-    double looking_s = 0;
-    if (sscanf(text, "looking %lf", &looking_s) == 1)
-        usage.processor_s -= looking_s;
     bench_child("deleting topics", be_cleaner, self, text, sizeof text, &ignored);
     if (!consumed || !produced) {
         fprintf(stderr, "%s: %" PRId64 " of %" PRId64 " orders came, %s\n", name, self->track->counted,

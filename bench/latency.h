@@ -19,7 +19,7 @@ struct latency_track {
     _Atomic int64_t began_ns;  /* monotonic; 0: not yet */
     int64_t orders;            /* to be sent, without that one */
     double rate;               /* per second */
-    int64_t counted;           /* the consumer's */
+    _Atomic int64_t counted;   /* the consumer's */
     int64_t counted_ns[];      /* of each */
 };
 
@@ -37,7 +37,6 @@ bool latency_is_over(const struct latency_track *track);
 /* Bodies of processes (child.h). */
 int latency_produce(void *run);
 int latency_bare(void *run);     /* a librdkafka consumer that only touches records */
-int latency_pipeline(void *run); /* `orderflow run` in this process, its live totals looked at every 100 us;
-                                  * prints "looking SECONDS", the processor time of that */
+int latency_pipeline(void *run); /* `orderflow run` in this process */
 
 #endif

@@ -25,14 +25,16 @@ latency_note(struct latency_track *track, int64_t count, int64_t time_ns)
 {
     if (count > 0)
         atomic_store(&track->ready, true);
-    for (; track->counted < count - 1 && track->counted < track->orders; track->counted++)
-        track->counted_ns[track->counted] = time_ns;
+    int64_t counted = atomic_load_explicit(&track->counted, memory_order_relaxed);
+    for (; counted < count - 1 && counted < track->orders; counted++)
+        track->counted_ns[counted] = time_ns;
+    atomic_store_explicit(&track->counted, counted, memory_order_relaxed);
 }
 
 bool
 latency_is_over(const struct latency_track *track)
 {
-    return track->counted == track->orders;
+    return atomic_load_explicit(&track->counted, memory_order_relaxed) == track->orders;
 }
 
 static rd_kafka_t *

@@ -1,29 +1,27 @@
-/* The pipeline of `orderflow run` in a process of the benchmark, so that its totals can be looked at as often as it
- * takes: by a thread that only does that. How late it looks counts as the pipeline's latency; what it spends is told, and
- * taken off. */
+/* The pipeline of `orderflow run` in a process of the benchmark, which hears of every count that the aggregate stage tells, on
+ * the thread that tells it: the linker puts note_count (bench/CMakeLists.txt) in the place of of_live_total_set. A thread
+ * that looked would take a processor from broker and producer ten thousand times a second. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <time.h>
 
 #include "commands/commands.h"
 #include "commands/kafka_options.h"
 #include "commands/run_topics.h"
 #include "commands/session.h"
+#include "core/flow.h"
 #include "core/log.h"
 #include "latency.h"
+#include "order/live_total.h"
 
-enum { LOOK_US = 100, PATIENCE_MS = 60000 };
+enum { PATIENCE_MS = 60000 };
 
 struct watch {
     struct of_session session;
     struct of_kafka_options kafka;
     struct of_identity *identity;
     struct latency_track *track;
-    int64_t until_ns; /* moved on as orders are counted */
-    double looking_s; /* processor time of the looks */
-    _Atomic bool over;
+    int64_t seen, until_ns; /* the main thread's: moved on as orders are counted */
 };
 
 static int64_t
@@ -32,32 +30,53 @@ now_ns(void)
     return of_clock_mono_ns(of_clock_system());
 }
 
-static void *
-look(void *context)
+/* ---- counts, as they are told ---- */
+
+/* By aggregate instance. */
+static struct {
+    pthread_mutex_t mutex;
+    struct latency_track *track;
+    struct {
+        const struct of_live_total *live;
+        uint64_t count;
+    } told[OF_THREADS_PER_STAGE];
+} counts = { .mutex = PTHREAD_MUTEX_INITIALIZER };
+
+void __real_of_live_total_set(struct of_live_total *live, uint64_t count, const struct of_exact_sum *sum);
+void __wrap_of_live_total_set(struct of_live_total *live, uint64_t count, const struct of_exact_sum *sum);
+
+void
+__wrap_of_live_total_set(struct of_live_total *live, uint64_t count, const struct of_exact_sum *sum)
 {
-    struct watch *watch = context;
-    struct of_live_totals live;
-    prctl(PR_SET_TIMERSLACK, 1);
-    while (!latency_is_over(watch->track) && now_ns() < watch->until_ns) {
-        of_pipeline_live(watch->session.pipeline, &live);
-        int64_t before = watch->track->counted;
-        latency_note(watch->track, (int64_t)live.orders_processed, now_ns());
-        if (watch->track->counted != before)
-            watch->until_ns = now_ns() + PATIENCE_MS * OF_MS_NS;
-        nanosleep(&(struct timespec) { .tv_nsec = LOOK_US * 1000 }, NULL);
+    uint64_t all = 0;
+    __real_of_live_total_set(live, count, sum);
+    pthread_mutex_lock(&counts.mutex);
+    for (size_t i = 0; i < OF_THREADS_PER_STAGE; i++) {
+        if (counts.told[i].live == NULL)
+            counts.told[i].live = live;
+        if (counts.told[i].live == live) {
+            counts.told[i].count = count;
+            break;
+        }
     }
-    struct timespec spent;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
-    watch->looking_s = (double)spent.tv_sec + (double)spent.tv_nsec / 1e9;
-    atomic_store(&watch->over, true);
-    return NULL;
+    for (size_t i = 0; i < OF_THREADS_PER_STAGE && counts.told[i].live != NULL; i++)
+        all += counts.told[i].count;
+    latency_note(counts.track, (int64_t)all, now_ns());
+    pthread_mutex_unlock(&counts.mutex);
 }
+
+/* ---- the pipeline ---- */
 
 static const char *
 reason_to_stop(void *context, int *exit_status)
 {
     (void)exit_status;
-    return atomic_load(&((struct watch *)context)->over) ? "measured" : NULL;
+    struct watch *watch = context;
+    int64_t counted = atomic_load(&watch->track->counted);
+    if (counted != watch->seen)
+        watch->until_ns = now_ns() + PATIENCE_MS * OF_MS_NS;
+    watch->seen = counted;
+    return latency_is_over(watch->track) ? "measured" : now_ns() > watch->until_ns ? "nothing more comes" : NULL;
 }
 
 static enum of_status
@@ -80,20 +99,6 @@ open_pipeline(struct watch *watch, struct of_error *err)
     return status == OF_OK ? of_session_open(&watch->session, err) : status;
 }
 
-static int
-measure(struct watch *watch)
-{
-    pthread_t looker;
-    watch->until_ns = now_ns() + PATIENCE_MS * OF_MS_NS;
-    if (pthread_create(&looker, NULL, look, watch) != 0)
-        return 1;
-    int status = of_session_run(&watch->session);
-    atomic_store(&watch->over, true);
-    pthread_join(looker, NULL);
-    printf("looking %.6f\n", watch->looking_s);
-    return status;
-}
-
 int
 latency_pipeline(void *context)
 {
@@ -108,17 +113,17 @@ latency_pipeline(void *context)
     }
     of_log_set_levels(line.settings.log_level);
     static struct watch watch;
-    watch.track = run->track;
+    watch.track = counts.track = run->track;
+    watch.until_ns = now_ns() + PATIENCE_MS * OF_MS_NS;
     watch.session = (struct of_session) {
         .command = "run", .line = &line, .settings = &line.settings, .kafka = &watch.kafka,
         .reason_to_stop = reason_to_stop, .context = &watch,
     };
     of_kafka_options_init(&watch.kafka, &line);
-    if (open_pipeline(&watch, &err) == OF_OK) {
-        status = measure(&watch);
-    } else {
+    if (open_pipeline(&watch, &err) == OF_OK)
+        status = of_session_run(&watch.session);
+    else
         fprintf(stderr, "latency: %s\n", err.text);
-    }
     of_session_close(&watch.session);
     of_identity_close(&watch.identity);
     of_kafka_options_fini(&watch.kafka);
