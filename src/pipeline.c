@@ -20,11 +20,11 @@ static const int64_t BARRIER_LIMIT_NS = 10 * OF_SECOND_NS; /* that a barrier may
 /* ---- the tables ---- */
 
 const struct of_stage_row of_stage_rows[OF_STAGES] = {
-    [OF_FETCH] = { "fetch", &of_fetch_stage, true },
-    [OF_DECODE] = { "decode", &of_decode_stage, false },
-    [OF_PROCESS] = { "process", &of_process_stage, false },
-    [OF_AGGREGATE] = { "aggregate", &of_aggregate_stage, false },
-    [OF_PUBLISH] = { "publish", &of_publish_stage, true },
+    [OF_FETCH] = { "fetch", &of_fetch_stage, .per_lane = true },
+    [OF_DECODE] = { "decode", &of_decode_stage, .lends = true },
+    [OF_PROCESS] = { "process", &of_process_stage, .lends = true },
+    [OF_AGGREGATE] = { "aggregate", &of_aggregate_stage, .lends = true },
+    [OF_PUBLISH] = { "publish", &of_publish_stage, .per_lane = true, .lends = true },
 };
 
 const struct of_edge_row of_edge_rows[OF_EDGES] = {
@@ -178,8 +178,11 @@ find_crew(struct of_pipeline *pipeline, enum of_stage stage, uint32_t instance, 
     }
     char name[32];
     snprintf(name, sizeof name, "%s-%u", of_stage_rows[stage].name, instance);
-    return add_crew(pipeline, pipeline->options.threads ? name : "all",
-                    of_stage_rows[stage].per_lane ? OF_BELL_FD : OF_BELL_FUTEX, out, err);
+    enum of_status status = add_crew(pipeline, pipeline->options.threads ? name : "all",
+                                     of_stage_rows[stage].per_lane ? OF_BELL_FD : OF_BELL_FUTEX, out, err);
+    if (status == OF_OK && of_stage_rows[stage].lends)
+        of_crew_lend(*out);
+    return status;
 }
 
 static enum of_status

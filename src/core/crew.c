@@ -59,6 +59,12 @@ of_crew_set_thread_calls(struct of_crew *crew, void (*begins)(void), void (*ends
     crew->thread_ends = ends;
 }
 
+void
+of_crew_lend(struct of_crew *crew)
+{
+    crew->lends = true;
+}
+
 /* ---- what it says of itself ---- */
 
 static void
@@ -156,13 +162,13 @@ stand_in(struct of_crew *me, struct of_crew *other)
     if (!atomic_compare_exchange_strong_explicit(&other->turned_by, &nobody, me, memory_order_acquire,
                                                  memory_order_relaxed))
         return false;
-    const uint32_t heard = of_bell_listen(&other->bell);
+    const uint32_t rings = of_bell_rings(&other->bell);
     const int64_t until_ns = of_clock_mono_ns(me->clock) + STAND_IN_NS;
     int64_t deadline_ns = OF_NEVER_NS;
     uint32_t done;
     do
         done = of_crew_turn(other, &deadline_ns);
-    while (done > 0 && other->load.light && of_bell_listen(&other->bell) == heard
+    while (done > 0 && other->load.light && of_bell_rings(&other->bell) == rings
            && atomic_load_explicit(&other->turned_ns, memory_order_relaxed) < until_ns);
     /* Its own thread has to come where there is more to do, or sooner than it would. */
     bool wake = done > 0 || deadline_ns < other->sleeps_until_ns;
@@ -240,7 +246,7 @@ pause_cpu(void)
 static void
 sleep_until(struct of_crew *crew, uint32_t heard, int64_t deadline_ns)
 {
-    if (crew->bell.kind == OF_BELL_FUTEX && crew->load.light) {
+    if (crew->lends && crew->load.light) {
         crew->sleeps_until_ns = deadline_ns;
         atomic_store_explicit(&crew->turned_by, NULL, memory_order_release);
     }

@@ -9,8 +9,8 @@
  * it sleeps: a thread that has just pushed something to it, and has as little to do, turns it at once, and lets its thread
  * sleep on. A few orders at a time thus pass several stages without waking anybody; under load crews are turned by their own
  * threads, beside each other.
- * Who stands in stops when it becomes too much, or somebody rings for the crew's thread. Crews that sleep on a descriptor
- * (OF_BELL_FD) stand in for others but do not lend themselves: what their stages call may wait.
+ * Who stands in stops when it becomes too much, or somebody rings for the crew's thread. Every crew stands in for others; only
+ * those lend themselves that were told to (of_crew_lend).
  *
  * turned_by says who may touch the crew and its agents:
  *
@@ -22,10 +22,10 @@
  * to end, and looks. The one exception is a crew that this thread is turning already, in a call around: it looks again
  * before that call ends. So nothing that is pushed is overlooked.
  *
- *   of_crew_turn              whoever turns it: see above; or any single thread that turns all crews, in tests
- *   of_crew_wake_later        the same
- *   of_crew_start, _stop      the thread that built it
- *   of_crew_ask, _answer      any thread; the crew answers in its next turn */
+ *   of_crew_turn                  whoever turns it: see above; or any single thread that turns all crews, in tests
+ *   of_crew_wake_later            the same
+ *   of_crew_lend, _start, _stop   the thread that built it
+ *   of_crew_ask, _answer          any thread; the crew answers in its next turn */
 #ifndef OF_CORE_CREW_H
 #define OF_CORE_CREW_H
 
@@ -59,6 +59,7 @@ struct of_crew {
         bool light;       /* what the last window said */
     } load;
     int64_t sleep_at_most_ns; /* before it looks around, even if nobody rings; tests raise it, so that a ring that is missing shows */
+    bool lends;
     int64_t sleeps_until_ns;  /* while it lends itself */
     pthread_t thread;
     bool running;
@@ -75,6 +76,10 @@ void of_crew_add(struct of_crew *crew, struct of_port *agent); /* order of addin
 /* The first and the last call on its thread. Whatever a stage needs of its thread, all threads of the pipeline need: they
  * stand in for each other. */
 void of_crew_set_thread_calls(struct of_crew *crew, void (*begins)(void), void (*ends)(void));
+
+/* From its start on it lends itself when it sleeps and has little to do. For crews whose stages do not wait for anything: who
+ * stands in for them would wait as long. */
+void of_crew_lend(struct of_crew *crew);
 
 /* Wakes the other crew when this one's present turn ends, or stands in for it. */
 void of_crew_wake_later(struct of_crew *crew, struct of_crew *other);

@@ -96,6 +96,7 @@ of_bell_ring(struct of_bell *bell)
     }
     if (atomic_exchange(&bell->parked, false)) {
         uint64_t one = 1;
+        ck_ec32_inc(&bell->count, &ec_mode);
         /* Full counter: the owner is being woken anyway. */
         if (write(bell->fd, &one, sizeof one) < 0)
             OF_ASSERT(errno == EAGAIN || errno == EINTR);
@@ -103,10 +104,16 @@ of_bell_ring(struct of_bell *bell)
 }
 
 uint32_t
+of_bell_rings(const struct of_bell *bell)
+{
+    return ck_ec32_value(&bell->count);
+}
+
+uint32_t
 of_bell_listen(struct of_bell *bell)
 {
     if (bell->kind == OF_BELL_FUTEX)
-        return ck_ec32_value(&bell->count);
+        return of_bell_rings(bell);
     atomic_exchange(&bell->parked, true);
     return 0;
 }

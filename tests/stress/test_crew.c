@@ -155,10 +155,11 @@ run_feeder(void *arg)
 }
 
 static void
-open_crew(struct of_crew *crew, struct of_port *port, const struct of_stage_ops *ops, void *self)
+open_crew(struct of_crew *crew, struct of_port *port, enum of_bell_kind bell, const struct of_stage_ops *ops, void *self)
 {
     struct of_error err;
-    assert_int_equal(of_crew_init(crew, "crew", OF_BELL_FUTEX, of_clock_system(), &err), OF_OK);
+    assert_int_equal(of_crew_init(crew, "crew", bell, of_clock_system(), &err), OF_OK);
+    of_crew_lend(crew);
     crew->sleep_at_most_ns = 2 * PATIENCE_MS * OF_MS_NS;
     of_agent_init(port, ops, self, 0, FEEDERS);
     of_crew_add(crew, port);
@@ -170,7 +171,7 @@ chain_open(struct feeder *feeders, struct stage *stages)
     for (uint32_t lane = 0; lane < FEEDERS; lane++) {
         struct feeder *feeder = &feeders[lane];
         feeder->lane = lane;
-        open_crew(&feeder->crew, &feeder->port, &feed_ops, feeder);
+        open_crew(&feeder->crew, &feeder->port, OF_BELL_FUTEX, &feed_ops, feeder);
         of_ring_init(&feeder->in, ITEMS);
         of_ring_init(&feeder->home, ITEMS);
         of_agent_add_input(&feeder->port, lane, &feeder->in);
@@ -179,7 +180,7 @@ chain_open(struct feeder *feeders, struct stage *stages)
     for (uint32_t i = 0; i < STAGES; i++) {
         struct stage *stage = &stages[i];
         stage->last = i == STAGES - 1;
-        open_crew(&stage->crew, &stage->port, &take_ops, stage);
+        open_crew(&stage->crew, &stage->port, stage->last ? OF_BELL_FD : OF_BELL_FUTEX, &take_ops, stage);
         for (uint32_t lane = 0; lane < FEEDERS; lane++) {
             struct of_port *before = i == 0 ? &feeders[lane].port : &stages[i - 1].port;
             of_ring_init(&stage->in[lane], ITEMS);

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -30,7 +31,7 @@ take(void *self, struct of_port *port, struct of_item *item)
     if (stage->rings != NULL)
         of_bell_ring(stage->rings);
     if (stage->watched != NULL)
-        stage->saw = of_bell_listen(stage->watched);
+        stage->saw = of_bell_rings(stage->watched);
     if (stage->sends_home)
         of_port_home(port, item);
     else if (!stage->last)
@@ -71,14 +72,14 @@ struct chain {
 };
 
 static int
-open_chain(void **state)
+open_chain(void **state, enum of_bell_kind bell)
 {
     static struct chain chain;
     struct of_error err;
     memset(&chain, 0, sizeof chain);
     chain.clock = of_clock_fake(OF_SECOND_NS, 0);
     for (uint32_t i = 0; i < CREWS; i++) {
-        assert_int_equal(of_crew_init(&chain.crews[i], "crew", OF_BELL_FUTEX, &chain.clock, &err), OF_OK);
+        assert_int_equal(of_crew_init(&chain.crews[i], "crew", bell, &chain.clock, &err), OF_OK);
         chain.stages[i] = (struct stage) { .clock = &chain.clock, .last = i == CREWS - 1 };
         of_agent_init(&chain.ports[i], &ops, &chain.stages[i], i, 1);
         of_crew_add(&chain.crews[i], &chain.ports[i]);
@@ -89,6 +90,18 @@ open_chain(void **state)
     }
     *state = &chain;
     return 0;
+}
+
+static int
+open_with_futex(void **state)
+{
+    return open_chain(state, OF_BELL_FUTEX);
+}
+
+static int
+open_with_fd(void **state)
+{
+    return open_chain(state, OF_BELL_FD);
 }
 
 static int
@@ -114,14 +127,15 @@ rest(struct chain *chain)
         crew->load.busy_ns = 0;
         crew->sleeps_until_ns = OF_NEVER_NS;
         atomic_store(&crew->turned_by, i == 0 ? crew : NULL);
-        chain->heard[i] = of_bell_listen(&crew->bell);
+        of_bell_listen(&crew->bell);
+        chain->heard[i] = of_bell_rings(&crew->bell);
     }
 }
 
 static bool
 rung(struct chain *chain, uint32_t crew)
 {
-    return of_bell_listen(&chain->crews[crew].bell) != chain->heard[crew];
+    return of_bell_rings(&chain->crews[crew].bell) != chain->heard[crew];
 }
 
 static void
@@ -326,10 +340,64 @@ test_a_thread_that_must_come_sooner_is_rung(void **state)
     assert_ptr_equal(atomic_load(&chain->crews[1].turned_by), &chain->crews[1]);
 }
 
+/* ---- with threads ---- */
+
+static bool
+comes_to_be_lent(struct of_crew *crew)
+{
+    for (int i = 0; i < 4000; i++) {
+        if (atomic_load(&crew->turned_by) == NULL)
+            return true;
+        nanosleep(&(struct timespec) { .tv_nsec = 5 * OF_MS_NS }, NULL);
+    }
+    return false;
+}
+
+static void
+open_alone(struct of_crew *crew, struct of_port *port, enum of_bell_kind bell)
+{
+    static struct stage nothing;
+    static const struct of_stage_ops idle = { .name = "idle" };
+    struct of_error err;
+    assert_int_equal(of_crew_init(crew, "crew", bell, of_clock_system(), &err), OF_OK);
+    of_agent_init(port, &idle, &nothing, 0, 1);
+    of_crew_add(crew, port);
+}
+
+static void
+test_only_who_was_told_to_lends_itself(void **state)
+{
+    (void)state;
+    static struct of_crew keeps, lends;
+    struct of_port ports[2];
+    struct of_error err;
+    for (enum of_bell_kind bell = OF_BELL_FUTEX; bell <= OF_BELL_FD; bell++) {
+        open_alone(&keeps, &ports[0], bell);
+        open_alone(&lends, &ports[1], bell);
+        of_crew_lend(&lends);
+        assert_int_equal(of_crew_start(&keeps, &err), OF_OK);
+        assert_int_equal(of_crew_start(&lends, &err), OF_OK);
+        for (int i = 0; i < 3; i++) {
+            assert_true(comes_to_be_lent(&lends));
+            assert_ptr_equal(atomic_load(&keeps.turned_by), &keeps);
+            of_bell_ring(&lends.bell);
+            of_bell_ring(&keeps.bell);
+        }
+        of_crew_stop(&keeps);
+        of_crew_stop(&lends);
+        for (int i = 0; i < 2; i++)
+            of_agent_fini(&ports[i]);
+        of_crew_fini(&keeps);
+        of_crew_fini(&lends);
+    }
+}
+
 int
 main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_chain, close_chain)
+#define TEST(name)                                                       \
+    cmocka_unit_test_setup_teardown(name, open_with_futex, close_chain), \
+        cmocka_unit_test_setup_teardown(name, open_with_fd, close_chain)
     const struct CMUnitTest tests[] = {
         TEST(test_one_thread_takes_an_item_all_the_way),
         TEST(test_who_is_awake_is_rung),
@@ -343,6 +411,7 @@ main(void)
         TEST(test_rings_come_before_standing_in),
         TEST(test_who_is_being_turned_looks_again),
         TEST(test_a_thread_that_must_come_sooner_is_rung),
+        cmocka_unit_test(test_only_who_was_told_to_lends_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
