@@ -11,6 +11,7 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PROGRAM = os.path.join(TOP, "build/dev/src/orderflow")
 ABOUT = os.path.join(TOP, "build/dev/bench/lib/about")
+DELETE = os.path.join(TOP, "build/dev/bench/lib/delete")
 QUIET = 0.2     # processors
 LOOK_S = 0.25
 # What somebody has exported must not change what is measured.
@@ -94,14 +95,20 @@ def fill(connection, name, count, partitions=8):
     return topic
 
 
+def delete(connection, *topics):
+    """What a broker has to look after, it also spends time on: no round is to leave the next one more."""
+    subprocess.run([DELETE, connection[connection.index("--brokers") + 1], *topics], check=True)
+
+
 class Drain:
-    """One run that reads the whole topic as a new group. orders_per_second: from assignment to the last order; cpu_seconds:
+    """One run that reads the whole topic as a new group, whose topics stay (delete). orders_per_second: from assignment to the last order; cpu_seconds:
     of the process, all threads; resident_mib: at most; others: processors that others kept busy, the broker included."""
 
     def __init__(self, connection, topic, group, *flags):
-        command = [PROGRAM, "run", *connection, "--topic", topic, "--retry-topic", f"{group}-retry", "--dlq-topic",
-                   f"{group}-dlq", "--aggregates-topic", f"{group}-aggregates", "--group", group, "--exit-at-end",
-                   "--console", "summary", "--log-level", "warning", *flags]
+        self.topics = retry, dead, aggregates = [f"{group}-{end}" for end in ("retry", "dlq", "aggregates")]
+        command = [PROGRAM, "run", *connection, "--topic", topic, "--retry-topic", retry, "--dlq-topic", dead,
+                   "--aggregates-topic", aggregates, "--group", group, "--exit-at-end", "--console", "summary",
+                   "--log-level", "warning", *flags]
         before = Busy()
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
         out = process.stdout.read()
