@@ -102,24 +102,47 @@ bare_count(const struct bare_loop *loop)
     return records;
 }
 
-void
+static bool
+are_deleted(rd_kafka_event_t *answer)
+{
+    const rd_kafka_DeleteTopics_result_t *result = answer == NULL ? NULL : rd_kafka_event_DeleteTopics_result(answer);
+    if (result == NULL || rd_kafka_event_error(answer) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        fprintf(stderr, "topics cannot be deleted: %s\n", result == NULL ? "no answer" : rd_kafka_event_error_string(answer));
+        return false;
+    }
+    bool deleted = true;
+    size_t count;
+    const rd_kafka_topic_result_t **topics = rd_kafka_DeleteTopics_result_topics(result, &count);
+    for (size_t i = 0; i < count; i++) {
+        rd_kafka_resp_err_t code = rd_kafka_topic_result_error(topics[i]);
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+            continue;
+        fprintf(stderr, "topic %s cannot be deleted: %s\n", rd_kafka_topic_result_name(topics[i]), rd_kafka_err2str(code));
+        deleted = false;
+    }
+    return deleted;
+}
+
+bool
 bare_delete(const struct bare_loop *loop, const char *const *topics, size_t count)
 {
     rd_kafka_t *rk = open_client(loop);
     if (rk == NULL)
-        return;
+        return false;
     rd_kafka_DeleteTopic_t **deletes = of_alloc_array(count, sizeof(rd_kafka_DeleteTopic_t *));
     for (size_t i = 0; i < count; i++)
         deletes[i] = rd_kafka_DeleteTopic_new(topics[i]);
     rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
     rd_kafka_DeleteTopics(rk, deletes, count, NULL, queue);
     rd_kafka_event_t *answer = rd_kafka_queue_poll(queue, ANSWER_MS);
+    bool deleted = are_deleted(answer);
     if (answer != NULL)
         rd_kafka_event_destroy(answer);
     rd_kafka_queue_destroy(queue);
     rd_kafka_DeleteTopic_destroy_array(deletes, count);
     free(deletes);
     rd_kafka_destroy(rk);
+    return deleted;
 }
 
 /* ---- the loop ---- */

@@ -5,6 +5,7 @@
 #ifndef BENCH_BARE_LOOP_H
 #define BENCH_BARE_LOOP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,7 +26,7 @@ int bare_loop_run(const struct bare_loop *loop, uint64_t *records, double *secon
 /* How many records the topic holds; 0: there is no such topic. Negative: said why on standard error. */
 int64_t bare_count(const struct bare_loop *loop);
 
-/* Deletes topics; missing ones are no error. */
-void bare_delete(const struct bare_loop *loop, const char *const *topics, size_t count);
+/* Deletes topics; missing ones are no error. False: said why on standard error. */
+bool bare_delete(const struct bare_loop *loop, const char *const *topics, size_t count);
 
 #endif

@@ -11,6 +11,5 @@ main(int argc, char **argv)
         return 2;
     }
     const struct bare_loop loop = { .brokers = argv[1] };
-    bare_delete(&loop, (const char *const *)argv + 2, (size_t)argc - 2);
-    return 0;
+    return bare_delete(&loop, (const char *const *)argv + 2, (size_t)argc - 2) ? 0 : 1;
 }

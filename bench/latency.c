@@ -87,8 +87,7 @@ be_cleaner(void *context)
         snprintf(names[i], sizeof names[i], "%s%s", self->topic, ends[i]);
         topics[i] = names[i];
     }
-    bare_delete(&loop, topics, 4);
-    return 0;
+    return bare_delete(&loop, topics, 4) ? 0 : 1;
 }
 
 /* ---- a run ---- */

@@ -23,7 +23,7 @@ now_ns(void)
 void
 latency_note(struct latency_track *track, int64_t count, int64_t time_ns)
 {
-    if (count > 0)
+    if (count > 0 && !atomic_load_explicit(&track->ready, memory_order_relaxed))
         atomic_store(&track->ready, true);
     int64_t counted = atomic_load_explicit(&track->counted, memory_order_relaxed);
     for (; counted < count - 1 && counted < track->orders; counted++)
@@ -86,8 +86,9 @@ receive(struct latency_track *track, rd_kafka_queue_t *queue)
         for (ssize_t i = 0; i < got; i++) {
             if (messages[i]->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
                 touched += messages[i]->len > 0 ? *(const uint8_t *)messages[i]->payload : 0;
-                latency_note(track, ++count, now_ns());
-                until_ns = now_ns() + PATIENCE_MS * OF_MS_NS;
+                int64_t noted_ns = now_ns();
+                latency_note(track, ++count, noted_ns);
+                until_ns = noted_ns + PATIENCE_MS * OF_MS_NS;
             }
             rd_kafka_message_destroy(messages[i]);
         }

@@ -1,6 +1,6 @@
 /* The pipeline of `orderflow run` in a process of the benchmark, which hears of every count that the aggregate stage tells, on
- * the thread that tells it: the linker puts note_count (bench/CMakeLists.txt) in the place of of_live_total_set. A thread
- * that looked would take a processor from broker and producer ten thousand times a second. */
+ * the thread that tells it: the linker puts a function of ours in the place of of_live_total_set (bench/CMakeLists.txt). A
+ * thread that looked would take a processor from broker and producer ten thousand times a second. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -90,8 +90,7 @@ be_cleaner(void *context)
 {
     const struct throughput *self = context;
     const char *const topics[] = { self->retry_topic, self->dlq_topic };
-    bare_delete(&self->loop, topics, 2);
-    return 0;
+    return bare_delete(&self->loop, topics, 2) ? 0 : 1;
 }
 
 static void

@@ -24,7 +24,7 @@ struct of_stage_row {
     const char *name;
     const struct of_stage_ops *ops;
     bool per_lane; /* one instance per lane, always on a thread of its own that can wait for file descriptors */
-    bool lends;    /* its crew is lent to others while it sleeps: it waits for nothing, or for moments when a topic is gone */
+    bool lends;    /* its crew is lent to others while it sleeps: it hardly ever waits */
 };
 extern const struct of_stage_row of_stage_rows[OF_STAGES];
 

@@ -6,11 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum {
     YIELDS = 4,      /* before sleeping */
     LIGHT_UP_TO = 4, /* a light load stays light below one part in so many, */
     LIGHT_FROM = 8,  /* and becomes light again below one in so many */
+    TRIES = 50,      /* to take back a crew that another turns, before pausing */
+    TRY_AGAIN_NS = 50000,
 };
 /* Empty turns go on for so long before yielding. A few dozen for most crews, two or three for one whose turn asks the kernel. */
 static const int64_t SPIN_NS = 2000;
@@ -19,6 +22,10 @@ static const int64_t SLEEP_AT_MOST_NS = 100 * OF_MS_NS;
 static const int64_t LOAD_WINDOW_NS = 10 * OF_MS_NS;
 /* Standing in ends after the turn that is so far from its beginning: who stands in has work of its own. */
 static const int64_t STAND_IN_NS = 200000;
+/* Whoever stands in for a crew cannot end a turn of it. One that has had a turn so long, for whatever reason, is left to its own thread
+ * for a while. */
+static const int64_t LONG_TURN_NS = 4 * OF_MS_NS;
+static const int64_t LONG_TURNS_FOR_NS = 1 * OF_SECOND_NS;
 
 enum of_status
 of_crew_init(struct of_crew *crew, const char *name, enum of_bell_kind bell, const struct of_clock *clock,
@@ -146,14 +153,19 @@ static void
 note_load(struct of_crew *crew, int64_t busy_ns, int64_t now_ns)
 {
     crew->load.busy_ns += busy_ns;
+    if (busy_ns > LONG_TURN_NS) {
+        crew->load.light = false;
+        crew->load.long_turns_until_ns = now_ns + LONG_TURNS_FOR_NS;
+    }
     if (now_ns - crew->load.since_ns < LOAD_WINDOW_NS)
         return;
-    crew->load.light = crew->load.busy_ns < LOAD_WINDOW_NS / (crew->load.light ? LIGHT_UP_TO : LIGHT_FROM);
+    crew->load.light = crew->load.busy_ns < LOAD_WINDOW_NS / (crew->load.light ? LIGHT_UP_TO : LIGHT_FROM)
+                       && now_ns >= crew->load.long_turns_until_ns;
     crew->load.since_ns = now_ns;
     crew->load.busy_ns = 0;
 }
 
-/* Turns the other crew on this thread, which is that of `me`, until it finds nothing to do, its own thread is rung, or it
+/* Turns the other crew on this thread, which is that of `me`, until it finds nothing to do, its own thread wants to, or it
  * becomes too much. False: it does not lend itself. */
 static bool
 stand_in(struct of_crew *me, struct of_crew *other)
@@ -162,13 +174,12 @@ stand_in(struct of_crew *me, struct of_crew *other)
     if (!atomic_compare_exchange_strong_explicit(&other->turned_by, &nobody, me, memory_order_acquire,
                                                  memory_order_relaxed))
         return false;
-    const uint32_t rings = of_bell_rings(&other->bell);
     const int64_t until_ns = of_clock_mono_ns(me->clock) + STAND_IN_NS;
     int64_t deadline_ns = OF_NEVER_NS;
     uint32_t done;
     do
         done = of_crew_turn(other, &deadline_ns);
-    while (done > 0 && other->load.light && of_bell_rings(&other->bell) == rings
+    while (done > 0 && other->load.light && !atomic_load_explicit(&other->wanted, memory_order_relaxed)
            && atomic_load_explicit(&other->turned_ns, memory_order_relaxed) < until_ns);
     /* Its own thread has to come where there is more to do, or sooner than it would. */
     bool wake = done > 0 || deadline_ns < other->sleeps_until_ns;
@@ -241,8 +252,30 @@ pause_cpu(void)
 #endif
 }
 
-/* Sleeps, and lends the crew meanwhile if it may. Who stands in when it wakes ends with the present turn, having heard the
- * same ring. */
+/* Waits until nobody else turns the crew: whoever does ends with the present turn. */
+static void
+take_back(struct of_crew *crew)
+{
+    for (uint32_t tries = 0;; tries++) {
+        struct of_crew *by = atomic_load_explicit(&crew->turned_by, memory_order_acquire);
+        if (by == crew)
+            break;
+        if (by == NULL) {
+            if (atomic_compare_exchange_strong_explicit(&crew->turned_by, &by, crew, memory_order_acquire,
+                                                        memory_order_relaxed))
+                break;
+            continue;
+        }
+        atomic_store_explicit(&crew->wanted, true, memory_order_relaxed);
+        if (tries < TRIES)
+            sched_yield();
+        else
+            nanosleep(&(struct timespec) { .tv_nsec = TRY_AGAIN_NS }, NULL);
+    }
+    atomic_store_explicit(&crew->wanted, false, memory_order_relaxed);
+}
+
+/* Sleeps, and lends the crew meanwhile if it may. */
 static void
 sleep_until(struct of_crew *crew, uint32_t heard, int64_t deadline_ns)
 {
@@ -251,16 +284,7 @@ sleep_until(struct of_crew *crew, uint32_t heard, int64_t deadline_ns)
         atomic_store_explicit(&crew->turned_by, NULL, memory_order_release);
     }
     of_bell_wait(&crew->bell, heard, deadline_ns);
-    for (;;) {
-        struct of_crew *by = atomic_load_explicit(&crew->turned_by, memory_order_acquire);
-        if (by == crew)
-            return;
-        if (by != NULL)
-            sched_yield();
-        else if (atomic_compare_exchange_strong_explicit(&crew->turned_by, &by, crew, memory_order_acquire,
-                                                         memory_order_relaxed))
-            return;
-    }
+    take_back(crew);
 }
 
 /* The last look between listening and sleeping is a whole turn: what it finds, it has also done. */

@@ -9,8 +9,8 @@
  * it sleeps: a thread that has just pushed something to it, and has as little to do, turns it at once, and lets its thread
  * sleep on. A few orders at a time thus pass several stages without waking anybody; under load crews are turned by their own
  * threads, beside each other.
- * Who stands in stops when it becomes too much, or somebody rings for the crew's thread. Every crew stands in for others; only
- * those lend themselves that were told to (of_crew_lend).
+ * Who stands in stops when it becomes too much, or the crew's thread wakes and wants to. Every crew stands in for others; only
+ * those lend themselves that were told to (of_crew_lend), and none that has turns of several milliseconds.
  *
  * turned_by says who may touch the crew and its agents:
  *
@@ -57,10 +57,12 @@ struct of_crew {
         int64_t since_ns; /* when the present window began */
         int64_t busy_ns;  /* of it, in turns that did something; its thread's standing in included */
         bool light;       /* what the last window said */
+        int64_t long_turns_until_ns; /* it is not light before */
     } load;
     int64_t sleep_at_most_ns; /* before it looks around, even if nobody rings; tests raise it, so that a ring that is missing shows */
     bool lends;
     int64_t sleeps_until_ns;  /* while it lends itself */
+    _Atomic bool wanted;      /* its thread is awake, and waits for whoever stands in */
     pthread_t thread;
     bool running;
     _Atomic bool stop;
@@ -77,8 +79,8 @@ void of_crew_add(struct of_crew *crew, struct of_port *agent); /* order of addin
  * stand in for each other. */
 void of_crew_set_thread_calls(struct of_crew *crew, void (*begins)(void), void (*ends)(void));
 
-/* From its start on it lends itself when it sleeps and has little to do. For crews whose stages do not wait for anything: who
- * stands in for them would wait as long. */
+/* From its start on it lends itself when it sleeps and has little to do. For crews whose stages hardly ever wait for anything:
+ * who stands in for them waits as long. */
 void of_crew_lend(struct of_crew *crew);
 
 /* Wakes the other crew when this one's present turn ends, or stands in for it. */

@@ -96,7 +96,6 @@ of_bell_ring(struct of_bell *bell)
     }
     if (atomic_exchange(&bell->parked, false)) {
         uint64_t one = 1;
-        ck_ec32_inc(&bell->count, &ec_mode);
         /* Full counter: the owner is being woken anyway. */
         if (write(bell->fd, &one, sizeof one) < 0)
             OF_ASSERT(errno == EAGAIN || errno == EINTR);
@@ -104,16 +103,10 @@ of_bell_ring(struct of_bell *bell)
 }
 
 uint32_t
-of_bell_rings(const struct of_bell *bell)
-{
-    return ck_ec32_value(&bell->count);
-}
-
-uint32_t
 of_bell_listen(struct of_bell *bell)
 {
     if (bell->kind == OF_BELL_FUTEX)
-        return of_bell_rings(bell);
+        return ck_ec32_value(&bell->count);
     atomic_exchange(&bell->parked, true);
     return 0;
 }

@@ -15,7 +15,7 @@
  * time, or give it a file descriptor of their own to wait for. A ring costs a few nanoseconds while the owner is awake
  * and a system call when it sleeps.
  *
- * Threads: listen, ignore, wait by the owner; ring, rings by any. Deadlines are on the system's monotonic clock. */
+ * Threads: listen, ignore, wait by the owner; ring by any. Deadlines are on the system's monotonic clock. */
 #ifndef OF_CORE_IDLE_H
 #define OF_CORE_IDLE_H
 
@@ -52,8 +52,6 @@ of_bell_fd(const struct of_bell *bell)
 void of_bell_watch(struct of_bell *bell, int fd);
 
 void of_bell_ring(struct of_bell *bell);
-/* Another number after a ring that woke the owner than before it. */
-uint32_t of_bell_rings(const struct of_bell *bell);
 
 uint32_t of_bell_listen(struct of_bell *bell);
 void of_bell_ignore(struct of_bell *bell);

@@ -1,7 +1,7 @@
 /* What all handles of librdkafka in this program have in common: configuration, the event queue, logs, errors, the end.
  * Private to src/kafka.
  *
- * A client belongs to one thread. Nothing of ours runs on librdkafka's threads: logs, errors, rebalances, commits and
+ * A client is used by one thread at a time. Nothing of ours runs on librdkafka's threads: logs, errors, rebalances, commits and
  * delivery reports all come as events out of `queue`. */
 #ifndef OF_KAFKA_CLIENT_H
 #define OF_KAFKA_CLIENT_H

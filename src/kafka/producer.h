@@ -1,6 +1,7 @@
 /* A producer handle with the topics that the pipeline writes to: what both kinds of sinks are made of. Private to src/kafka.
  *
- * Threads: one at a time. Nothing blocks, but look_up. */
+ * Threads: one at a time. Nothing blocks but what says so, and produce for half a second at most, once a second, while the
+ * aggregates topic has too few partitions. */
 #ifndef OF_KAFKA_PRODUCER_H
 #define OF_KAFKA_PRODUCER_H
 

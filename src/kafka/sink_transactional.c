@@ -25,8 +25,8 @@
  * aborted. It is then refused at once for a while, so that only those suffer who need it, and tried again. A topic that is
  * gone makes the transaction time out; that is looked up, and from then on the same.
  *
- * The publish thread owns the handle in IDLE and OPEN, the worker in all other states. librdkafka's calls do not return before
- * all events are taken from the handle's queue, log lines included: while the worker commits or aborts, the publish thread
+ * Whoever turns publish owns the handle in IDLE and OPEN, the worker in all other states. librdkafka's calls do not return before
+ * all events are taken from the handle's queue, log lines included: while the worker commits or aborts, whoever turns publish
  * does that; with a new handle the worker does it itself, between slices of a call. */
 #include "kafka/sink_transactional.h"
 
@@ -82,7 +82,7 @@ struct sink {
     struct of_producer producer;
     char timeout_ms[24];
     int wake_fd;
-    enum state state; /* the publish thread's */
+    enum state state; /* publish's */
 
     /* the worker's order and its answer, under the lock */
     pthread_t worker;
@@ -477,7 +477,7 @@ order(struct sink *sink, enum state state)
     pthread_mutex_unlock(&sink->lock);
 }
 
-/* ---- the publish thread ---- */
+/* ---- called by publish ---- */
 
 static enum of_status
 sink_start(void *self, int wake_fd, struct of_error *err)
@@ -520,12 +520,13 @@ class_refusal(struct sink *sink, enum of_status status, struct of_error *err)
     return status;
 }
 
-/* A topic that was gone is looked up before it is tried, because trying takes as long as a transaction may. */
+/* A topic that was gone is looked up before it is tried, because trying takes as long as a transaction may: once, as what is
+ * tried then is the transaction's. */
 static bool
 is_refused(struct sink *sink, enum of_destination destination)
 {
     struct topic *topic = &sink->topics[destination];
-    if (topic->refusal_ms == 0)
+    if (topic->refusal_ms == 0 || topic->used)
         return false;
     if (now_ns() < topic->refused_until_ns)
         return true;

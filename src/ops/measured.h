@@ -1,7 +1,7 @@
 /* Everything that is measured of a run, at one moment: what /metrics, /api/stats and the dashboard are rendered from.
  *
- * Who writes what it is read from: every number is kept by one thread, that of the stage it belongs to, in an atomic that
- * it alone writes, and read here without making it wait. Exceptions, with a mutex taken a few times a second and never per
+ * Who writes what it is read from: every number is kept by one thread at a time, whichever turns the stage it belongs to, in an atomic
+ * that nobody else writes, and read here without making it wait. Exceptions, with a mutex taken a few times a second and never per
  * record: positions and held partitions (fetch, stages/positions.h, board.h), committed totals (fetch, stages/ledger.h),
  * the last dead letters (publish, stages/recent.h), librdkafka's numbers (kafka/statistics.h). Numbers of different stages
  * are not of exactly the same instant; a count and its sum are.

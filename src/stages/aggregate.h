@@ -7,7 +7,7 @@
  * A restored row may be ahead of its partition (order/slot_state.h): orders below the row's next_offset are contained
  * already and are passed over.
  *
- * Threads: the stage's own; of_aggregator_live by any. */
+ * Threads: whichever turns the stage (core/crew.h); of_aggregator_live by any. */
 #ifndef OF_STAGES_AGGREGATE_H
 #define OF_STAGES_AGGREGATE_H
 

@@ -9,7 +9,7 @@
  * which that barrier may depend, from moving. How many may be under way at once is the back-pressure. What publish has put
  * aside until a commit is through does not count, up to a bound: the stages go on meanwhile.
  *
- * Threads: the stage's own. It reads the schema cache as a registered reader, one read section per batch. */
+ * Threads: whichever turns the stage (core/crew.h). It reads the schema cache as a registered reader, one read section per batch. */
 #ifndef OF_STAGES_DECODE_H
 #define OF_STAGES_DECODE_H
 

@@ -19,7 +19,7 @@
  *                                     slots start again from the committed offset, at once
  *   crash at any point                publish_barrier.c
  *
- * Threads: the stage's own; of_publish_counts and of_publish_recent by any. */
+ * Threads: whichever turns the stage (core/crew.h); of_publish_counts and of_publish_recent by any. */
 #ifndef OF_STAGES_PUBLISH_H
 #define OF_STAGES_PUBLISH_H
 

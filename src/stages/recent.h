@@ -1,6 +1,6 @@
 /* The last dead letters of a lane, for people to look at.
  *
- *   note   the publish thread; when somebody is reading just then it passes the letter over rather than wait
+ *   note   whoever turns publish; when somebody is reading just then it passes the letter over rather than wait
  *   list   any thread
  *
  * Errors: none. Cost: a mutex and a copy of some 900 bytes per dead letter; nothing for any other record. */

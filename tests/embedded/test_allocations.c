@@ -35,10 +35,9 @@ test_the_counter_counts(void **state)
     world_create(&world, &(struct world_options) { .threads = true, .decode_threads = 1, .failure_rate = 1.0 });
     world_start(&world);
     counting_begin();
-    world_append_orders(&world, 0, 1000); /* letters are copied by the publish thread */
+    world_append_orders(&world, 0, 1000); /* letters are copied by whichever thread turns publish */
     world_pass_ms(&world, 300);
     assert_true(counting_end(calls) > 1000);
-    assert_true(calls[4] > 1000);
     struct of_totals totals;
     world_stop(&world, &totals);
     of_totals_fini(&totals);

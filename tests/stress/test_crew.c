@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -180,7 +181,7 @@ chain_open(struct feeder *feeders, struct stage *stages)
     for (uint32_t i = 0; i < STAGES; i++) {
         struct stage *stage = &stages[i];
         stage->last = i == STAGES - 1;
-        open_crew(&stage->crew, &stage->port, stage->last ? OF_BELL_FD : OF_BELL_FUTEX, &take_ops, stage);
+        open_crew(&stage->crew, &stage->port, i > 0 ? OF_BELL_FD : OF_BELL_FUTEX, &take_ops, stage);
         for (uint32_t lane = 0; lane < FEEDERS; lane++) {
             struct of_port *before = i == 0 ? &feeders[lane].port : &stages[i - 1].port;
             of_ring_init(&stage->in[lane], ITEMS);
@@ -192,16 +193,40 @@ chain_open(struct feeder *feeders, struct stage *stages)
     }
 }
 
+/* Wakes crews as librdkafka does, by their descriptors, without a ring. */
+struct waker {
+    struct stage *stages;
+    _Atomic bool over;
+    pthread_t thread;
+};
+
+static void *
+run_waker(void *arg)
+{
+    struct waker *waker = arg;
+    for (uint32_t i = 0; !atomic_load(&waker->over); i++) {
+        uint64_t one = 1;
+        int fd = of_bell_fd(&waker->stages[1 + i % 2].crew.bell);
+        OF_ASSERT(write(fd, &one, sizeof one) == sizeof one);
+        nanosleep(&(struct timespec) { .tv_nsec = 10000 * (i % 7) }, NULL);
+    }
+    return NULL;
+}
+
 static void
 chain_run(struct feeder *feeders, struct stage *stages)
 {
     struct of_error err;
+    struct waker waker = { .stages = stages };
     for (int i = 0; i < STAGES; i++)
         assert_int_equal(of_crew_start(&stages[i].crew, &err), OF_OK);
     for (uint32_t lane = 0; lane < FEEDERS; lane++)
         assert_int_equal(pthread_create(&feeders[lane].thread, NULL, run_feeder, &feeders[lane]), 0);
+    assert_int_equal(pthread_create(&waker.thread, NULL, run_waker, &waker), 0);
     for (uint32_t lane = 0; lane < FEEDERS; lane++)
         pthread_join(feeders[lane].thread, NULL);
+    atomic_store(&waker.over, true);
+    pthread_join(waker.thread, NULL);
     for (int i = 0; i < STAGES; i++)
         of_crew_stop(&stages[i].crew);
 }

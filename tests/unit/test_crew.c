@@ -17,10 +17,18 @@ struct stage {
     uint32_t taken, came_home;
     bool last, sends_home;
     int64_t wants_ns;        /* to tick at this time; 0: it does not */
-    struct of_bell *rings;   /* this one, with each item; may be NULL */
-    struct of_bell *watched; /* how often this one had been rung at the last item; may be NULL */
-    uint32_t saw;
+    struct of_crew *wants;   /* as if the thread of this one woke, with each item; may be NULL */
+    struct of_bell *watched; /* whether this one had been rung at the last item; may be NULL */
+    uint32_t heard;
+    bool saw;
 };
+
+/* Since its owner listened. */
+static bool
+was_rung(struct of_bell *bell, uint32_t heard)
+{
+    return bell->kind == OF_BELL_FD ? !atomic_load(&bell->parked) : of_bell_listen(bell) != heard;
+}
 
 static bool
 take(void *self, struct of_port *port, struct of_item *item)
@@ -28,10 +36,10 @@ take(void *self, struct of_port *port, struct of_item *item)
     struct stage *stage = self;
     stage->taken++;
     of_clock_advance(stage->clock, stage->takes_ns);
-    if (stage->rings != NULL)
-        of_bell_ring(stage->rings);
+    if (stage->wants != NULL)
+        atomic_store(&stage->wants->wanted, true);
     if (stage->watched != NULL)
-        stage->saw = of_bell_rings(stage->watched);
+        stage->saw = was_rung(stage->watched, stage->heard);
     if (stage->sends_home)
         of_port_home(port, item);
     else if (!stage->last)
@@ -127,15 +135,14 @@ rest(struct chain *chain)
         crew->load.busy_ns = 0;
         crew->sleeps_until_ns = OF_NEVER_NS;
         atomic_store(&crew->turned_by, i == 0 ? crew : NULL);
-        of_bell_listen(&crew->bell);
-        chain->heard[i] = of_bell_rings(&crew->bell);
+        chain->heard[i] = of_bell_listen(&crew->bell);
     }
 }
 
 static bool
 rung(struct chain *chain, uint32_t crew)
 {
-    return of_bell_rings(&chain->crews[crew].bell) != chain->heard[crew];
+    return was_rung(&chain->crews[crew].bell, chain->heard[crew]);
 }
 
 static void
@@ -254,6 +261,27 @@ test_a_long_sleep_does_not_make_work_light(void **state)
     assert_false(is_light_after(chain, 3 * OF_MS_NS, 100 * OF_MS_NS));
 }
 
+/* However rare it is. */
+static void
+test_a_crew_that_has_long_turns_does_not_lend_itself(void **state)
+{
+    struct chain *chain = *state;
+    rest(chain);
+    chain->stages[1].takes_ns = 5 * OF_MS_NS;
+    push(chain, 0, 1);
+    turn_first(chain);
+    assert_ptr_equal(atomic_load(&chain->crews[1].turned_by), &chain->crews[1]);
+    int64_t deadline_ns = OF_NEVER_NS;
+    for (int tenth = 1; tenth <= 10; tenth++) {
+        of_clock_advance(&chain->clock, 99 * OF_MS_NS);
+        of_crew_turn(&chain->crews[1], &deadline_ns);
+        assert_false(chain->crews[1].load.light);
+    }
+    of_clock_advance(&chain->clock, 20 * OF_MS_NS);
+    of_crew_turn(&chain->crews[1], &deadline_ns);
+    assert_true(chain->crews[1].load.light);
+}
+
 static void
 test_more_than_one_goes_is_left_to_its_own_thread(void **state)
 {
@@ -269,14 +297,13 @@ test_more_than_one_goes_is_left_to_its_own_thread(void **state)
     assert_ptr_equal(atomic_load(&chain->crews[1].turned_by), &chain->crews[1]);
 }
 
-/* As somebody else would who pushes meanwhile. */
 static void
-test_who_stands_in_hears_the_bell(void **state)
+test_who_stands_in_ends_when_the_thread_wakes(void **state)
 {
     struct chain *chain = *state;
     rest(chain);
     push(chain, 1, 200);
-    chain->stages[1].rings = &chain->crews[1].bell;
+    chain->stages[1].wants = &chain->crews[1];
     static struct of_item one = { .kind = OF_ITEM_BATCH };
     of_ring_push(&chain->rings[0], &one);
     turn_first(chain);
@@ -293,12 +320,13 @@ test_rings_come_before_standing_in(void **state)
     atomic_store(&chain->crews[2].turned_by, &chain->crews[2]);
     chain->stages[1].last = true;
     chain->stages[1].watched = &chain->crews[2].bell;
+    chain->stages[1].heard = chain->heard[2];
     push(chain, 0, 1);
     of_crew_wake_later(&chain->crews[0], &chain->crews[1]);
     of_crew_wake_later(&chain->crews[0], &chain->crews[2]);
     turn_first(chain);
     assert_int_equal(chain->stages[1].taken, 1);
-    assert_int_equal(chain->stages[1].saw, chain->heard[2] + 1);
+    assert_true(chain->stages[1].saw);
 }
 
 /* The last one sends a batch home to the second while that is being turned. */
@@ -378,10 +406,15 @@ test_only_who_was_told_to_lends_itself(void **state)
         assert_int_equal(of_crew_start(&keeps, &err), OF_OK);
         assert_int_equal(of_crew_start(&lends, &err), OF_OK);
         for (int i = 0; i < 3; i++) {
+            struct of_crew *nobody = NULL;
             assert_true(comes_to_be_lent(&lends));
-            assert_ptr_equal(atomic_load(&keeps.turned_by), &keeps);
+            assert_true(atomic_compare_exchange_strong(&lends.turned_by, &nobody, &lends)); /* until it has slept again */
+            for (int look = 0; look < 10; look++) {
+                of_bell_ring(&keeps.bell);
+                nanosleep(&(struct timespec) { .tv_nsec = 2 * OF_MS_NS }, NULL); /* to work and to sleep again */
+                assert_ptr_equal(atomic_load(&keeps.turned_by), &keeps);
+            }
             of_bell_ring(&lends.bell);
-            of_bell_ring(&keeps.bell);
         }
         of_crew_stop(&keeps);
         of_crew_stop(&lends);
@@ -406,8 +439,9 @@ main(void)
         TEST(test_a_crew_that_had_much_to_do_no_longer_lends_itself),
         TEST(test_how_much_is_much),
         TEST(test_a_long_sleep_does_not_make_work_light),
+        TEST(test_a_crew_that_has_long_turns_does_not_lend_itself),
         TEST(test_more_than_one_goes_is_left_to_its_own_thread),
-        TEST(test_who_stands_in_hears_the_bell),
+        TEST(test_who_stands_in_ends_when_the_thread_wakes),
         TEST(test_rings_come_before_standing_in),
         TEST(test_who_is_being_turned_looks_again),
         TEST(test_a_thread_that_must_come_sooner_is_rung),

@@ -111,23 +111,6 @@ test_others_wake_it_through_its_descriptor(void **state)
     of_bell_fini(&bell);
 }
 
-static void
-test_rings_that_wake_are_counted(void **state)
-{
-    (void)state;
-    for (int i = 0; i < KINDS; i++) {
-        struct of_bell bell;
-        open_bell(&bell, kinds[i]);
-        of_bell_listen(&bell);
-        uint32_t before = of_bell_rings(&bell);
-        assert_int_equal(of_bell_rings(&bell), before); /* to ask changes nothing */
-        of_bell_ring(&bell);
-        assert_int_not_equal(of_bell_rings(&bell), before);
-        of_bell_ignore(&bell);
-        of_bell_fini(&bell);
-    }
-}
-
 int
 main(void)
 {
@@ -137,7 +120,6 @@ main(void)
         cmocka_unit_test(test_a_ring_before_the_wait_is_heard),
         cmocka_unit_test(test_a_ring_before_listening_is_not_waited_for),
         cmocka_unit_test(test_others_wake_it_through_its_descriptor),
-        cmocka_unit_test(test_rings_that_wake_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
