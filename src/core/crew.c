@@ -148,21 +148,24 @@ of_crew_wake_later(struct of_crew *crew, struct of_crew *other)
     crew->to_wake[crew->to_wake_count++] = other;
 }
 
-/* A sleep before it does not make work light. */
+/* A window that was slept through in part is judged as if it had lasted as long as any. */
 static void
 note_load(struct of_crew *crew, int64_t busy_ns, int64_t now_ns)
 {
     crew->load.busy_ns += busy_ns;
-    if (busy_ns > LONG_TURN_NS) {
-        crew->load.light = false;
-        crew->load.long_turns_until_ns = now_ns + LONG_TURNS_FOR_NS;
-    }
     if (now_ns - crew->load.since_ns < LOAD_WINDOW_NS)
         return;
-    crew->load.light = crew->load.busy_ns < LOAD_WINDOW_NS / (crew->load.light ? LIGHT_UP_TO : LIGHT_FROM)
-                       && now_ns >= crew->load.long_turns_until_ns;
+    crew->load.light = crew->load.busy_ns < LOAD_WINDOW_NS / (crew->load.light ? LIGHT_UP_TO : LIGHT_FROM);
     crew->load.since_ns = now_ns;
     crew->load.busy_ns = 0;
+}
+
+/* Whether another thread may go on to turn it. */
+static bool
+is_easy(const struct of_crew *crew)
+{
+    return crew->load.light
+           && atomic_load_explicit(&crew->turned_ns, memory_order_relaxed) >= crew->load.long_turns_until_ns;
 }
 
 /* Turns the other crew on this thread, which is that of `me`, until it finds nothing to do, its own thread wants to, or it
@@ -179,11 +182,12 @@ stand_in(struct of_crew *me, struct of_crew *other)
     uint32_t done;
     do
         done = of_crew_turn(other, &deadline_ns);
-    while (done > 0 && other->load.light && !atomic_load_explicit(&other->wanted, memory_order_relaxed)
+    while (done > 0 && is_easy(other) && !atomic_load_explicit(&other->wanted, memory_order_relaxed)
            && atomic_load_explicit(&other->turned_ns, memory_order_relaxed) < until_ns);
     /* Its own thread has to come where there is more to do, or sooner than it would. */
     bool wake = done > 0 || deadline_ns < other->sleeps_until_ns;
-    atomic_store_explicit(&other->turned_by, wake || !other->load.light ? other : NULL, memory_order_release);
+    bool leave = wake || !is_easy(other) || atomic_load_explicit(&other->wanted, memory_order_relaxed);
+    atomic_store_explicit(&other->turned_by, leave ? other : NULL, memory_order_release);
     if (wake)
         of_bell_ring(&other->bell);
     return true;
@@ -235,6 +239,8 @@ of_crew_turn(struct of_crew *crew, int64_t *deadline_ns)
     }
     if (done == 0)
         done = crew->to_wake_count;
+    if (now_ns - began_ns > LONG_TURN_NS) /* whatever came of it */
+        crew->load.long_turns_until_ns = now_ns + LONG_TURNS_FOR_NS;
     if (wake_others(crew))
         now_ns = of_clock_mono_ns(crew->clock);
     note_load(crew, done > 0 ? now_ns - began_ns : 0, now_ns);
@@ -252,7 +258,7 @@ pause_cpu(void)
 #endif
 }
 
-/* Waits until nobody else turns the crew: whoever does ends with the present turn. */
+/* Waits until nobody else turns the crew: whoever does ends with the present turn, and with what it stands in for in that. */
 static void
 take_back(struct of_crew *crew)
 {
@@ -279,7 +285,7 @@ take_back(struct of_crew *crew)
 static void
 sleep_until(struct of_crew *crew, uint32_t heard, int64_t deadline_ns)
 {
-    if (crew->lends && crew->load.light) {
+    if (crew->lends && is_easy(crew)) {
         crew->sleeps_until_ns = deadline_ns;
         atomic_store_explicit(&crew->turned_by, NULL, memory_order_release);
     }

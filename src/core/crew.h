@@ -10,7 +10,7 @@
  * sleep on. A few orders at a time thus pass several stages without waking anybody; under load crews are turned by their own
  * threads, beside each other.
  * Who stands in stops when it becomes too much, or the crew's thread wakes and wants to. Every crew stands in for others; only
- * those lend themselves that were told to (of_crew_lend), and none that has turns of several milliseconds.
+ * those lend themselves that were told to (of_crew_lend), and none that has had a turn of several milliseconds of late.
  *
  * turned_by says who may touch the crew and its agents:
  *
@@ -57,7 +57,7 @@ struct of_crew {
         int64_t since_ns; /* when the present window began */
         int64_t busy_ns;  /* of it, in turns that did something; its thread's standing in included */
         bool light;       /* what the last window said */
-        int64_t long_turns_until_ns; /* it is not light before */
+        int64_t long_turns_until_ns; /* it does not lend itself before */
     } load;
     int64_t sleep_at_most_ns; /* before it looks around, even if nobody rings; tests raise it, so that a ring that is missing shows */
     bool lends;

@@ -16,7 +16,7 @@
  * While it is ending, produce answers OF_AGAIN.
  *
  * Threads: one at a time, that of publish or one that stands in for it (core/crew.h). Nothing blocks, but start, and produce for
- * half a second at most where a topic is gone or has too few partitions. When reports begin to wait the sink's
+ * a second at most where a topic is gone or has too few partitions. When reports begin to wait the sink's
  * own threads write 8 bytes (a 1) to the eventfd given to start. */
 #ifndef OF_CORE_SINK_H
 #define OF_CORE_SINK_H

@@ -520,8 +520,8 @@ class_refusal(struct sink *sink, enum of_status status, struct of_error *err)
     return status;
 }
 
-/* A topic that was gone is looked up before it is tried, because trying takes as long as a transaction may: once, as what is
- * tried then is the transaction's. */
+/* A topic that was gone is looked up before the first record that a transaction has for it, because trying takes as long as a
+ * transaction may. After that record the transaction depends on it anyway. */
 static bool
 is_refused(struct sink *sink, enum of_destination destination)
 {

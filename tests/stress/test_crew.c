@@ -1,11 +1,13 @@
 /* Crews that stand in for each other: whosever thread it is, one thread at a time is in a stage, items keep their order, and
- * none is forgotten: no crew looks around by itself, so a ring that is missing ends the test by its patience. */
+ * none is forgotten: no crew looks around by itself, so a ring that is missing ends the test by its patience (but for those
+ * that are also woken by their descriptors, in the second test). */
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -214,7 +216,7 @@ run_waker(void *arg)
 }
 
 static void
-chain_run(struct feeder *feeders, struct stage *stages)
+chain_run(struct feeder *feeders, struct stage *stages, bool waken)
 {
     struct of_error err;
     struct waker waker = { .stages = stages };
@@ -222,11 +224,13 @@ chain_run(struct feeder *feeders, struct stage *stages)
         assert_int_equal(of_crew_start(&stages[i].crew, &err), OF_OK);
     for (uint32_t lane = 0; lane < FEEDERS; lane++)
         assert_int_equal(pthread_create(&feeders[lane].thread, NULL, run_feeder, &feeders[lane]), 0);
-    assert_int_equal(pthread_create(&waker.thread, NULL, run_waker, &waker), 0);
+    if (waken)
+        assert_int_equal(pthread_create(&waker.thread, NULL, run_waker, &waker), 0);
     for (uint32_t lane = 0; lane < FEEDERS; lane++)
         pthread_join(feeders[lane].thread, NULL);
     atomic_store(&waker.over, true);
-    pthread_join(waker.thread, NULL);
+    if (waken)
+        pthread_join(waker.thread, NULL);
     for (int i = 0; i < STAGES; i++)
         of_crew_stop(&stages[i].crew);
 }
@@ -250,15 +254,16 @@ chain_close(struct feeder *feeders, struct stage *stages)
 
 /* The tedious stage comes to be turned by its own thread, too, and back. */
 static void
-test_one_at_a_time_and_none_forgotten(void **state)
+run_all(bool waken)
 {
-    (void)state;
     static struct stage stages[STAGES];
     static struct feeder feeders[FEEDERS];
+    memset(stages, 0, sizeof stages);
+    memset(feeders, 0, sizeof feeders);
     stages[1].tedious = true;
     stages[2].waits = true;
     chain_open(feeders, stages);
-    chain_run(feeders, stages);
+    chain_run(feeders, stages, waken);
     for (int i = 0; i < STAGES; i++) {
         assert_int_equal(stages[i].taken, feeders[0].sent + feeders[1].sent);
         assert_in_range(stages[i].by_others, 1, stages[i].taken - 1);
@@ -266,9 +271,26 @@ test_one_at_a_time_and_none_forgotten(void **state)
     chain_close(feeders, stages);
 }
 
+static void
+test_one_at_a_time_and_none_forgotten(void **state)
+{
+    (void)state;
+    run_all(false);
+}
+
+static void
+test_threads_that_wake_take_their_crews_back(void **state)
+{
+    (void)state;
+    run_all(true);
+}
+
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_one_at_a_time_and_none_forgotten) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_at_a_time_and_none_forgotten),
+        cmocka_unit_test(test_threads_that_wake_take_their_crews_back),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
