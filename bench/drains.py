@@ -101,8 +101,9 @@ def delete(connection, *topics):
 
 
 class Drain:
-    """One run that reads the whole topic as a new group, whose topics stay (delete). orders_per_second: from assignment to the last order; cpu_seconds:
-    of the process, all threads; resident_mib: at most; others: processors that others kept busy, the broker included."""
+    """One run that reads the whole topic as a new group, whose topics stay (delete). orders_per_second: from assignment to the
+    last order; cpu_seconds: of the process, all threads; resident_mib: at most; others: processors that others kept busy, the
+    broker included."""
 
     def __init__(self, connection, topic, group, *flags):
         self.topics = retry, dead, aggregates = [f"{group}-{end}" for end in ("retry", "dlq", "aggregates")]

@@ -1,9 +1,12 @@
 /* No memory is asked for per record between fetch and publish: neither by ours nor by what it calls. Growing what is kept
  * is over after a warm-up. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -25,7 +28,64 @@ check_at_most(uint64_t most)
         fail_msg("%d allocations for %d records, at most %d are expected", (int)sum, RECORDS, (int)most);
 }
 
+enum { CALLS = 1001 };
+
+/* A thread of such a name, which asks for memory between the two ends of the barrier. */
+struct asking {
+    char name[16];
+    pthread_barrier_t barrier;
+};
+
+static void *
+ask(void *arg)
+{
+    struct asking *asking = arg;
+    void *volatile memory;
+    pthread_setname_np(pthread_self(), asking->name);
+    pthread_barrier_wait(&asking->barrier);
+    pthread_barrier_wait(&asking->barrier);
+    for (int i = 0; i < CALLS; i++) {
+        memory = malloc(16);
+        free(memory);
+    }
+    return NULL;
+}
+
+static void
+count_on_thread(const char *name, uint64_t calls[COUNTING_STAGES])
+{
+    struct asking asking;
+    pthread_t thread;
+    snprintf(asking.name, sizeof asking.name, "%s", name);
+    assert_int_equal(pthread_barrier_init(&asking.barrier, NULL, 2), 0);
+    assert_int_equal(pthread_create(&thread, NULL, ask, &asking), 0);
+    pthread_barrier_wait(&asking.barrier); /* it has its name */
+    counting_begin();
+    pthread_barrier_wait(&asking.barrier);
+    pthread_join(thread, NULL);
+    counting_end(calls);
+    pthread_barrier_destroy(&asking.barrier);
+}
+
 /* The test must be able to fail: an allocation on a thread of such a name is counted, on others it is not. */
+static void
+test_threads_are_told_apart(void **state)
+{
+    (void)state;
+    uint64_t calls[COUNTING_STAGES];
+    for (int i = 0; i < COUNTING_STAGES; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "%s-0", counting_stages[i]);
+        count_on_thread(name, calls);
+        for (int k = 0; k < COUNTING_STAGES; k++)
+            assert_int_equal(calls[k], k == i ? CALLS : 0);
+    }
+    count_on_thread("other-0", calls);
+    for (int k = 0; k < COUNTING_STAGES; k++)
+        assert_int_equal(calls[k], 0);
+}
+
+/* And the pipeline's own are counted. */
 static void
 test_the_counter_counts(void **state)
 {
@@ -132,6 +192,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_threads_are_told_apart),
         cmocka_unit_test(test_the_counter_counts),
         cmocka_unit_test(test_nothing_between_two_barriers),
         cmocka_unit_test(test_next_to_nothing_by_barriers),

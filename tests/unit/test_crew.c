@@ -17,17 +17,16 @@ struct stage {
     uint32_t taken, came_home;
     bool last, sends_home;
     int64_t wants_ns;        /* to tick at this time; 0: it does not */
-    struct of_crew *wants;   /* as if the thread of this one woke, with each item; may be NULL */
-    struct of_bell *watched; /* whether this one had been rung at the last item; may be NULL */
-    uint32_t heard;
-    bool saw;
+    struct of_crew *wakes;   /* as if the thread of this one woke, with each item; may be NULL */
+    struct of_bell *watched; /* how often this one had been rung at the last item, since `heard`; may be NULL */
+    uint32_t heard, saw;
 };
 
-/* Since its owner listened. */
-static bool
-was_rung(struct of_bell *bell, uint32_t heard)
+/* Since its owner listened; a second ring of a descriptor's bell cannot be told from the first. */
+static uint32_t
+rings_since(struct of_bell *bell, uint32_t heard)
 {
-    return bell->kind == OF_BELL_FD ? !atomic_load(&bell->parked) : of_bell_listen(bell) != heard;
+    return bell->kind == OF_BELL_FD ? !atomic_load(&bell->parked) : of_bell_listen(bell) - heard;
 }
 
 static bool
@@ -36,10 +35,10 @@ take(void *self, struct of_port *port, struct of_item *item)
     struct stage *stage = self;
     stage->taken++;
     of_clock_advance(stage->clock, stage->takes_ns);
-    if (stage->wants != NULL)
-        atomic_store(&stage->wants->wanted, true);
+    if (stage->wakes != NULL)
+        atomic_store(&stage->wakes->wanted, true);
     if (stage->watched != NULL)
-        stage->saw = was_rung(stage->watched, stage->heard);
+        stage->saw = rings_since(stage->watched, stage->heard);
     if (stage->sends_home)
         of_port_home(port, item);
     else if (!stage->last)
@@ -142,7 +141,7 @@ rest(struct chain *chain)
 static bool
 rung(struct chain *chain, uint32_t crew)
 {
-    return was_rung(&chain->crews[crew].bell, chain->heard[crew]);
+    return rings_since(&chain->crews[crew].bell, chain->heard[crew]) > 0;
 }
 
 static void
@@ -316,7 +315,7 @@ test_who_stands_in_ends_when_the_thread_wakes(void **state)
     struct chain *chain = *state;
     rest(chain);
     push(chain, 1, 200);
-    chain->stages[1].wants = &chain->crews[1];
+    chain->stages[1].wakes = &chain->crews[1];
     static struct of_item one = { .kind = OF_ITEM_BATCH };
     of_ring_push(&chain->rings[0], &one);
     turn_first(chain);
@@ -339,7 +338,7 @@ test_rings_come_before_standing_in(void **state)
     of_crew_wake_later(&chain->crews[0], &chain->crews[2]);
     turn_first(chain);
     assert_int_equal(chain->stages[1].taken, 1);
-    assert_true(chain->stages[1].saw);
+    assert_int_equal(chain->stages[1].saw, 1);
 }
 
 /* The last one sends a batch home to the second while that is being turned. */
