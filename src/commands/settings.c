@@ -212,7 +212,7 @@ static const struct of_option rows[] = {
       .initial = "exactly-once", .placeholder = "NAME",
       .help = "what holds across crashes: docs/delivery.md" },
     { .name = "commit-interval-ms", SECTION, INT(1, 60000), AT(commit_interval_ms), .commands = RUN, .initial = "100",
-      .placeholder = "MS", .help = "how often progress is committed" },
+      .placeholder = "MS", .help = "pause between commits; up to twice as long where they take long" },
     { .name = "drain-timeout-ms", SECTION, INT(0, 600000), AT(drain_timeout_ms), .commands = CONSUMES,
       .initial = "10000", .placeholder = "MS",
       .help = "how long finishing what is under way may take when stopping or rebalancing" },

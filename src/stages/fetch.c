@@ -120,7 +120,7 @@ read_on(struct of_fetch *fetch, struct of_port *port, int64_t now_ns, int64_t *d
     bool at_once = atomic_load_explicit(&fetch->barrier_wanted, memory_order_relaxed);
     if (fetch->place != OF_PLACE_HOME || !(fetch->reading.moved || at_once || has_starts(fetch)))
         return done;
-    int64_t due_ns = fetch->barrier_sent_ns + of_tuning_commit_interval_ns(fetch->options.tuning);
+    int64_t due_ns = of_fetch_barrier_due_ns(fetch);
     if (now_ns >= due_ns || at_once) {
         of_fetch_send_barrier(fetch, port, OF_BARRIER_COMMIT, now_ns);
         return done + 1;

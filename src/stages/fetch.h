@@ -6,7 +6,7 @@
  *   ASSIGNING  assigned; looking up where to begin (retried with a back-off)
  *   RESTORING  reading the recorded state of all partitions, at the same time; after a second at the latest those that
  *              are known begin, and the others are held until theirs is there
- *   READING    chunks flow; a commit barrier every interval if anything moved
+ *   READING    chunks flow; a commit barrier an interval after the last one came home, or up to two, if anything moved
  *   DRAINING   to be revoked: nothing new is read; a revoke barrier goes through, what it reached is committed, then the
  *              source gives the partitions up. Bounded by the drain time-out, after which everything is dropped
  *   CLEARING   the partitions are gone (lost, or given up at the time-out): waits for barrier and chunks to come home

@@ -84,7 +84,7 @@ begin_reading(struct of_fetch *fetch, struct of_port *port, int64_t now_ns)
     int64_t never = 0;
     atomic_compare_exchange_strong(&fetch->status.first_assigned_ns, &never, now_ns);
     atomic_store_explicit(&fetch->status.slots, count, memory_order_relaxed);
-    fetch->barrier_sent_ns = now_ns;
+    fetch->barrier_sent_ns = fetch->barrier_home_ns = now_ns;
     of_reading_tell_all(&fetch->reading, OF_EVENT_ASSIGNED, &fetch->ledger);
     of_fetch_set_phase(fetch, OF_FETCH_READING);
 }

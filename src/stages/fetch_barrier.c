@@ -8,7 +8,23 @@
 
 static const int64_t COMMIT_BACKOFF_NS = 200 * OF_MS_NS;
 
+/* Commits take a fifth of the time at most, as far as the pause between them may be longer than the interval for that: by
+ * so much, and no more than twice as long. docs/decisions/0015-pause-between-commits.md says why. */
+enum { PAUSES_PER_WAY = 4 };
+static const int64_t LONGER_NS = 100 * OF_MS_NS;
+
 /* ---- sending it ---- */
+
+int64_t
+of_fetch_barrier_due_ns(const struct of_fetch *fetch)
+{
+    int64_t interval_ns = of_tuning_commit_interval_ns(fetch->options.tuning);
+    int64_t longest_ns = interval_ns + (interval_ns < LONGER_NS ? interval_ns : LONGER_NS);
+    int64_t pause_ns = PAUSES_PER_WAY * (fetch->barrier_home_ns - fetch->barrier_sent_ns);
+    if (pause_ns < interval_ns)
+        pause_ns = interval_ns;
+    return fetch->barrier_home_ns + (pause_ns < longest_ns ? pause_ns : longest_ns);
+}
 
 /* What is cut off before the barrier has an epoch that is no higher: nobody takes a log for cut back because of that. */
 static void
@@ -140,7 +156,8 @@ of_fetch_take_barrier(struct of_fetch *fetch)
     if (barrier->membership != NULL)
         source->ops->give_back_membership(barrier->membership);
     barrier->membership = NULL;
-    of_reading_pace(&fetch->reading, barrier, of_clock_mono_ns(fetch->options.clock) - fetch->barrier_sent_ns);
+    fetch->barrier_home_ns = of_clock_mono_ns(fetch->options.clock);
+    of_reading_pace(&fetch->reading, barrier, fetch->barrier_home_ns - fetch->barrier_sent_ns);
     switch (barrier->outcome) {
     case OF_BARRIER_WRITTEN: commit_offsets(fetch); break;
     case OF_BARRIER_COMMITTED: settle_commit(fetch); break;

@@ -39,7 +39,7 @@ struct of_fetch {
     _Atomic bool barrier_wanted; /* publish asks for one before the interval is over */
     enum of_fetch_place place;
     bool revoke_sent; /* the last barrier of this assignment is on its way or through */
-    int64_t barrier_sent_ns; /* or when reading began */
+    int64_t barrier_sent_ns, barrier_home_ns; /* last, or when reading began */
     int64_t recommit_ns; /* when to send a commit again that failed; 0: it is under way */
     int32_t *leader_epochs; /* of the barrier */
     struct of_offset *offsets;
@@ -84,6 +84,9 @@ void of_fetch_lose(struct of_fetch *fetch);
 void of_fetch_finish_assignment(struct of_fetch *fetch);
 
 /* ---- fetch_barrier.c ---- */
+
+/* When the next one is due, while this one is at home. */
+int64_t of_fetch_barrier_due_ns(const struct of_fetch *fetch);
 
 /* The barrier is at home. */
 void of_fetch_send_barrier(struct of_fetch *fetch, struct of_port *port, enum of_barrier_kind kind, int64_t now_ns);

@@ -84,7 +84,7 @@ config_explain_tells_about_a_key(void **state)
 {
     (void)state;
     assert_int_equal(RUN("config", "explain", "ORDERFLOW_COMMIT_INTERVAL_MS", "--commit-interval-ms=7"), 0);
-    assert_printed("commit-interval-ms: how often progress is committed\n");
+    assert_printed("commit-interval-ms: pause between commits; up to twice as long where they take long\n");
     assert_printed("  allowed       1 to 60000\n");
     assert_printed("  now           7\n  from          --commit-interval-ms\n");
     assert_int_equal(RUN("config", "explain", "retry-dely-ms"), 2);

@@ -379,6 +379,61 @@ test_a_transaction_without_a_barrier_is_given_up(void **state)
     check_total(&world, 150, true);
 }
 
+/* ---- when commits are due ---- */
+
+enum { INTERVAL_MS = 100 };
+
+/* In how many milliseconds an order more is committed, the last commit having come to its end just now. */
+static int
+pause_ms(struct world *world, uint64_t id)
+{
+    int64_t committed = of_memory_committed(world->cluster, OF_MEMORY_ORDERS, 0);
+    int ms = 0;
+    for (world_append_order(world, 0, id); of_memory_committed(world->cluster, OF_MEMORY_ORDERS, 0) == committed; ms++) {
+        assert_true(ms < 10000);
+        world_pass_ms(world, 1);
+    }
+    return ms;
+}
+
+/* The same with a commit that takes so long. */
+static void
+commit_in_ms(struct world *world, uint64_t id, int ms)
+{
+    int64_t committed = of_memory_committed(world->cluster, OF_MEMORY_ORDERS, 0);
+    of_memory_hold_transactions(world->cluster, true);
+    world_append_order(world, 0, id);
+    world_pass_ms(world, INTERVAL_MS + ms);
+    assert_int_equal(of_memory_committed(world->cluster, OF_MEMORY_ORDERS, 0), committed);
+    of_memory_hold_transactions(world->cluster, false);
+    world_pass_ms(world, 0);
+    assert_int_equal(of_memory_committed(world->cluster, OF_MEMORY_ORDERS, 0), committed + 1);
+}
+
+static void
+test_commits_that_take_long_are_made_less_often(void **state)
+{
+    (void)state;
+    struct world world;
+    world_create(&world, &(struct world_options) { .partitions = 1, .exactly_once = true,
+                                                   .commit_interval_ms = INTERVAL_MS });
+    world_start(&world);
+    pause_ms(&world, 0);
+    assert_in_range(pause_ms(&world, 1), 99, 101);    /* from one's end to the next one */
+    commit_in_ms(&world, 2, 20);
+    assert_in_range(pause_ms(&world, 3), 99, 101);    /* up to a fifth of the time */
+    commit_in_ms(&world, 4, 40);
+    assert_in_range(pause_ms(&world, 5), 155, 165);
+    commit_in_ms(&world, 6, 500);
+    assert_in_range(pause_ms(&world, 7), 199, 201);   /* at most twice as long */
+    assert_in_range(pause_ms(&world, 8), 99, 101);
+    commit_in_ms(&world, 9, 500);
+    of_pipeline_tune(world.pipeline, 1000, 2000, 0);
+    assert_in_range(pause_ms(&world, 10), 1099, 1101); /* nor more than 100 ms longer */
+    world_run_to_end(&world, 3000);
+    check_total(&world, 11, true);
+}
+
 /* ---- restoring ---- */
 
 static void
@@ -727,6 +782,7 @@ main(void)
         cmocka_unit_test(test_a_transaction_fails_between_its_rows),
         cmocka_unit_test(test_only_what_changed_is_recorded),
         cmocka_unit_test(test_a_transaction_without_a_barrier_is_given_up),
+        cmocka_unit_test(test_commits_that_take_long_are_made_less_often),
         cmocka_unit_test(test_partitions_whose_state_is_there_begin),
         cmocka_unit_test(test_state_that_is_slow_holds_its_partition),
         cmocka_unit_test(test_state_and_offset_that_disagree_stop_the_partition),
