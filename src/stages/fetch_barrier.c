@@ -8,8 +8,8 @@
 
 static const int64_t COMMIT_BACKOFF_NS = 200 * OF_MS_NS;
 
-/* Commits take a fifth of the time at most, as far as the pause between them may be longer than the interval for that: by
- * so much, and no more than twice as long. docs/decisions/0015-pause-between-commits.md says why. */
+/* Commits are to take no more than a fifth of the time. The pause between them may be longer than the interval for that, by so
+ * much, and at most twice as long. docs/decisions/0015-pause-between-commits.md says why. */
 enum { PAUSES_PER_WAY = 4 };
 static const int64_t LONGER_NS = 100 * OF_MS_NS;
 

@@ -39,7 +39,7 @@ struct of_fetch {
     _Atomic bool barrier_wanted; /* publish asks for one before the interval is over */
     enum of_fetch_place place;
     bool revoke_sent; /* the last barrier of this assignment is on its way or through */
-    int64_t barrier_sent_ns, barrier_home_ns; /* last, or when reading began */
+    int64_t barrier_sent_ns, barrier_home_ns; /* the last one; both: when reading began */
     int64_t recommit_ns; /* when to send a commit again that failed; 0: it is under way */
     int32_t *leader_epochs; /* of the barrier */
     struct of_offset *offsets;
