@@ -1,8 +1,8 @@
 /* What all handles of librdkafka in this program have in common: configuration, the event queue, logs, errors, the end.
  * Private to src/kafka.
  *
- * A client is used by one thread at a time. Nothing of ours runs on librdkafka's threads: logs, errors, rebalances, commits and
- * delivery reports all come as events out of `queue`. */
+ * A client is used by one thread at a time. Nothing of ours runs on librdkafka's threads but for their first call (main_thread.h): logs,
+ * errors, rebalances, commits and delivery reports all come as events out of `queue`. */
 #ifndef OF_KAFKA_CLIENT_H
 #define OF_KAFKA_CLIENT_H
 

@@ -1,4 +1,5 @@
 /* The sinks against the contract of core/sink.h. */
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -112,6 +114,46 @@ test_records_arrive_as_they_are(void **state)
     }
     ops->release(reader.source.self, &reader.chunk);
     reader_close(&reader);
+    fixture_close(&fixture);
+}
+
+/* How many threads of that name have that niceness. */
+static int
+count_threads(const char *name, int niceness)
+{
+    int count = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    assert_non_null(tasks);
+    for (struct dirent *task; (task = readdir(tasks)) != NULL;) {
+        char path[300], comm[32] = "";
+        snprintf(path, sizeof path, "/proc/self/task/%s/comm", task->d_name);
+        FILE *file = fopen(path, "r");
+        if (file == NULL)
+            continue;
+        if (fgets(comm, sizeof comm, file) != NULL)
+            comm[strcspn(comm, "\n")] = '\0';
+        fclose(file);
+        count += strcmp(comm, name) == 0 && getpriority(PRIO_PROCESS, (id_t)atoi(task->d_name)) == niceness;
+    }
+    closedir(tasks);
+    return count;
+}
+
+/* With a librdkafka where others would wait for it: main_thread.h. */
+static void
+test_the_main_thread_of_a_producer_lets_others_go_first(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct of_sink sink;
+    const int usual = getpriority(PRIO_PROCESS, 0);
+    const int lower = rd_kafka_version() < 0x020500ff ? usual + 5 : usual;
+    fixture_open(&fixture);
+    int before = count_threads("rdk:main", lower);
+    open_sink(&fixture, &sink, -1);
+    assert_int_equal(count_threads("rdk:main", lower), before + 1);
+    assert_int_equal(count_threads("rdk:broker1", usual + 5), 0);
+    sink.ops->close(sink.self);
     fixture_close(&fixture);
 }
 
@@ -410,6 +452,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_records_arrive_as_they_are),
+        cmocka_unit_test(test_the_main_thread_of_a_producer_lets_others_go_first),
         cmocka_unit_test(test_a_full_queue_says_again),
         cmocka_unit_test(test_too_large_is_poison),
         cmocka_unit_test(test_a_broker_that_is_down_is_reported),
