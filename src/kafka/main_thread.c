@@ -2,45 +2,52 @@
 
 #include <linux/sched.h>
 #include <linux/sched/types.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 enum {
     REPAIRED = 0x020500ff, /* as rd_kafka_version() says it */
+    OTHER = 0,             /* SCHED_OTHER; sched.h does not go with linux/sched/types.h */
     NICER_BY = 5,
     NICEST = 19,
     SLICE_NS = 100000000, /* the longest that Linux gives */
 };
 
-/* The first call on each thread of the handle. What Linux refuses is left as it is. */
+/* The first call on each thread of the handle. */
 static rd_kafka_resp_err_t
 on_thread_start(rd_kafka_t *rk, rd_kafka_thread_type_t type, const char *name, void *context)
 {
-    (void)rk, (void)name, (void)context;
-    if (type != RD_KAFKA_THREAD_MAIN)
-        return RD_KAFKA_RESP_ERR_NO_ERROR;
-    int nice = getpriority(PRIO_PROCESS, 0) + NICER_BY; /* in Linux, of this thread */
-    const struct sched_attr attr = {
-        .size = SCHED_ATTR_SIZE_VER0,
-        .sched_flags = SCHED_FLAG_KEEP_POLICY,
-        .sched_nice = nice < NICEST ? nice : NICEST,
-        .sched_runtime = SLICE_NS,
-    };
-    syscall(SYS_sched_setattr, 0, &attr, 0);
+    (void)rk, (void)name;
+    struct of_main_thread *thread = context;
+    if (type == RD_KAFKA_THREAD_MAIN)
+        atomic_store_explicit(&thread->id, (int)syscall(SYS_gettid), memory_order_relaxed);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
 static rd_kafka_resp_err_t
 on_new(rd_kafka_t *rk, const rd_kafka_conf_t *conf, void *context, char *why, size_t size)
 {
-    (void)conf, (void)context, (void)why, (void)size;
-    return rd_kafka_interceptor_add_on_thread_start(rk, "orderflow", on_thread_start, NULL);
+    (void)conf, (void)why, (void)size;
+    return rd_kafka_interceptor_add_on_thread_start(rk, "orderflow", on_thread_start, context);
 }
 
 void
-of_kafka_lower_main_thread(rd_kafka_conf_t *conf)
+of_main_thread_find(struct of_main_thread *thread, rd_kafka_conf_t *conf)
 {
     if (rd_kafka_version() < REPAIRED)
-        rd_kafka_conf_interceptor_add_on_new(conf, "orderflow", on_new, NULL);
+        rd_kafka_conf_interceptor_add_on_new(conf, "orderflow", on_new, thread);
+}
+
+/* What Linux refuses is left as it is. */
+void
+of_main_thread_lower(struct of_main_thread *thread)
+{
+    struct sched_attr attr;
+    int id = atomic_exchange_explicit(&thread->id, 0, memory_order_relaxed);
+    if (id == 0 || syscall(SYS_sched_getattr, id, &attr, sizeof attr, 0) != 0 || attr.sched_policy != OTHER)
+        return;
+    attr.sched_flags = SCHED_FLAG_RESET_ON_FORK; /* of the slice, and of what is below 0 */
+    attr.sched_nice = attr.sched_nice + NICER_BY < NICEST ? attr.sched_nice + NICER_BY : NICEST;
+    attr.sched_runtime = SLICE_NS;
+    syscall(SYS_sched_setattr, id, &attr, 0);
 }

@@ -117,46 +117,6 @@ test_records_arrive_as_they_are(void **state)
     fixture_close(&fixture);
 }
 
-/* How many threads of that name have that niceness. */
-static int
-count_threads(const char *name, int niceness)
-{
-    int count = 0;
-    DIR *tasks = opendir("/proc/self/task");
-    assert_non_null(tasks);
-    for (struct dirent *task; (task = readdir(tasks)) != NULL;) {
-        char path[300], comm[32] = "";
-        snprintf(path, sizeof path, "/proc/self/task/%s/comm", task->d_name);
-        FILE *file = fopen(path, "r");
-        if (file == NULL)
-            continue;
-        if (fgets(comm, sizeof comm, file) != NULL)
-            comm[strcspn(comm, "\n")] = '\0';
-        fclose(file);
-        count += strcmp(comm, name) == 0 && getpriority(PRIO_PROCESS, (id_t)atoi(task->d_name)) == niceness;
-    }
-    closedir(tasks);
-    return count;
-}
-
-/* With a librdkafka where others would wait for it: main_thread.h. */
-static void
-test_the_main_thread_of_a_producer_lets_others_go_first(void **state)
-{
-    (void)state;
-    struct fixture fixture;
-    struct of_sink sink;
-    const int usual = getpriority(PRIO_PROCESS, 0);
-    const int lower = rd_kafka_version() < 0x020500ff ? usual + 5 : usual;
-    fixture_open(&fixture);
-    int before = count_threads("rdk:main", lower);
-    open_sink(&fixture, &sink, -1);
-    assert_int_equal(count_threads("rdk:main", lower), before + 1);
-    assert_int_equal(count_threads("rdk:broker1", usual + 5), 0);
-    sink.ops->close(sink.self);
-    fixture_close(&fixture);
-}
-
 /* A full queue says again, and takes more once reports are taken. */
 static void
 test_a_full_queue_says_again(void **state)
@@ -377,6 +337,39 @@ options_at(const char *brokers)
     };
 }
 
+/* On a cluster of one broker, which is returned and lives in a handle of its own. The options are the sink's as long as it is there. */
+static rd_kafka_mock_cluster_t *
+open_transactional(struct of_sink *sink, struct of_kafka_options *options, rd_kafka_t **host)
+{
+    struct of_error err;
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "log_level", "0", err.text, sizeof err.text);
+    *host = rd_kafka_new(RD_KAFKA_PRODUCER, conf, err.text, sizeof err.text);
+    assert_non_null(*host);
+    rd_kafka_mock_cluster_t *cluster = rd_kafka_mock_cluster_new(*host, 1);
+    *options = options_at(rd_kafka_mock_cluster_bootstraps(cluster));
+    options->embedded = true;
+    const char *const topics[] = { "orders", "retries", "letters", "sums" };
+    for (size_t i = 0; i < sizeof topics / sizeof *topics; i++)
+        rd_kafka_mock_topic_create(cluster, topics[i], 1, 1);
+    assert_int_equal(of_sink_transactional_open(options, 1000, sink, &err), OF_OK);
+    enum of_status status = OF_RETRY;
+    for (int i = 0; i < 10 && status == OF_RETRY; i++)
+        status = sink->ops->start(sink->self, -1, &err);
+    assert_int_equal(status, OF_OK);
+    return cluster;
+}
+
+static void
+await_end(struct of_sink *sink, const struct of_sink_listener *listener, uint32_t told)
+{
+    const struct end *end = listener->arg;
+    for (int64_t until_ms = test_now_ms() + 60000; end->told < told; usleep(1000)) {
+        sink->ops->poll(sink->self, listener);
+        assert_true(test_now_ms() < until_ms);
+    }
+}
+
 /* The cluster says that another has taken over the identity, while a transaction is open: its end is an abort, and by then a
  * new producer has taken over in turn. */
 static void
@@ -387,37 +380,71 @@ test_a_producer_that_dies_in_a_transaction_is_replaced(void **state)
     struct of_sink sink;
     struct end end = { .told = 0 };
     const struct of_sink_listener listener = { .arg = &end, .settled = ignore_settled, .ended = note_end };
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    rd_kafka_conf_set(conf, "log_level", "0", err.text, sizeof err.text);
-    rd_kafka_t *host = rd_kafka_new(RD_KAFKA_PRODUCER, conf, err.text, sizeof err.text);
-    assert_non_null(host);
-    rd_kafka_mock_cluster_t *cluster = rd_kafka_mock_cluster_new(host, 1);
-    struct of_kafka_options options = options_at(rd_kafka_mock_cluster_bootstraps(cluster));
-    options.embedded = true;
-    const char *const topics[] = { "orders", "retries", "letters", "sums" };
-    for (size_t i = 0; i < sizeof topics / sizeof *topics; i++)
-        rd_kafka_mock_topic_create(cluster, topics[i], 1, 1);
-    assert_int_equal(of_sink_transactional_open(&options, 1000, &sink, &err), OF_OK);
-    enum of_status status = OF_RETRY;
-    for (int i = 0; i < 10 && status == OF_RETRY; i++)
-        status = sink.ops->start(sink.self, -1, &err);
-    assert_int_equal(status, OF_OK);
+    struct of_kafka_options options;
+    rd_kafka_t *host;
+    rd_kafka_mock_cluster_t *cluster = open_transactional(&sink, &options, &host);
     rd_kafka_mock_push_request_errors(cluster, ADD_PARTITIONS_TO_TXN, 1, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH);
     assert_int_equal(produce_until_refused(&sink, &listener), OF_ABORT);
     sink.ops->abort(sink.self);
-    for (int64_t until_ms = test_now_ms() + 60000; end.told == 0; usleep(1000)) {
-        sink.ops->poll(sink.self, &listener);
-        assert_true(test_now_ms() < until_ms);
-    }
+    await_end(&sink, &listener, 1);
     assert_int_equal(end.status, OF_ABORT);
     const struct of_outgoing record = { OF_TO_RETRY, 0, of_slice_str("k"), of_slice_str("v"), NULL, 0, 0 };
     assert_int_equal(sink.ops->produce(sink.self, &record, 1, &err), OF_OK);
     sink.ops->commit(sink.self, NULL, 0, NULL);
-    for (int64_t until_ms = test_now_ms() + 60000; end.told == 1; usleep(1000)) {
-        sink.ops->poll(sink.self, &listener);
-        assert_true(test_now_ms() < until_ms);
-    }
+    await_end(&sink, &listener, 2);
     assert_int_equal(end.status, OF_OK);
+    sink.ops->close(sink.self);
+    rd_kafka_mock_cluster_destroy(cluster);
+    rd_kafka_destroy(host);
+}
+
+/* ---- threads ---- */
+
+/* How many threads of that name have that niceness. */
+static int
+count_threads(const char *name, int niceness)
+{
+    int count = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    assert_non_null(tasks);
+    for (struct dirent *task; (task = readdir(tasks)) != NULL;) {
+        char path[300], comm[32] = "";
+        snprintf(path, sizeof path, "/proc/self/task/%s/comm", task->d_name);
+        FILE *file = fopen(path, "r");
+        if (file == NULL)
+            continue;
+        if (fgets(comm, sizeof comm, file) != NULL)
+            comm[strcspn(comm, "\n")] = '\0';
+        fclose(file);
+        count += strcmp(comm, name) == 0 && getpriority(PRIO_PROCESS, (id_t)atoi(task->d_name)) == niceness;
+    }
+    closedir(tasks);
+    return count;
+}
+
+/* The main thread, where librdkafka keeps it busy (main_thread.h), from the first commit on; and no other. */
+static void
+test_a_main_thread_lets_others_go_first(void **state)
+{
+    (void)state;
+    struct of_error err;
+    struct of_sink sink;
+    struct end end = { .told = 0 };
+    const struct of_sink_listener listener = { .arg = &end, .settled = ignore_settled, .ended = note_end };
+    const struct of_outgoing record = { OF_TO_RETRY, 0, of_slice_str("k"), of_slice_str("v"), NULL, 0, 0 };
+    const int lower = getpriority(PRIO_PROCESS, 0) + 5;
+    struct of_kafka_options options;
+    rd_kafka_t *host;
+    rd_kafka_mock_cluster_t *cluster = open_transactional(&sink, &options, &host);
+    assert_int_equal(count_threads("rdk:main", lower), 0);
+    for (uint32_t commits = 1; commits <= 2; commits++) {
+        assert_int_equal(sink.ops->produce(sink.self, &record, 1, &err), OF_OK);
+        sink.ops->commit(sink.self, NULL, 0, NULL);
+        await_end(&sink, &listener, commits);
+        assert_int_equal(end.status, OF_OK);
+        assert_int_equal(count_threads("rdk:main", lower), rd_kafka_version() < 0x020500ff ? 1 : 0);
+        assert_int_equal(count_threads("rdk:broker1", lower) + count_threads("rdk:broker-1", lower), 0);
+    }
     sink.ops->close(sink.self);
     rd_kafka_mock_cluster_destroy(cluster);
     rd_kafka_destroy(host);
@@ -452,13 +479,13 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_records_arrive_as_they_are),
-        cmocka_unit_test(test_the_main_thread_of_a_producer_lets_others_go_first),
         cmocka_unit_test(test_a_full_queue_says_again),
         cmocka_unit_test(test_too_large_is_poison),
         cmocka_unit_test(test_a_broker_that_is_down_is_reported),
         cmocka_unit_test(test_records_wait_for_less_than_a_session),
         cmocka_unit_test(test_what_is_purged_is_not_written),
         cmocka_unit_test(test_a_producer_that_dies_in_a_transaction_is_replaced),
+        cmocka_unit_test(test_a_main_thread_lets_others_go_first),
         cmocka_unit_test(test_a_start_hears_that_the_process_is_to_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
