@@ -9,7 +9,6 @@
 
 #include "core/assert.h"
 #include "core/memory.h"
-#include "kafka/main_thread.h"
 
 enum { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING = 4, LOG_LEVEL_INFO = 6 };
 
@@ -51,8 +50,7 @@ of_kafka_client_open(struct of_kafka_client *client, rd_kafka_type_t type, const
     char why[512];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rd_kafka_conf_set_events(conf, events | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG);
-    if (type == RD_KAFKA_PRODUCER)
-        of_kafka_lower_main_thread(conf);
+    of_main_thread_find(&client->main_thread, conf);
     status = configure(conf, options, settings, count, err);
     if (status == OF_OK) {
         client->rk = rd_kafka_new(type, conf, why, sizeof why);

@@ -1,19 +1,21 @@
 /* What all handles of librdkafka in this program have in common: configuration, the event queue, logs, errors, the end.
  * Private to src/kafka.
  *
- * A client is used by one thread at a time. Nothing of ours runs on librdkafka's threads but for their first call (main_thread.h): logs,
+ * A client is used by one thread at a time. Nothing of ours runs on librdkafka's threads but a look at who they are (main_thread.h): logs,
  * errors, rebalances, commits and delivery reports all come as events out of `queue`. */
 #ifndef OF_KAFKA_CLIENT_H
 #define OF_KAFKA_CLIENT_H
 
 #include <librdkafka/rdkafka.h>
 
+#include "kafka/main_thread.h"
 #include "kafka/options.h"
 
 struct of_kafka_client {
     const struct of_kafka_options *options;
     rd_kafka_t *rk;
     rd_kafka_queue_t *queue; /* everything that is not records */
+    struct of_main_thread main_thread;
     struct of_kafka_statistics *statistics; /* where what the handle tells about itself goes; NULL: nowhere */
     bool unreachable;        /* said that no broker can be reached, and not yet that one can */
     bool beside;             /* another client of the lane says that: this one tells of single brokers only */

@@ -1,6 +1,8 @@
 #include "kafka/main_thread.h"
 
+#include <linux/sched.h>
 #include <linux/sched/types.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -12,38 +14,51 @@ enum {
     SLICE_NS = 100000000, /* the longest that Linux gives */
 };
 
-/* Of the calling thread. What Linux refuses is left as it is. */
-static void
-lower(void)
-{
-    struct sched_attr attr;
-    if (syscall(SYS_sched_getattr, 0, &attr, sizeof attr, 0) != 0 || attr.sched_policy != OTHER)
-        return;
-    attr.sched_nice = attr.sched_nice + NICER_BY < NICEST ? attr.sched_nice + NICER_BY : NICEST;
-    attr.sched_runtime = SLICE_NS;
-    syscall(SYS_sched_setattr, 0, &attr, 0);
-}
-
 /* The first call on each thread of the handle. */
 static rd_kafka_resp_err_t
 on_thread_start(rd_kafka_t *rk, rd_kafka_thread_type_t type, const char *name, void *context)
 {
-    (void)rk, (void)name, (void)context;
+    static const char coordinator[] = "TxnCoordinator";
+    (void)rk;
+    struct of_main_thread *thread = context;
+    int id = (int)syscall(SYS_gettid);
     if (type == RD_KAFKA_THREAD_MAIN)
-        lower();
+        atomic_store_explicit(&thread->id, id, memory_order_relaxed);
+    else if (strncmp(name, coordinator, strlen(coordinator)) == 0)
+        atomic_store_explicit(&thread->coordinator_id, id, memory_order_relaxed);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
 static rd_kafka_resp_err_t
 on_new(rd_kafka_t *rk, const rd_kafka_conf_t *conf, void *context, char *why, size_t size)
 {
-    (void)conf, (void)context, (void)why, (void)size;
-    return rd_kafka_interceptor_add_on_thread_start(rk, "orderflow", on_thread_start, NULL);
+    (void)conf, (void)why, (void)size;
+    return rd_kafka_interceptor_add_on_thread_start(rk, "orderflow", on_thread_start, context);
 }
 
 void
-of_kafka_lower_main_thread(rd_kafka_conf_t *conf)
+of_main_thread_find(struct of_main_thread *thread, rd_kafka_conf_t *conf)
 {
     if (rd_kafka_version() < REPAIRED)
-        rd_kafka_conf_interceptor_add_on_new(conf, "orderflow", on_new, NULL);
+        rd_kafka_conf_interceptor_add_on_new(conf, "orderflow", on_new, thread);
+}
+
+/* What Linux refuses is left as it is. */
+static void
+lower(int id)
+{
+    struct sched_attr attr;
+    if (id == 0 || syscall(SYS_sched_getattr, id, &attr, sizeof attr, 0) != 0 || attr.sched_policy != OTHER)
+        return;
+    attr.sched_flags = SCHED_FLAG_RESET_ON_FORK; /* of the slice, and of what is below 0 */
+    attr.sched_nice = attr.sched_nice + NICER_BY < NICEST ? attr.sched_nice + NICER_BY : NICEST;
+    attr.sched_runtime = SLICE_NS;
+    syscall(SYS_sched_setattr, id, &attr, 0);
+}
+
+void
+of_main_thread_lower(struct of_main_thread *thread)
+{
+    lower(atomic_exchange_explicit(&thread->id, 0, memory_order_relaxed));
+    lower(atomic_exchange_explicit(&thread->coordinator_id, 0, memory_order_relaxed));
 }

@@ -222,6 +222,7 @@ commit_transaction(struct sink *sink)
     enum of_status status = OF_OK;
     rd_kafka_t *rk = sink->producer.client.rk;
     int64_t until_ns = now_ns() + END_MS * OF_MS_NS;
+    of_main_thread_lower(&sink->producer.client.main_thread); /* by now it has made threads for coordinator and brokers */
     send_what_can_go(rk); /* beside the offsets */
     OF_CRASH_POINT("offsets-before");
     if (sink->offsets->cnt > 0)
