@@ -50,17 +50,14 @@ of_kafka_client_open(struct of_kafka_client *client, rd_kafka_type_t type, const
     char why[512];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rd_kafka_conf_set_events(conf, events | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG);
-    of_main_thread_find(&client->main_thread, conf);
     status = configure(conf, options, settings, count, err);
-    if (status == OF_OK) {
-        client->rk = rd_kafka_new(type, conf, why, sizeof why);
-        if (client->rk == NULL)
-            status = of_error_set(err, OF_FATAL, "Kafka client: %s", why);
-    }
     if (status != OF_OK) {
         rd_kafka_conf_destroy(conf);
         return status;
     }
+    client->rk = of_main_thread_open(&client->main_thread, type, conf, why, sizeof why);
+    if (client->rk == NULL)
+        return of_error_set(err, OF_FATAL, "Kafka client: %s", why);
     rd_kafka_set_log_queue(client->rk, NULL); /* the main queue */
     client->queue = rd_kafka_queue_get_main(client->rk);
     return OF_OK;

@@ -2,6 +2,7 @@
 
 #include <linux/sched.h>
 #include <linux/sched/types.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -29,18 +30,39 @@ on_thread_start(rd_kafka_t *rk, rd_kafka_thread_type_t type, const char *name, v
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
+struct beginning {
+    struct of_main_thread *thread;
+    bool came; /* as far as on_new() */
+};
+
 static rd_kafka_resp_err_t
 on_new(rd_kafka_t *rk, const rd_kafka_conf_t *conf, void *context, char *why, size_t size)
 {
     (void)conf, (void)why, (void)size;
-    return rd_kafka_interceptor_add_on_thread_start(rk, "orderflow", on_thread_start, context);
+    struct beginning *beginning = context;
+    beginning->came = true;
+    return rd_kafka_interceptor_add_on_thread_start(rk, "orderflow", on_thread_start, beginning->thread);
 }
 
-void
-of_main_thread_find(struct of_main_thread *thread, rd_kafka_conf_t *conf)
+static bool
+is_transactional(const rd_kafka_conf_t *conf)
 {
-    if (rd_kafka_version() < REPAIRED)
-        rd_kafka_conf_interceptor_add_on_new(conf, "orderflow", on_new, thread);
+    size_t length = 0;
+    return rd_kafka_conf_get(conf, "transactional.id", NULL, &length) == RD_KAFKA_CONF_OK && length > 1;
+}
+
+/* A conf with an interceptor that rd_kafka_new() gives back after on_new() is lost: these versions have freed the interceptors and left
+ * the pointers to them, so rd_kafka_conf_destroy() would free them again. */
+rd_kafka_t *
+of_main_thread_open(struct of_main_thread *thread, rd_kafka_type_t type, rd_kafka_conf_t *conf, char *why, size_t size)
+{
+    struct beginning beginning = { .thread = thread };
+    if (rd_kafka_version() < REPAIRED && is_transactional(conf))
+        rd_kafka_conf_interceptor_add_on_new(conf, "orderflow", on_new, &beginning);
+    rd_kafka_t *rk = rd_kafka_new(type, conf, why, size);
+    if (rk == NULL && !beginning.came)
+        rd_kafka_conf_destroy(conf);
+    return rk;
 }
 
 /* What Linux refuses is left as it is. */
