@@ -71,24 +71,31 @@ validate(const struct of_process_options *options, struct of_batch *batch)
 }
 
 /* Where the order first stood decides, so that a retry draws again and a repeated run draws the same. */
-static bool
-fails(const struct of_process_options *options, double rate, const struct of_batch *batch, uint32_t i,
-      uint64_t slot_prefix)
-{
-    if (batch->slot->role == OF_ROLE_ORDERS)
-        return of_failure_at(slot_prefix, batch->offset[i], 1, rate);
-    const struct of_origin *origin = &batch->origins[i];
-    uint64_t prefix = of_failure_prefix(options->seed, of_fnv1a64(origin->topic), origin->partition);
-    return of_failure_at(prefix, origin->offset, origin->attempts + 1, rate);
-}
-
 static void
 simulate(const struct of_process_options *options, double rate, struct of_batch *batch)
 {
     uint64_t prefix = of_failure_prefix(options->seed, batch->slot->topic_hash, batch->slot->partition);
     for (uint32_t i = 0; i < batch->count; i++)
-        if (batch->status[i] == OF_CAUSE_NONE && fails(options, rate, batch, i, prefix))
+        if (batch->status[i] == OF_CAUSE_NONE && of_failure_at(prefix, batch->offset[i], 1, rate))
             fail(batch, i, OF_CAUSE_SIMULATED);
+}
+
+/* A retry partition has orders of one partition, or of a few. */
+static void
+simulate_retries(const struct of_process_options *options, double rate, struct of_batch *batch)
+{
+    const struct of_origin *before = NULL;
+    uint64_t prefix = 0;
+    for (uint32_t i = 0; i < batch->count; i++) {
+        const struct of_origin *origin = &batch->origins[i];
+        if (batch->status[i] != OF_CAUSE_NONE)
+            continue;
+        if (before == NULL || before->partition != origin->partition || !of_slice_equal(before->topic, origin->topic))
+            prefix = of_failure_prefix(options->seed, of_fnv1a64(origin->topic), origin->partition);
+        before = origin;
+        if (of_failure_at(prefix, origin->offset, origin->attempts + 1, rate))
+            fail(batch, i, OF_CAUSE_SIMULATED);
+    }
 }
 
 static bool
@@ -100,7 +107,7 @@ process_item(void *self, struct of_port *port, struct of_item *item)
         validate(&process->options, batch);
         double rate = of_tuning_failure_rate(process->options.tuning);
         if (rate > 0)
-            simulate(&process->options, rate, batch);
+            (batch->slot->role == OF_ROLE_RETRY ? simulate_retries : simulate)(&process->options, rate, batch);
     }
     of_port_forward(port, item);
     return true;
