@@ -1,6 +1,7 @@
 #include "order/retry_header.h"
 
 #include "core/assert.h"
+#include "core/big_endian.h"
 
 static bool
 valid_text(struct of_slice text)
@@ -18,17 +19,24 @@ valid(const struct of_retry_header *header)
 }
 
 static uint8_t *
-put(uint8_t *at, unsigned bytes, uint64_t number)
+put_u32(uint8_t *at, uint32_t number)
 {
-    for (unsigned i = bytes; i-- > 0; number >>= 8)
-        at[i] = (uint8_t)number;
-    return at + bytes;
+    of_big_endian_put_u32(at, number);
+    return at + sizeof number;
+}
+
+static uint8_t *
+put_i64(uint8_t *at, int64_t number)
+{
+    of_big_endian_put_u64(at, (uint64_t)number);
+    return at + sizeof number;
 }
 
 static uint8_t *
 put_text(uint8_t *at, struct of_slice text)
 {
-    at = put(at, 2, text.length);
+    of_big_endian_put_u16(at, (uint16_t)text.length);
+    at += sizeof(uint16_t);
     memcpy(at, text.data, text.length);
     return at + text.length;
 }
@@ -40,21 +48,22 @@ of_retry_header_encode(const struct of_retry_header *header, uint8_t *bytes, siz
     size_t length = of_retry_header_bytes(header);
     if (length > size)
         return 0;
-    uint8_t *at = put(bytes, 1, OF_RETRY_HEADER_VERSION);
+    uint8_t *at = bytes;
+    *at++ = OF_RETRY_HEADER_VERSION;
     at = put_text(at, header->group);
     at = put_text(at, header->origin_topic);
-    at = put(at, 4, (uint32_t)header->origin_partition);
-    at = put(at, 8, (uint64_t)header->origin_offset);
-    at = put(at, 8, (uint64_t)header->origin_timestamp_ms);
-    at = put(at, 4, header->attempts);
-    at = put(at, 8, (uint64_t)header->due_ms);
-    at = put(at, 8, (uint64_t)header->first_failed_ms);
-    at = put(at, 1, header->cause);
+    at = put_u32(at, (uint32_t)header->origin_partition);
+    at = put_i64(at, header->origin_offset);
+    at = put_i64(at, header->origin_timestamp_ms);
+    at = put_u32(at, header->attempts);
+    at = put_i64(at, header->due_ms);
+    at = put_i64(at, header->first_failed_ms);
+    *at++ = (uint8_t)header->cause;
     OF_ASSERT(at == bytes + length);
     return length;
 }
 
-/* Takes bytes off the front. Once they run out, everything reads as zero and `ok` stays false. */
+/* Takes bytes off the front. Once they run out there is nothing more, and `ok` stays false. */
 struct reader {
     struct of_slice left;
     bool ok;
@@ -72,36 +81,37 @@ take(struct reader *reader, size_t bytes)
     return taken;
 }
 
-static uint64_t
-take_number(struct reader *reader, unsigned bytes)
-{
-    struct of_slice taken = take(reader, bytes);
-    uint64_t number = 0;
-    for (size_t i = 0; i < taken.length; i++)
-        number = number << 8 | taken.data[i];
-    return number;
-}
-
 static struct of_slice
 take_text(struct reader *reader)
 {
-    return take(reader, (size_t)take_number(reader, 2));
+    const uint8_t *length = take(reader, sizeof(uint16_t)).data;
+    return take(reader, length != NULL ? of_big_endian_u16(length) : 0);
+}
+
+/* The fields behind the two strings, in their places. */
+static void
+read_numbers(const uint8_t *at, struct of_retry_header *header)
+{
+    header->origin_partition = (int32_t)of_big_endian_u32(at);
+    header->origin_offset = (int64_t)of_big_endian_u64(at + 4);
+    header->origin_timestamp_ms = (int64_t)of_big_endian_u64(at + 12);
+    header->attempts = of_big_endian_u32(at + 20);
+    header->due_ms = (int64_t)of_big_endian_u64(at + 24);
+    header->first_failed_ms = (int64_t)of_big_endian_u64(at + 32);
+    header->cause = (enum of_cause)at[40];
 }
 
 bool
 of_retry_header_parse(struct of_slice bytes, struct of_retry_header *header)
 {
+    enum { NUMBERS_BYTES = 41 };
     struct reader reader = { bytes, bytes.data != NULL };
-    if (take_number(&reader, 1) != OF_RETRY_HEADER_VERSION)
-        return false;
+    const uint8_t *version = take(&reader, 1).data;
     header->group = take_text(&reader);
     header->origin_topic = take_text(&reader);
-    header->origin_partition = (int32_t)take_number(&reader, 4);
-    header->origin_offset = (int64_t)take_number(&reader, 8);
-    header->origin_timestamp_ms = (int64_t)take_number(&reader, 8);
-    header->attempts = (uint32_t)take_number(&reader, 4);
-    header->due_ms = (int64_t)take_number(&reader, 8);
-    header->first_failed_ms = (int64_t)take_number(&reader, 8);
-    header->cause = (enum of_cause)take_number(&reader, 1);
-    return reader.ok && reader.left.length == 0 && valid(header);
+    const uint8_t *numbers = take(&reader, NUMBERS_BYTES).data;
+    if (!reader.ok || reader.left.length > 0 || *version != OF_RETRY_HEADER_VERSION)
+        return false;
+    read_numbers(numbers, header);
+    return valid(header);
 }

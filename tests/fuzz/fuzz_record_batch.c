@@ -33,7 +33,7 @@ static void
 seal(uint8_t *bytes, const struct of_record_batch *batch)
 {
     size_t length = batch->bytes.length;
-    of_wire_put_u32(bytes + 17, of_crc32c(of_slice_of(bytes + 21, length - 21)));
+    of_big_endian_put_u32(bytes + 17, of_crc32c(of_slice_of(bytes + 21, length - 21)));
 }
 
 static void

@@ -129,8 +129,8 @@ test_batch_write(struct of_wire_writer *out, const struct test_batch *batch)
     if (records.length > 0)
         test_pack(out, batch->codec, false, of_slice_of(records.data, records.length));
     of_wire_writer_fini(&records);
-    of_wire_put_u32(out->data + begin + 8, (uint32_t)(out->length - begin - 12));
-    of_wire_put_u32(out->data + begin + 17, of_crc32c_plain(of_slice_of(out->data + covered, out->length - covered)));
+    of_big_endian_put_u32(out->data + begin + 8, (uint32_t)(out->length - begin - 12));
+    of_big_endian_put_u32(out->data + begin + 17, of_crc32c_plain(of_slice_of(out->data + covered, out->length - covered)));
 }
 
 void

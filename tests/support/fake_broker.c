@@ -186,7 +186,7 @@ answer(struct fake_broker *broker, int connection, struct of_slice bytes)
     case OF_API_LIST_OFFSETS: answer_list(broker, (void *)request, &out, message, version); break;
     default: OF_ASSERT(!"not asked by a reader");
     }
-    of_wire_put_u32(out.data, (uint32_t)out.length - 4);
+    of_big_endian_put_u32(out.data, (uint32_t)out.length - 4);
     if (message->api != OF_API_FETCH || !broker->silent)
         OF_ASSERT(send(connection, out.data, out.length, MSG_NOSIGNAL) == (ssize_t)out.length || out.length > 0);
     of_wire_writer_fini(&out);
@@ -202,7 +202,7 @@ serve_connection(struct fake_broker *broker, int connection)
     if (length == 0)
         return false;
     for (size_t at = 0; length > 0 && at + 4 <= (size_t)length;) {
-        uint32_t size = of_wire_get_u32(bytes + at);
+        uint32_t size = of_big_endian_u32(bytes + at);
         OF_ASSERT(at + 4 + size <= (size_t)length);
         answer(broker, connection, of_slice_of(bytes + at + 4, size));
         at += 4 + size;

@@ -359,7 +359,7 @@ what_is_committed_names_the_epoch_that_wrote_it(void **state)
         assert_int_equal(world->part->delivered_epoch, i == 0 ? 0 : 4);
         size_t at = world->broker.log.length;
         append(world, 20, 10);
-        of_wire_put_u32(world->broker.log.data + at + 12, 4);
+        of_big_endian_put_u32(world->broker.log.data + at + 12, 4);
     }
     close_world(world);
 }
@@ -410,7 +410,7 @@ a_comparison_that_a_fetch_has_overtaken_is_made_again(void **state)
     assert_true(world->part->checking);
     size_t at = world->broker.log.length;
     append(world, 10, 5);
-    of_wire_put_u32(world->broker.log.data + at + 12, 1);
+    of_big_endian_put_u32(world->broker.log.data + at + 12, 1);
     fake_broker_serve(&world->broker);
     assert_int_equal(world->broker.checks, 1);
     world->broker.epoch_end = 15;

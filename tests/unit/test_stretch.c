@@ -265,7 +265,7 @@ a_wrong_checksum_stops_at_its_batch(void **state)
 static void
 reseal(struct of_wire_writer *bytes)
 {
-    of_wire_put_u32(bytes->data + 17, of_crc32c(of_slice_of(bytes->data + 21, bytes->length - 21)));
+    of_big_endian_put_u32(bytes->data + 17, of_crc32c(of_slice_of(bytes->data + 21, bytes->length - 21)));
 }
 
 static void
@@ -309,7 +309,7 @@ heads_that_cannot_be(void **state)
     bytes.data[0] = 0x80; /* a negative offset */
     assert_int_equal(of_record_batch_look(written(&bytes), &batch), OF_BATCH_MALFORMED);
     bytes.data[0] = 0;
-    of_wire_put_u32(bytes.data + 8, 10); /* shorter than a head */
+    of_big_endian_put_u32(bytes.data + 8, 10); /* shorter than a head */
     assert_int_equal(of_record_batch_look(written(&bytes), &batch), OF_BATCH_MALFORMED);
     of_wire_writer_fini(&bytes);
 }

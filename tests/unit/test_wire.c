@@ -174,7 +174,7 @@ a_count_that_lies_costs_nothing(void **state)
     of_wire_write_i32(&writer, INT32_MAX);
     assert_int_equal(of_message_read_answer(fetch, 4, 1, written(&writer), &got, &arena, &err), OF_POISON);
     assert_int_equal(arena.used, 0);
-    of_wire_put_u32(writer.data + 8, 500);
+    of_big_endian_put_u32(writer.data + 8, 500);
     of_wire_extend(&writer, 1000);
     assert_int_equal(of_message_read_answer(fetch, 4, 1, written(&writer), &got, &arena, &err), OF_POISON);
     assert_int_equal(arena.used, 0);

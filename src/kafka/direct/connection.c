@@ -203,7 +203,7 @@ read_head(struct of_connection *connection, int64_t now_ns)
     }
     if (connection->in != NULL)
         return true;
-    connection->in_length = of_wire_get_u32(connection->head);
+    connection->in_length = of_big_endian_u32(connection->head);
     if (connection->asked_count == 0)
         of_connection_fail(connection, now_ns, "an answer to nothing that was asked");
     else if (connection->in_length < 4 || connection->in_length > (size_t)connection->settings->answer_bytes)

@@ -192,7 +192,7 @@ take_versions(struct of_connection *connection, const struct of_received *receiv
     struct of_api_versions_answer answer;
     const struct of_asked *asked = &received->asked;
     bool refused = received->bytes.length >= 6 &&
-                   of_wire_get_u16(received->bytes.data + 4) == ERROR_UNSUPPORTED_VERSION;
+                   of_big_endian_u16(received->bytes.data + 4) == ERROR_UNSUPPORTED_VERSION;
     if (refused && asked->version > 0) {
         negotiate(connection, 0, now_ns);
         return;

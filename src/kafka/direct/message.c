@@ -264,7 +264,7 @@ of_message_write_request(struct of_wire_writer *writer, const struct of_message 
     if (flexible)
         of_wire_write_uvarint(writer, 0);
     of_message_write(writer, message->request, version, flexible, request);
-    of_wire_put_u32(writer->data + begin, (uint32_t)(writer->length - begin - 4));
+    of_big_endian_put_u32(writer->data + begin, (uint32_t)(writer->length - begin - 4));
 }
 
 /* An answer to ApiVersions has no tags in its head, as whoever asks may not know them. librdkafka's embedded

@@ -5,6 +5,7 @@
 
 #include "core/assert.h"
 #include "kafka/direct/codec.h"
+#include "kafka/direct/raw_record.h"
 #include "order/cause.h"
 
 static const uint32_t POSITION_MASK = OF_STRETCH_BATCH_BYTES - 1;

@@ -51,19 +51,19 @@ of_wire_write_i8(struct of_wire_writer *writer, int8_t value)
 void
 of_wire_write_i16(struct of_wire_writer *writer, int16_t value)
 {
-    of_wire_put_u16(of_wire_extend(writer, 2), (uint16_t)value);
+    of_big_endian_put_u16(of_wire_extend(writer, 2), (uint16_t)value);
 }
 
 void
 of_wire_write_i32(struct of_wire_writer *writer, int32_t value)
 {
-    of_wire_put_u32(of_wire_extend(writer, 4), (uint32_t)value);
+    of_big_endian_put_u32(of_wire_extend(writer, 4), (uint32_t)value);
 }
 
 void
 of_wire_write_i64(struct of_wire_writer *writer, int64_t value)
 {
-    of_wire_put_u64(of_wire_extend(writer, 8), (uint64_t)value);
+    of_big_endian_put_u64(of_wire_extend(writer, 8), (uint64_t)value);
 }
 
 void

@@ -10,6 +10,7 @@
 #ifndef OF_KAFKA_DIRECT_WIRE_H
 #define OF_KAFKA_DIRECT_WIRE_H
 
+#include "core/big_endian.h"
 #include "core/slice.h"
 
 struct of_wire_reader {
@@ -23,51 +24,6 @@ struct of_wire_writer {
     size_t length;
     size_t room;
 };
-
-/* ---- numbers where they lie; the caller knows that the bytes are there ---- */
-
-static inline uint16_t
-of_wire_get_u16(const uint8_t *p)
-{
-    return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static inline uint32_t
-of_wire_get_u32(const uint8_t *p)
-{
-    uint32_t value;
-    memcpy(&value, p, sizeof value);
-    return __builtin_bswap32(value);
-}
-
-static inline uint64_t
-of_wire_get_u64(const uint8_t *p)
-{
-    uint64_t value;
-    memcpy(&value, p, sizeof value);
-    return __builtin_bswap64(value);
-}
-
-static inline void
-of_wire_put_u16(uint8_t *p, uint16_t value)
-{
-    p[0] = (uint8_t)(value >> 8);
-    p[1] = (uint8_t)value;
-}
-
-static inline void
-of_wire_put_u32(uint8_t *p, uint32_t value)
-{
-    value = __builtin_bswap32(value);
-    memcpy(p, &value, sizeof value);
-}
-
-static inline void
-of_wire_put_u64(uint8_t *p, uint64_t value)
-{
-    value = __builtin_bswap64(value);
-    memcpy(p, &value, sizeof value);
-}
 
 /* ---- reading ---- */
 
@@ -107,21 +63,21 @@ static inline int16_t
 of_wire_i16(struct of_wire_reader *reader)
 {
     const uint8_t *p = of_wire_take(reader, 2);
-    return p != NULL ? (int16_t)of_wire_get_u16(p) : 0;
+    return p != NULL ? (int16_t)of_big_endian_u16(p) : 0;
 }
 
 static inline int32_t
 of_wire_i32(struct of_wire_reader *reader)
 {
     const uint8_t *p = of_wire_take(reader, 4);
-    return p != NULL ? (int32_t)of_wire_get_u32(p) : 0;
+    return p != NULL ? (int32_t)of_big_endian_u32(p) : 0;
 }
 
 static inline int64_t
 of_wire_i64(struct of_wire_reader *reader)
 {
     const uint8_t *p = of_wire_take(reader, 8);
-    return p != NULL ? (int64_t)of_wire_get_u64(p) : 0;
+    return p != NULL ? (int64_t)of_big_endian_u64(p) : 0;
 }
 
 /* Up to five bytes for 32 bits, up to ten for 64; more, or bits beyond them, are bad. */
