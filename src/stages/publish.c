@@ -345,8 +345,12 @@ go_through(struct of_publish *publish, struct of_batch *batch)
         return DONE;
     OF_ASSERT(slot->epoch == batch->epoch);
     publish->now_ms = of_clock_wall_ms(publish->options.clock);
-    while ((batch->cursor = next_to_settle(batch, batch->cursor, tell)) < batch->count) {
+    batch->cursor = next_to_settle(batch, batch->cursor, tell);
+    while (batch->cursor < batch->count) {
         struct of_error err;
+        uint32_t next = next_to_settle(batch, batch->cursor + 1, tell);
+        if (next < batch->count)
+            batch->chunk->ops->prefetch(batch->chunk, batch->record[next]);
         enum of_status status = settle(publish, batch, slot, batch->cursor, tell, &err);
         if (status == OF_AGAIN)
             return of_publish_closed(publish) ? ENDING : STUCK;
@@ -362,7 +366,7 @@ go_through(struct of_publish *publish, struct of_batch *batch)
                                  err.text);
             return DONE;
         }
-        batch->cursor++;
+        batch->cursor = next;
     }
     slot->reached.next_offset = batch->next_offset;
     if (__builtin_expect(batch->item.weight > 0, 0))

@@ -135,7 +135,13 @@ no_timestamp(const struct of_record *record)
     return -1;
 }
 
-static const struct of_chunk_ops empty_ops = { .record = empty_record, .header = no_header, .timestamp_ms = no_timestamp };
+static void
+no_prefetch(const struct of_chunk *chunk, uint32_t at)
+{
+    (void)chunk, (void)at;
+}
+
+static const struct of_chunk_ops empty_ops = { .record = empty_record, .prefetch = no_prefetch, .header = no_header, .timestamp_ms = no_timestamp };
 
 /* ---- the stage between its rings ---- */
 

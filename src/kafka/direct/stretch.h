@@ -62,6 +62,8 @@ enum of_chunk_step of_stretch_next(struct of_stretch *stretch, uint32_t *cursor,
 /* A record that was shown, by its `at`. */
 void of_stretch_record(const struct of_stretch *stretch, uint32_t at, struct of_record *record);
 
+void of_stretch_prefetch(const struct of_stretch *stretch, uint32_t at);
+
 /* Frees what was unpacked of batches before `batch`. */
 void of_stretch_close_before(struct of_stretch *stretch, uint32_t batch);
 
