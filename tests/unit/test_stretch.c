@@ -289,6 +289,10 @@ malformed_records_stop_behind_the_last_good_one(void **state)
     second[3] = 2 * 3; /* beyond the batch */
     reseal(&bytes);
     expect_broken(written(&bytes), 6, "order");
+    bytes.length = 0;
+    const struct test_record last = { .offset_delta = 2 }; /* beyond all offsets */
+    test_batch_write(&bytes, &(struct test_batch) { .base_offset = INT64_MAX - 1, .records = &last, .count = 1 });
+    expect_broken(written(&bytes), INT64_MAX - 1, "order");
     of_wire_writer_fini(&bytes);
 }
 

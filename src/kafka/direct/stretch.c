@@ -69,7 +69,8 @@ show(const struct of_stretch_batch *batch, uint32_t index, const uint8_t *at, co
     uint32_t high = index << OF_STRETCH_POSITION_BITS;
     record->key = raw->key;
     record->value = raw->value;
-    record->offset = batch->base_offset + raw->offset_delta;
+    /* Wraps where the bytes are hostile: then it is out of order. */
+    record->offset = (int64_t)((uint64_t)batch->base_offset + (uint64_t)raw->offset_delta);
     record->at = high | (uint32_t)(at - batch->begin);
     record->behind = raw->end == batch->end ? (index + 1) << OF_STRETCH_POSITION_BITS
                                             : high | (uint32_t)(raw->end - batch->begin);
@@ -149,7 +150,7 @@ of_stretch_record(const struct of_stretch *stretch, uint32_t at, struct of_recor
     show(batch, index, bytes, &raw, record);
 }
 
-/* A small order is in one or two cache lines. */
+/* A small order lies in one cache line or in two. */
 void
 of_stretch_prefetch(const struct of_stretch *stretch, uint32_t at)
 {
