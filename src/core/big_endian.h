@@ -1,4 +1,5 @@
-/* Big-endian numbers where they lie, aligned or not; the caller knows that the bytes are there. Pure functions: any thread. */
+/* Big-endian numbers where they lie, aligned or not; the caller knows that the bytes are there.
+ * Pure functions: any thread. */
 #ifndef OF_CORE_BIG_ENDIAN_H
 #define OF_CORE_BIG_ENDIAN_H
 

@@ -146,7 +146,7 @@ struct of_chunk_ops {
     /* A record that next has shown, by its `at`. Callable, as those below, by whoever owns the chunk or one of its
      * batches, beside next. */
     void (*record)(const struct of_chunk *chunk, uint32_t at, struct of_record *record);
-    /* Has the processor bring near what `record` will look at. For who goes from one record to another far behind it, as publish does. */
+    /* Has the processor bring near what `record` will look at: for who goes from one record to another far behind it. */
     void (*prefetch)(const struct of_chunk *chunk, uint32_t at);
     /* The next header; false behind the last. A null value has data NULL. */
     bool (*header)(const struct of_record *record, struct of_header_walk *walk, struct of_slice *name,

@@ -51,8 +51,8 @@ is_transactional(const rd_kafka_conf_t *conf)
     return rd_kafka_conf_get(conf, "transactional.id", NULL, &length) == RD_KAFKA_CONF_OK && length > 1;
 }
 
-/* A conf with an interceptor that rd_kafka_new() gives back after on_new() is lost: these versions have freed the interceptors and left
- * the pointers to them, so rd_kafka_conf_destroy() would free them again. */
+/* A conf with an interceptor that rd_kafka_new() gives back after on_new() is lost: librdkafka has freed the interceptors and
+ * left the pointers to them (seen in 2.0.2), so rd_kafka_conf_destroy() would free them again. */
 rd_kafka_t *
 of_main_thread_open(struct of_main_thread *thread, rd_kafka_type_t type, rd_kafka_conf_t *conf, char *why, size_t size)
 {

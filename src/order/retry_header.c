@@ -104,7 +104,7 @@ read_numbers(const uint8_t *at, struct of_retry_header *header)
 bool
 of_retry_header_parse(struct of_slice bytes, struct of_retry_header *header)
 {
-    enum { NUMBERS_BYTES = 41 };
+    enum { NUMBERS_BYTES = OF_RETRY_HEADER_FIXED_BYTES - 1 - 2 * sizeof(uint16_t) };
     struct reader reader = { bytes, bytes.data != NULL };
     const uint8_t *version = take(&reader, 1).data;
     header->group = take_text(&reader);

@@ -70,7 +70,8 @@ validate(const struct of_process_options *options, struct of_batch *batch)
         validate_scaled(options, batch);
 }
 
-/* Where the order first stood decides, so that a retry draws again and a repeated run draws the same. */
+/* Where an order first stood decides, so that a retry draws again and a repeated run draws the same. */
+
 static void
 simulate(const struct of_process_options *options, double rate, struct of_batch *batch)
 {

@@ -141,7 +141,12 @@ no_prefetch(const struct of_chunk *chunk, uint32_t at)
     (void)chunk, (void)at;
 }
 
-static const struct of_chunk_ops empty_ops = { .record = empty_record, .prefetch = no_prefetch, .header = no_header, .timestamp_ms = no_timestamp };
+static const struct of_chunk_ops empty_ops = {
+    .record = empty_record,
+    .prefetch = no_prefetch,
+    .header = no_header,
+    .timestamp_ms = no_timestamp,
+};
 
 /* ---- the stage between its rings ---- */
 

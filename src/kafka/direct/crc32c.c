@@ -1,7 +1,9 @@
 /* The instruction takes three cycles and can begin every cycle, so long inputs are taken as three streams at once. What
  * a stream comes to is carried over the bytes of the next by a multiplication in tables: appending N zero bytes to a
- * message is linear in its CRC. The bytes lie in the cache of the processor that received them, further away than what three streams
- * ask for by themselves, so a round asks for those of the next; what is behind the end costs nothing to ask for. */
+ * message is linear in its CRC.
+ *
+ * The bytes lie in the cache of the processor that received them, and three streams are more than the hardware looks
+ * ahead for in time: so each round asks for the bytes of the next. Behind the end that does no harm. */
 #include "kafka/direct/crc32c.h"
 
 #include <pthread.h>
@@ -21,6 +23,7 @@
 #endif
 
 enum { STREAM_BYTES = 1024 };
+_Static_assert(STREAM_BYTES % OF_CACHE_LINE_BYTES == 0, "a stream is whole lines");
 static const uint32_t POLYNOMIAL = UINT32_C(0x82f63b78); /* bits reversed */
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -116,7 +119,7 @@ with_instruction(struct of_slice bytes)
         uint64_t second = 0, third = 0;
         for (size_t line = 0; line < STREAM_BYTES; line += OF_CACHE_LINE_BYTES) {
             for (size_t stream = 3; stream < 6; stream++)
-                __builtin_prefetch(p + stream * STREAM_BYTES + line);
+                __builtin_prefetch((const void *)((uintptr_t)p + stream * STREAM_BYTES + line));
             for (size_t i = line; i < line + OF_CACHE_LINE_BYTES; i += 8) {
                 crc = STEP_8(crc, little_8(p + i));
                 second = STEP_8(second, little_8(p + STREAM_BYTES + i));

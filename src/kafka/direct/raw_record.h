@@ -1,10 +1,11 @@
 /* The records in the unpacked bytes of a batch of message format 2.
  *
- * Source: the Kafka documentation, "Message Format". All here is inline, of_raw_record_read by force, so that what it reads stays in
- * registers: a slice whose halves have just gone to memory one by one has a processor wait when it is copied as a whole.
+ * Source: the Kafka documentation, "Message Format". All here is inline, of_raw_record_read by force, so that what it
+ * reads stays in registers: a slice whose halves have just been stored one by one cannot be forwarded to a load of the
+ * whole, and the processor waits.
  *
- * of_raw_record_read trusts no byte. What stands behind it is only given what that has found well formed. Owner: everything given is
- * a view of the caller's bytes. Threads: pure functions, any. */
+ * of_raw_record_read trusts no byte. The functions below it are only given records that it has accepted. Owner:
+ * everything given is a view of the caller's bytes. Threads: pure functions, any. */
 #ifndef OF_KAFKA_DIRECT_RAW_RECORD_H
 #define OF_KAFKA_DIRECT_RAW_RECORD_H
 
@@ -105,7 +106,7 @@ of_raw_known_field(const uint8_t **at)
     return of_slice_of(data, (size_t)length);
 }
 
-/* Reads it once more. */
+/* Reads an accepted record once more. */
 static inline void
 of_raw_record_again(const uint8_t *at, struct of_raw_record *record)
 {
@@ -115,7 +116,7 @@ of_raw_record_again(const uint8_t *at, struct of_raw_record *record)
     OF_ASSERT(read);
 }
 
-/* How many headers it has, from its `headers` on, and one after the other. A null value has data NULL. */
+/* How many headers an accepted record has, from its `headers` on, and one after the other. A null value has data NULL. */
 static inline uint32_t
 of_raw_header_count(const uint8_t **at)
 {

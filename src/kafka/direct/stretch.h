@@ -62,6 +62,7 @@ enum of_chunk_step of_stretch_next(struct of_stretch *stretch, uint32_t *cursor,
 /* A record that was shown, by its `at`. */
 void of_stretch_record(const struct of_stretch *stretch, uint32_t at, struct of_record *record);
 
+/* Has the processor bring its first bytes near. */
 void of_stretch_prefetch(const struct of_stretch *stretch, uint32_t at);
 
 /* Frees what was unpacked of batches before `batch`. */
