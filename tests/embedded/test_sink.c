@@ -465,7 +465,7 @@ test_the_main_thread_of_a_producer_lets_others_go_first(void **state)
         assert_int_equal(count_threads("rdk:broker-1", lower), expected);
     }
     for (int broker = 1; broker <= 3; broker++) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof name, "rdk:broker%d", broker);
         assert_true(count_threads(name, lower - 5) > 0);
         assert_int_equal(count_threads(name, lower), 0);
