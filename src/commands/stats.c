@@ -107,7 +107,7 @@ print_changes(struct stats *stats, struct of_error *err)
 
 /* ---- running ---- */
 
-/* A group that was reset has nothing for a moment; it is shown again once it has. */
+/* A group that has just begun or was reset has nothing for a moment; it is shown once it has. */
 static enum of_status
 follow(struct stats *stats, struct of_error *err)
 {
@@ -142,6 +142,10 @@ show(struct stats *stats, struct of_error *err)
                               "names another", stats->kafka.aggregates_topic);
     if (status == OF_OK)
         status = print_changes(stats, err);
+    if (status == OF_AGAIN && stats->settings->follow) {
+        fprintf(stderr, "orderflow stats: %s: waiting for the first\n", err->text);
+        status = OF_OK;
+    }
     if (status == OF_OK && stats->settings->follow)
         status = follow(stats, err);
     return status;

@@ -130,8 +130,10 @@ class Stats(Scene):
         self.assertEqual(self.stats("--json").events[0]["price_sum"], "5")
 
     def test_following(self):
-        self.write(self.row(self.topic, 0, b"Laptop", 1.0))
+        """From before there is anything."""
         with self.orderflow_plain("stats", *self.arguments(), "--json", "--follow") as program:
+            self.wait_until(lambda: f"holds no totals of group {self.group}" in program.stderr(), 30, "that it waits")
+            self.write(self.row(self.topic, 0, b"Laptop", 1.0))
             self.wait_until(lambda: len(program.events) == 1, 30, "the first line")
             for count in range(2, 5):
                 self.write(self.row(self.topic, 2, b"Mouse", *range(1, count)))
