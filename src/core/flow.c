@@ -1,5 +1,11 @@
 #include "core/flow.h"
 
+void
+of_chunk_prefetch(const struct of_chunk *chunk, uint32_t at)
+{
+    __builtin_prefetch(chunk->records[at]);
+}
+
 bool
 of_record_header(const struct of_chunk_ops *ops, const struct of_record *record, struct of_slice name,
                  struct of_slice *value)

@@ -180,6 +180,9 @@ struct of_chunk {
     char held_text[200]; /* for people; may be empty */
 };
 
+/* The `prefetch` of chunks whose `records` point to them. */
+void of_chunk_prefetch(const struct of_chunk *chunk, uint32_t at);
+
 /* The last header of that name; false if there is none. */
 bool of_record_header(const struct of_chunk_ops *ops, const struct of_record *record, struct of_slice name,
                       struct of_slice *value);

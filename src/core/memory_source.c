@@ -359,16 +359,10 @@ record_timestamp(const struct of_record *record)
     return ((const struct of_memory_record *)record->ref)->timestamp_ms;
 }
 
-static void
-chunk_prefetch(const struct of_chunk *chunk, uint32_t at)
-{
-    (void)chunk, (void)at;
-}
-
 static const struct of_chunk_ops chunk_ops = {
     .next = chunk_next,
     .record = chunk_record,
-    .prefetch = chunk_prefetch,
+    .prefetch = of_chunk_prefetch,
     .header = record_header,
     .timestamp_ms = record_timestamp,
 };

@@ -30,12 +30,6 @@ chunk_next(struct of_chunk *chunk, struct of_record *record)
     return OF_CHUNK_RECORD;
 }
 
-static void
-chunk_prefetch(const struct of_chunk *chunk, uint32_t at)
-{
-    __builtin_prefetch(chunk->records[at]);
-}
-
 static bool
 chunk_header(const struct of_record *record, struct of_header_walk *walk, struct of_slice *name,
              struct of_slice *value)
@@ -64,7 +58,7 @@ chunk_timestamp_ms(const struct of_record *record)
 const struct of_chunk_ops of_kafka_chunk_ops = {
     .next = chunk_next,
     .record = chunk_record,
-    .prefetch = chunk_prefetch,
+    .prefetch = of_chunk_prefetch,
     .header = chunk_header,
     .timestamp_ms = chunk_timestamp_ms,
 };

@@ -152,12 +152,6 @@ copies_record(const struct of_chunk *chunk, uint32_t at, struct of_record *recor
     *record = copy->record;
 }
 
-static void
-copies_prefetch(const struct of_chunk *chunk, uint32_t at)
-{
-    __builtin_prefetch(chunk->records[at]);
-}
-
 static enum of_chunk_step
 copies_next(struct of_chunk *chunk, struct of_record *record)
 {
@@ -170,7 +164,7 @@ copies_next(struct of_chunk *chunk, struct of_record *record)
 static const struct of_chunk_ops copies_ops = {
     .next = copies_next,
     .record = copies_record,
-    .prefetch = copies_prefetch,
+    .prefetch = of_chunk_prefetch,
     .header = of_stretch_header,
     .timestamp_ms = of_stretch_timestamp_ms,
 };
