@@ -12,6 +12,7 @@
 #ifndef OF_AVRO_FRAMING_H
 #define OF_AVRO_FRAMING_H
 
+#include "core/big_endian.h"
 #include "core/flow.h"
 #include "core/schema_key.h"
 #include "core/slice.h"
@@ -39,7 +40,7 @@ of_framing_parse(struct of_slice value, uint32_t *schema_id, size_t *body_at)
     const uint8_t *p = value.data;
     if (p == NULL || value.length < OF_FRAMING_BYTES || p[0] != OF_FRAMING_MAGIC)
         return false;
-    *schema_id = (uint32_t)p[1] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 8 | p[4];
+    *schema_id = of_big_endian_u32(p + 1);
     *body_at = OF_FRAMING_BYTES;
     return true;
 }
@@ -80,10 +81,7 @@ static inline void
 of_framing_write(uint8_t *out, uint32_t schema_id)
 {
     out[0] = OF_FRAMING_MAGIC;
-    out[1] = (uint8_t)(schema_id >> 24);
-    out[2] = (uint8_t)(schema_id >> 16);
-    out[3] = (uint8_t)(schema_id >> 8);
-    out[4] = (uint8_t)schema_id;
+    of_big_endian_put_u32(out + 1, schema_id);
 }
 
 #endif

@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "core/big_endian.h"
+
 enum { OF_SCHEMA_GUID_BYTES = 16, OF_SCHEMA_KEY_TEXT_BYTES = 37 };
 
 /* Compare with of_schema_key_equal: there is padding. */
@@ -29,12 +31,11 @@ of_schema_key_id(uint32_t id)
 static inline struct of_schema_key
 of_schema_key_guid(const uint8_t *bytes)
 {
-    struct of_schema_key key = { .is_guid = true };
-    for (int i = 0; i < 8; i++) {
-        key.high = key.high << 8 | bytes[i];
-        key.low = key.low << 8 | bytes[8 + i];
-    }
-    return key;
+    return (struct of_schema_key) {
+        .high = of_big_endian_u64(bytes),
+        .low = of_big_endian_u64(bytes + 8),
+        .is_guid = true,
+    };
 }
 
 static inline bool

@@ -1,6 +1,7 @@
 #include "order/exact_sum.h"
 
 #include "core/assert.h"
+#include "core/big_endian.h"
 #include "core/memory.h"
 #include "order/decimal_number.h"
 #include "order/limbs.h"
@@ -342,8 +343,7 @@ of_exact_sum_write(const struct of_exact_sum *sum, uint8_t *bytes, size_t size)
         return 0;
     uint16_t exponent = (uint16_t)((int)low - POINT_BYTE);
     bytes[0] = number.negative ? 2 : 1;
-    bytes[1] = (uint8_t)(exponent >> 8);
-    bytes[2] = (uint8_t)exponent;
+    of_big_endian_put_u16(bytes + 1, exponent);
     for (size_t i = 0; i < high - low; i++)
         bytes[CANONICAL_HEAD_BYTES + i] = byte_at(&number, high - 1 - i);
     return length;
@@ -356,7 +356,7 @@ parse_limbs(struct of_limbs *number, struct of_slice bytes)
     *number = (struct of_limbs) { 0 };
     if (bytes.length <= CANONICAL_HEAD_BYTES || bytes.length > OF_EXACT_SUM_BYTES)
         return false;
-    int low = POINT_BYTE + (int16_t)(bytes.data[1] << 8 | bytes.data[2]);
+    int low = POINT_BYTE + (int16_t)of_big_endian_u16(bytes.data + 1);
     int count = (int)bytes.length - CANONICAL_HEAD_BYTES;
     const uint8_t *magnitude = bytes.data + CANONICAL_HEAD_BYTES;
     if (bytes.data[0] < 1 || bytes.data[0] > 2 || low < 0 || low + count > OF_LIMBS * 4)

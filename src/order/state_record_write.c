@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "core/assert.h"
+#include "core/big_endian.h"
 #include "core/escape.h"
 #include "core/memory.h"
 
@@ -188,8 +189,8 @@ of_state_write_key(struct of_state_writer *writer, const struct of_state_place *
 static void
 begin_value(struct buffer *to, uint32_t schema_id, const struct of_state_place *place, struct of_slice group_value)
 {
-    const uint8_t framing[] = { 0, (uint8_t)(schema_id >> 24), (uint8_t)(schema_id >> 16), (uint8_t)(schema_id >> 8),
-                                (uint8_t)schema_id };
+    uint8_t framing[5] = { 0 };
+    of_big_endian_put_u32(framing + 1, schema_id);
     OF_ASSERT(place->partition >= 0);
     to->length = 0;
     put(to, framing, sizeof framing);
