@@ -23,9 +23,10 @@ struct of_main_thread {
     _Atomic int id, coordinator_id;
 };
 
-/* rd_kafka_new(), which finds out which threads these are if the handle is a transactional producer; thread is to stay where it is as
- * long as that. Takes conf over whether or not there is a handle then; NULL: why says what is wrong. */
-rd_kafka_t *of_main_thread_open(struct of_main_thread *thread, rd_kafka_type_t type, rd_kafka_conf_t *conf, char *why, size_t size);
+/* rd_kafka_new(), which finds out which threads these are if the handle is a transactional producer; thread is to stay
+ * where it is as long as that. Takes conf over whether or not there is a handle then; NULL: why says what is wrong. */
+rd_kafka_t *of_main_thread_open(struct of_main_thread *thread, rd_kafka_type_t type, rd_kafka_conf_t *conf, char *why,
+                                size_t size);
 
 /* Below the priority that they were given; once, however often it is called. While the handle is there; any thread. */
 void of_main_thread_lower(struct of_main_thread *thread);
